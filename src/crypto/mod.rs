@@ -1,0 +1,5 @@
+//! Secrets: keys, the vault's slots, sealing at rest. Pure: bytes in, bytes out.
+
+pub mod master_key;
+pub mod seal;
+pub mod secret;

@@ -1,0 +1,6 @@
+//! Mailkeep: self-hosted webmail for one person.
+
+pub mod crypto;
+pub mod mail;
+pub mod network;
+pub mod storage;

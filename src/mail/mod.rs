@@ -1,0 +1,12 @@
+//! What mail is: pure values and rules. No I/O, no clock, no database.
+
+pub mod address;
+pub mod compose;
+pub mod html;
+pub mod ids;
+pub mod message;
+pub mod part;
+pub mod query;
+pub mod reply;
+pub mod text;
+pub mod words;

@@ -1,0 +1,1 @@
+//! Names, permissions and lock of every file we own. To be written.

@@ -1,0 +1,5 @@
+//! What is kept on disk, always sealed.
+
+pub mod data_dir;
+pub mod index;
+pub mod packs;

@@ -1,0 +1,1 @@
+//! The mail itself. To be written.
