@@ -1,0 +1,81 @@
+//! Drafts: what the owner is writing. The content changes with every pause in typing and lies here; each draft is also a
+//! message, so that it is found and listed like any other, and that message follows when the owner stops.
+
+use super::{Connection, DatabaseError};
+use crate::mail::ids::MessageNumber;
+use sqlx::{Row, sqlite::SqliteRow};
+
+/// A draft.
+#[derive(Clone, Debug)]
+pub struct DraftRow {
+    /// Its id on the surface, the same while it is edited.
+    pub key: String,
+    /// The message that shows it, if it was made already.
+    pub message: Option<MessageNumber>,
+    /// The content as JSON; read by the engine.
+    pub content: String,
+    /// When it was saved, UTC seconds.
+    pub saved_at: i64,
+}
+
+fn draft(row: &SqliteRow) -> DraftRow {
+    DraftRow {
+        key: row.get("key"),
+        message: row.get::<Option<u32>, _>("message_id").map(MessageNumber),
+        content: row.get("content"),
+        saved_at: row.get("saved_at"),
+    }
+}
+
+/// Saves a draft under its key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn put(c: &mut Connection, key: &str, content: &str, saved_at: i64) -> Result<(), DatabaseError> {
+    sqlx::query(
+        "INSERT INTO draft (key, content, saved_at)
+         VALUES (?, ?, ?)
+         ON CONFLICT (key) DO UPDATE SET content = excluded.content, saved_at = excluded.saved_at",
+    )
+    .bind(key)
+    .bind(content)
+    .bind(saved_at)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Notes which message shows a draft.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_message(c: &mut Connection, key: &str, message: MessageNumber) -> Result<(), DatabaseError> {
+    sqlx::query("UPDATE draft SET message_id = ? WHERE key = ?").bind(message.0).bind(key).execute(c).await?;
+    Ok(())
+}
+
+/// One draft by its key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_key(c: &mut Connection, key: &str) -> Result<Option<DraftRow>, DatabaseError> {
+    Ok(sqlx::query("SELECT * FROM draft WHERE key = ?").bind(key).fetch_optional(c).await?.as_ref().map(draft))
+}
+
+/// The draft that a message shows.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_message(c: &mut Connection, message: MessageNumber) -> Result<Option<DraftRow>, DatabaseError> {
+    let row = sqlx::query("SELECT * FROM draft WHERE message_id = ?").bind(message.0).fetch_optional(c).await?;
+    Ok(row.as_ref().map(draft))
+}
+
+/// Forgets a draft; its message is deleted by the caller.
+///
+/// # Errors
+/// When the database fails.
+pub async fn remove(c: &mut Connection, key: &str) -> Result<(), DatabaseError> {
+    sqlx::query("DELETE FROM draft WHERE key = ?").bind(key).execute(c).await?;
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! The SQLCipher database: everything that changes. The only SQL of the program is in this directory.
+//!
+//! One connection writes, several read. Readers are opened `query_only`, so a page cannot change anything by accident.
+//! Functions take a connection and one thing to do; what belongs together goes into one [`Writer::begin`] transaction.
+
+pub mod accounts;
+pub mod drafts;
+pub mod messages;
+pub mod outbox;
+pub mod places;
+pub mod settings;
+pub mod tags;
+pub mod threads;
+
+pub use accounts::{AccountRow, FolderRow};
+pub use drafts::DraftRow;
+pub use messages::{MessageRow, NewMessage, Stored};
+pub use outbox::{OutboxRow, RecipientRow};
+pub use places::PlaceRow;
+pub use settings::{PersonRow, TokenRow};
+pub use tags::TagChanges;
+
+use crate::crypto::secret::Key;
+use crate::mail::ids::MessageNumber;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use std::path::Path;
+use std::time::Duration;
+
+/// Why the database could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The file is no database of this store: another key, or damaged from the start.
+    #[error("the database does not open with this store's key; run `mailkeep check --repair` to rebuild it")]
+    Damaged,
+    /// No room, no permission, or a file system that cannot be written to.
+    #[error("the database could not be written: {0}; nothing that was saved before is lost")]
+    Disk(&'static str),
+    /// Anything else that SQLite says.
+    #[error("the database failed: {0}")]
+    Other(String),
+}
+
+impl From<sqlx::Error> for DatabaseError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<i32>().ok()).unwrap_or(0);
+        match code & 0xff {
+            13 => Self::Disk("the disk is full"),
+            10 => Self::Disk("the disk reports an error, or is full"),
+            8 => Self::Disk("the file system is read-only"),
+            14 => Self::Disk("the file cannot be opened"),
+            11 | 26 => Self::Damaged,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for DatabaseError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        match error {
+            sqlx::migrate::MigrateError::Execute(error) => error.into(),
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+/// A connection in use: readers and transactions both give one.
+pub type Connection = SqliteConnection;
+
+/// The reading side.
+#[derive(Clone, Debug)]
+pub struct Reader(SqlitePool);
+
+/// The writing side: one connection.
+#[derive(Clone, Debug)]
+pub struct Writer(SqlitePool);
+
+/// Changes that are made together or not at all.
+pub type Changes = Transaction<'static, Sqlite>;
+
+impl Reader {
+    /// A connection that can only read.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub async fn get(&self) -> Result<PoolConnection<Sqlite>, DatabaseError> {
+        Ok(self.0.acquire().await?)
+    }
+}
+
+impl Writer {
+    /// Begins a transaction; it is rolled back unless committed.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or locked.
+    pub async fn begin(&self) -> Result<Changes, DatabaseError> {
+        Ok(self.0.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Empties the write-ahead log into the database file and truncates it.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub async fn checkpoint(&self) -> Result<(), DatabaseError> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.0).await?;
+        Ok(())
+    }
+
+    /// Writes a consistent copy of the database to a new file under a key of its own, without tokens.
+    ///
+    /// # Errors
+    /// When the disk fails or the file exists.
+    pub async fn copy_to(&self, path: &Path, key: &Key) -> Result<(), DatabaseError> {
+        let mut connection = self.0.acquire().await?;
+        let attached = sqlx::query("ATTACH DATABASE ? AS snapshot KEY ?")
+            .bind(path.to_string_lossy().into_owned())
+            .bind(key_pragma(key).trim_matches('"').to_owned())
+            .execute(&mut *connection)
+            .await;
+        attached?;
+        let copied = async {
+            sqlx::query("SELECT sqlcipher_export('snapshot')").execute(&mut *connection).await?;
+            sqlx::query("DELETE FROM snapshot.token").execute(&mut *connection).await
+        }
+        .await;
+        sqlx::query("DETACH DATABASE snapshot").execute(&mut *connection).await?;
+        copied?;
+        Ok(())
+    }
+}
+
+/// Commits, so that it survives a power cut once this returns.
+///
+/// # Errors
+/// When the disk fails; then nothing of it happened.
+pub async fn commit(changes: Changes) -> Result<(), DatabaseError> {
+    Ok(changes.commit().await?)
+}
+
+fn key_pragma(key: &Key) -> String {
+    format!("\"x'{}'\"", data_encoding::HEXLOWER.encode(key.expose()))
+}
+
+/// Opens the database at `path`, makes it where there is none, and brings its tables up to date.
+///
+/// # Errors
+/// [`DatabaseError::Damaged`] with a wrong key or where the file is no database.
+pub async fn open(path: &Path, key: &Key) -> Result<(Reader, Writer), DatabaseError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .pragma("key", key_pragma(key))
+        .pragma("cipher_log_level", "NONE")
+        .pragma("temp_store", "MEMORY")
+        .pragma("secure_delete", "ON")
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(30))
+        .statement_cache_capacity(200);
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(Duration::from_secs(600))
+        .connect_with(options.clone().create_if_missing(true).pragma("cache_size", "-8000"))
+        .await?;
+    sqlx::migrate!().run(&writer).await?;
+    let reader = SqlitePoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(Duration::from_secs(60))
+        .connect_with(options.pragma("query_only", "ON").pragma("cache_size", "-4000"))
+        .await?;
+    Ok((Reader(reader), Writer(writer)))
+}
+
+impl Reader {
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+impl Writer {
+    /// Closes the connection, after which the write-ahead log is gone.
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+/// All tables and indexes as SQL, for the test that shows the schema as it is.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn schema(connection: &mut Connection) -> Result<Vec<String>, DatabaseError> {
+    Ok(sqlx::query_scalar("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
+        .fetch_all(connection)
+        .await?)
+}
+
+/// Asks SQLite to verify its own pages; gives what it complains of.
+///
+/// # Errors
+/// When the database cannot be read at all.
+pub async fn integrity(connection: &mut Connection) -> Result<Vec<String>, DatabaseError> {
+    let words: Vec<String> =
+        sqlx::query_scalar("SELECT * FROM pragma_integrity_check").fetch_all(&mut *connection).await?;
+    let cipher: Vec<String> =
+        sqlx::query_scalar("PRAGMA cipher_integrity_check").fetch_all(connection).await?;
+    Ok(words.into_iter().filter(|w| w != "ok").chain(cipher).collect())
+}
+
+/// A list of numbers as JSON, for `IN (SELECT value FROM json_each(?))`.
+fn json_numbers(numbers: impl IntoIterator<Item = MessageNumber>) -> String {
+    let mut out = String::from("[");
+    for number in numbers {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        out.push_str(&number.0.to_string());
+    }
+    out.push(']');
+    out
+}
