@@ -4,6 +4,7 @@ pub mod address;
 pub mod compose;
 pub mod html;
 pub mod ids;
+pub mod mbox;
 pub mod message;
 pub mod part;
 pub mod query;

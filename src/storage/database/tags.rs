@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 /// The name of the bitmap that holds every message.
 pub const ALL: &str = "";
+/// The bitmap of encrypted messages. Names that begin with a colon are ours alone: no tag of the owner's does.
+pub const ENCRYPTED: &str = ":encrypted";
 
 /// What is to be set and cleared, gathered for a batch and applied at once.
 #[derive(Debug, Default)]
@@ -149,7 +151,7 @@ pub async fn of_messages(
         let rows = sqlx::query(
             "SELECT tag.name, tag_bits.bits
              FROM tag_bits JOIN tag ON tag.id = tag_bits.tag_id
-             WHERE tag_bits.chunk = ? AND tag.name <> ''
+             WHERE tag_bits.chunk = ? AND tag.name <> '' AND tag.name NOT LIKE ':%'
              ORDER BY tag.name",
         )
         .bind(number)
@@ -175,7 +177,7 @@ pub async fn counts(c: &mut Connection) -> Result<Vec<(String, u64)>, DatabaseEr
     let rows = sqlx::query(
         "SELECT tag.name, tag_bits.bits
          FROM tag JOIN tag_bits ON tag_bits.tag_id = tag.id
-         WHERE tag.name <> ''",
+         WHERE tag.name <> '' AND tag.name NOT LIKE ':%'",
     )
     .fetch_all(c)
     .await?;

@@ -1,0 +1,477 @@
+//! The arguments, as `interface.md` fixes them.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Self-hosted webmail for one person: encrypted at rest, searched in milliseconds, private by construction.
+#[derive(Parser)]
+#[command(name = "mailkeep", version, propagate_version = true, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Args)]
+pub(super) struct Global {
+    /// The data directory; otherwise MAILKEEP_DATA, otherwise ~/.local/share/mailkeep
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// A file whose first line is the passphrase; otherwise MAILKEEP_PASSPHRASE_FILE, otherwise a prompt
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) passphrase_file: Option<PathBuf>,
+    /// Answer with one JSON value
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make an empty encrypted store
+    Init,
+    /// Change the passphrase
+    #[command(subcommand)]
+    Passphrase(Passphrase),
+    /// Lock the running server
+    Lock,
+    /// Run the server in the foreground
+    Serve {
+        /// Where to listen; port 0 picks a free one
+        #[arg(long, default_value = "127.0.0.1:7677", value_name = "ADDR:PORT")]
+        listen: String,
+        /// Open the first page in the browser
+        #[arg(long)]
+        open: bool,
+        /// Also publish the onion service (not there yet)
+        #[arg(long)]
+        onion: bool,
+    },
+    /// A throw-away store filled with sample mail, served; gone when it ends
+    Demo {
+        /// Where to listen; port 0 picks a free one
+        #[arg(long, default_value = "127.0.0.1:7677", value_name = "ADDR:PORT")]
+        listen: String,
+    },
+    /// Accounts: add, list, check, remove
+    #[command(subcommand)]
+    Account(Account),
+    /// One full pass in both directions, then end
+    Sync {
+        /// Only this account
+        email: Option<String>,
+    },
+    /// Take in an mbox, a Maildir, one message in a file, or a directory of these
+    Import {
+        /// Where the mail lies
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// A tag for all of it
+        #[arg(long)]
+        tag: Option<String>,
+    },
+    /// Write mail to files
+    Export {
+        /// Where to; must not exist
+        path: PathBuf,
+        /// In which form
+        #[arg(long)]
+        format: Format,
+        /// What
+        #[arg(long, default_value = "*")]
+        query: String,
+    },
+    /// Search
+    Search {
+        /// The query
+        #[arg(allow_hyphen_values = true)]
+        query: String,
+        /// How many rows
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        /// How many rows to leave out
+        #[arg(long, default_value_t = 0)]
+        offset: usize,
+        /// In which order
+        #[arg(long, default_value = "newest")]
+        sort: Sort,
+        /// One row for each thread
+        #[arg(long)]
+        threads: bool,
+    },
+    /// Count what a query finds
+    Count {
+        /// The query
+        #[arg(allow_hyphen_values = true)]
+        query: String,
+    },
+    /// Show a message
+    Show {
+        /// Its id
+        #[arg(allow_hyphen_values = true)]
+        id: String,
+        /// The stored bytes
+        #[arg(long, group = "form")]
+        raw: bool,
+        /// The readable text
+        #[arg(long, group = "form")]
+        text: bool,
+        /// The sanitised HTML document
+        #[arg(long, group = "form")]
+        html: bool,
+    },
+    /// Change tags on all messages found: tag +work -inbox -- from:bob
+    Tag {
+        /// +tag or -tag, several
+        #[arg(allow_hyphen_values = true, value_name = "+TAG|-TAG", required = true)]
+        changes: Vec<String>,
+        /// The query, after --
+        #[arg(last = true, required = true)]
+        query: Vec<String>,
+    },
+    /// Remove for ever what is in the trash
+    Delete {
+        /// The messages' ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Queue a message
+    Send(Box<Send>),
+    /// The queue: list, flush, retry, cancel
+    #[command(subcommand)]
+    Outbox(Outbox),
+    /// The network: log
+    #[command(subcommand)]
+    Network(Network),
+    /// Read everything and verify every seal
+    Check {
+        /// Mend what can be mended
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Backups (not there yet)
+    Backup {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<String>,
+    },
+    /// Keys (not there yet)
+    Key {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<String>,
+    },
+    /// Autocrypt peers (not there yet)
+    Peer {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<String>,
+    },
+    /// Paired devices (not there yet)
+    Device {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<String>,
+    },
+    /// API tokens: create, list, revoke
+    #[command(subcommand)]
+    Token(Token),
+    /// Settings: get, set
+    #[command(subcommand)]
+    Config(Config),
+    /// How everything is
+    Status,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Passphrase {
+    /// Change it; the old one is asked for as always
+    Change {
+        /// A file whose first line is the new passphrase
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum Account {
+    /// Add an account after a real login to both servers; servers that are not given are found
+    Add(Box<AccountAdd>),
+    /// All accounts
+    List,
+    /// Log in to the servers of one account or all
+    Check {
+        /// Only this one
+        email: Option<String>,
+    },
+    /// Remove an account; the servers keep their mail
+    Remove {
+        /// Which
+        email: String,
+        /// Keep its mail here
+        #[arg(long)]
+        keep_mail: bool,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct AccountAdd {
+    /// The address
+    pub(super) email: String,
+    /// The owner's name in From
+    #[arg(long, default_value = "")]
+    pub(super) name: String,
+    /// Where mail is fetched
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) imap: Option<String>,
+    /// How that connection is protected
+    #[arg(long, value_name = "tls|starttls|none")]
+    pub(super) imap_security: Option<Security>,
+    /// Where mail is fetched by POP3 (not there yet)
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) pop3: Option<String>,
+    /// How that connection is protected (not there yet)
+    #[arg(long, value_name = "tls|starttls|none")]
+    pub(super) pop3_security: Option<Security>,
+    /// Where mail is handed in
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) smtp: Option<String>,
+    /// How that connection is protected
+    #[arg(long, value_name = "tls|starttls|none")]
+    pub(super) smtp_security: Option<Security>,
+    /// The name the servers know the owner by; otherwise the address
+    #[arg(long)]
+    pub(super) user: Option<String>,
+    /// A file whose first line is the password; otherwise a prompt
+    #[arg(long, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+    /// A CA for this account's servers
+    #[arg(long, value_name = "PEM")]
+    pub(super) ca_file: Option<PathBuf>,
+    /// Whether to ask correspondents for encryption (Autocrypt)
+    #[arg(long, value_name = "mutual|nopreference", default_value = "mutual")]
+    pub(super) prefer_encrypt: String,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Security {
+    /// TLS from the first byte
+    Tls,
+    /// TLS before the login, or no login
+    Starttls,
+    /// Clear text
+    None,
+}
+
+impl Security {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+            Self::Starttls => "starttls",
+            Self::None => "none",
+        }
+    }
+}
+
+#[derive(Args)]
+pub(super) struct Send {
+    /// The account to send from; otherwise the first
+    #[arg(long, default_value = "")]
+    pub(super) from: String,
+    /// To
+    #[arg(long, required = true)]
+    pub(super) to: Vec<String>,
+    /// Cc
+    #[arg(long)]
+    pub(super) cc: Vec<String>,
+    /// Bcc
+    #[arg(long)]
+    pub(super) bcc: Vec<String>,
+    /// Subject
+    #[arg(long, allow_hyphen_values = true)]
+    pub(super) subject: String,
+    /// The text
+    #[arg(long, value_name = "FILE")]
+    pub(super) body_file: PathBuf,
+    /// Files to attach
+    #[arg(long, value_name = "FILE")]
+    pub(super) attach: Vec<PathBuf>,
+    /// The message it answers
+    #[arg(long, value_name = "ID")]
+    pub(super) reply_to_id: Option<String>,
+    /// Whether to encrypt
+    #[arg(long, default_value = "auto")]
+    pub(super) encrypt: Encrypt,
+    /// Whether to sign
+    #[arg(long)]
+    pub(super) sign: Option<Sign>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Encrypt {
+    /// As the recommendation says
+    Auto,
+    /// Or do not send at all
+    Yes,
+    /// In clear
+    No,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Sign {
+    /// Signed
+    Yes,
+    /// Not signed
+    No,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Outbox {
+    /// The queue
+    List,
+    /// Try all that is due, and wait
+    Flush,
+    /// Make an entry due now
+    Retry {
+        /// Which
+        id: String,
+    },
+    /// Take an entry back; it becomes a draft
+    Cancel {
+        /// Which
+        id: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum Network {
+    /// Every connection that left, the newest first
+    Log {
+        /// How many
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Tor state (not there yet)
+    Status,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Token {
+    /// Make a token; it is printed this once
+    Create {
+        /// What to call it
+        name: String,
+        /// What it may do
+        #[arg(long)]
+        scope: Scope,
+    },
+    /// All tokens
+    List,
+    /// Revoke one
+    Revoke {
+        /// Which
+        name: String,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Scope {
+    /// Look
+    Read,
+    /// Look, tag, write and send
+    Write,
+    /// Everything
+    Admin,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Config {
+    /// A setting, or all
+    Get {
+        /// Which
+        key: Option<String>,
+    },
+    /// Set one
+    Set {
+        /// Which
+        key: String,
+        /// To what
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Format {
+    /// One file, mboxrd
+    Mbox,
+    /// A Maildir
+    Maildir,
+    /// A directory with a file for each message
+    Eml,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Sort {
+    /// Newest first
+    Newest,
+    /// Oldest first
+    Oldest,
+    /// Best match first
+    Relevance,
+}
+
+/// Puts the options that hold for every command in front of a `tag` command, whose own words may begin with a hyphen.
+pub(super) fn forward(arguments: Vec<OsString>) -> Vec<OsString> {
+    let Some(at) = arguments.iter().position(|a| a == "tag") else { return arguments };
+    let mut rest = arguments.into_iter();
+    let mut before: Vec<OsString> = rest.by_ref().take(at).collect();
+    let mut after: Vec<OsString> = rest.by_ref().take(1).collect();
+    while let Some(argument) = rest.next() {
+        let text = argument.to_string_lossy();
+        if text == "--" {
+            after.push(argument);
+            break;
+        }
+        if text == "--json" || text.starts_with("--data=") || text.starts_with("--passphrase-file=") {
+            before.push(argument);
+        } else if text == "--data" || text == "--passphrase-file" {
+            before.push(argument);
+            before.extend(rest.next());
+        } else {
+            after.push(argument);
+        }
+    }
+    before.into_iter().chain(after).chain(rest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(forward(words.split(' ').map(OsString::from).collect()))
+    }
+
+    #[test]
+    fn tags_may_begin_with_a_hyphen_and_options_stand_anywhere() {
+        let arguments = parse("mailkeep tag +work -inbox --json --data /x -- from:bob -is:unread").unwrap();
+        assert!(arguments.global.json);
+        assert_eq!(arguments.global.data, Some("/x".into()));
+        let Command::Tag { changes, query } = arguments.command else { panic!("another command") };
+        assert_eq!(changes, ["+work", "-inbox"]);
+        assert_eq!(query, ["from:bob", "-is:unread"]);
+    }
+
+    #[test]
+    fn a_query_may_begin_with_a_hyphen_and_options_follow_it() {
+        let arguments = parse("mailkeep search -is:unread --json --limit 3").unwrap();
+        assert!(arguments.global.json);
+        let Command::Search { query, limit, .. } = arguments.command else { panic!("another command") };
+        assert_eq!((query.as_str(), limit), ("-is:unread", 3));
+        assert!(parse("mailkeep search --json hello").unwrap().global.json);
+    }
+
+    #[test]
+    fn the_arguments_are_sound() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+}

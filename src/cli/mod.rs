@@ -1,0 +1,66 @@
+//! The shell's door: arguments in, one answer out, an exit status.
+
+mod args;
+mod ask;
+mod demo;
+mod output;
+mod serve;
+mod socket;
+mod watch;
+
+use crate::engine::failure::{Failure, Kind};
+use clap::Parser;
+use std::ffi::OsString;
+use std::io::Write;
+
+/// Runs the program with the arguments of this process; gives its exit status.
+#[must_use]
+pub fn run() -> u8 {
+    let arguments = args::forward(std::env::args_os().collect::<Vec<OsString>>());
+    let arguments = match args::Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let status = if error.use_stderr() { 2 } else { 0 };
+            if error.print().is_err() {}
+            return status;
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_env_filter(filter())
+        .init();
+    if let Err(error) = crate::storage::data_dir::harden_process() {
+        tracing::warn!(%error, "This process could not be kept out of core dumps");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(_) => return report(&Failure::failed("The system gives no threads to run on")),
+    };
+    let result = runtime.block_on(ask::dispatch(arguments));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    match result {
+        Ok(status) => status,
+        Err(failure) => report(&failure),
+    }
+}
+
+/// What is logged: our own words, nothing that the libraries say of what they carry.
+fn filter() -> tracing_subscriber::EnvFilter {
+    let own = std::env::var("MAILKEEP_LOG").unwrap_or_else(|_| "info".into());
+    let level = if ["error", "warn", "info", "debug"].contains(&own.as_str()) { own } else { "info".into() };
+    tracing_subscriber::EnvFilter::new(format!("error,sqlx=off,async_imap=off,mailkeep={level}"))
+}
+
+/// Says what failed in one line, and gives the exit status for it.
+fn report(failure: &Failure) -> u8 {
+    let words: String = failure.words.split_whitespace().collect::<Vec<_>>().join(" ");
+    if writeln!(std::io::stderr(), "mailkeep: {}", words.trim_end_matches('.')).is_err() {}
+    match failure.kind {
+        Kind::Failed => 1,
+        Kind::Usage => 2,
+        Kind::Locked => 3,
+        Kind::NotFound => 4,
+        Kind::Damaged => 5,
+    }
+}

@@ -1,0 +1,157 @@
+//! Answers on a terminal: JSON as it is, or the same in words.
+
+use crate::engine::failure::Failure;
+use crate::engine::request::{Answer, Request};
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::io::Write;
+
+/// What was asked, as far as it shapes the words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Init,
+    Lock,
+    PassphraseChange,
+    Check,
+    Search,
+    Count,
+    Show,
+    Token,
+    Other,
+}
+
+impl What {
+    pub(super) const fn of(request: &Request) -> Self {
+        match request {
+            Request::Search { .. } => Self::Search,
+            Request::Count(_) => Self::Count,
+            Request::Show { .. } => Self::Show,
+            Request::TokenCreate { .. } => Self::Token,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Prints an answer; gives the exit status.
+pub(super) fn print(answer: &Answer, what: What, json: bool) -> Result<u8, Failure> {
+    let bytes = match answer {
+        Answer::Bytes { bytes, .. } => bytes.clone(),
+        Answer::Json(value) if json => format!("{value}\n").into_bytes(),
+        Answer::Json(value) => words(value, what).into_bytes(),
+    };
+    let mut out = std::io::stdout().lock();
+    match out.write_all(&bytes).and_then(|()| out.flush()) {
+        Ok(()) => Ok(0),
+        // Whoever closed the pipe has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
+        Err(_) => Err(Failure::failed("The answer could not be written to standard output")),
+    }
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Text from mail must not steer a terminal.
+fn tame(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+fn person(value: &Value) -> String {
+    match (text(value, "name"), text(value, "address")) {
+        ("", address) => address.to_owned(),
+        (name, address) => format!("{name} <{address}>"),
+    }
+}
+
+fn words(value: &Value, what: What) -> String {
+    let words = match what {
+        What::Init => format!("Made a new store in {}\n", text(value, "data")),
+        What::Lock => "Locked\n".to_owned(),
+        What::PassphraseChange => "The passphrase was changed\n".to_owned(),
+        What::Count => format!("{}\n", value.get("total").unwrap_or(&Value::Null)),
+        What::Search => search(value),
+        What::Show => show(value),
+        What::Token => format!("{}\n", text(value, "token")),
+        What::Check | What::Other => plain(value, 0),
+    };
+    tame(&words)
+}
+
+fn search(value: &Value) -> String {
+    let mut out = String::new();
+    let messages = value.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    for message in messages {
+        let from = message.get("from").map(person).unwrap_or_default();
+        let tags: Vec<&str> = message.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let day: String = text(message, "date").chars().take(16).collect();
+        if writeln!(out, "{}  {}  {from}  {}  ({})", text(message, "id"), day.replace('T', " "), text(message, "subject"), tags.join(" ")).is_err() {}
+        if !text(message, "snippet").is_empty() && writeln!(out, "    {}", text(message, "snippet")).is_err() {}
+    }
+    let total = value.get("total").and_then(Value::as_u64).unwrap_or(0);
+    if writeln!(out, "{} of {total} {}", messages.len(), if total == 1 { "message" } else { "messages" }).is_err() {}
+    out
+}
+
+fn show(value: &Value) -> String {
+    let people = |key: &str| {
+        let all: Vec<String> = value.get(key).and_then(Value::as_array).into_iter().flatten().map(person).collect();
+        all.join(", ")
+    };
+    let mut out = String::new();
+    let from = value.get("from").map(person).unwrap_or_default();
+    let lines = [
+        ("From", from),
+        ("To", people("to")),
+        ("Cc", people("cc")),
+        ("Date", text(value, "date").to_owned()),
+        ("Subject", text(value, "subject").to_owned()),
+    ];
+    for (name, line) in lines.iter().filter(|(_, line)| !line.is_empty()) {
+        if writeln!(out, "{name}: {line}").is_err() {}
+    }
+    if write!(out, "\n{}\n", text(value, "text")).is_err() {}
+    for part in value.get("parts").and_then(Value::as_array).into_iter().flatten().filter(|p| !text(p, "name").is_empty()) {
+        let number = |key: &str| part.get(key).and_then(Value::as_u64).unwrap_or(0);
+        if writeln!(out, "[part {}: {}, {}, {} bytes]", number("n"), text(part, "name"), text(part, "type"), number("bytes")).is_err() {}
+    }
+    out
+}
+
+/// Any value as indented lines `key: value`.
+fn plain(value: &Value, depth: usize) -> String {
+    let indent = "  ".repeat(depth);
+    match value {
+        Value::Object(fields) => {
+            let mut out = String::new();
+            for (key, value) in fields {
+                let nested = matches!(value, Value::Object(f) if !f.is_empty()) || matches!(value, Value::Array(a) if !a.is_empty());
+                let written = if nested {
+                    write!(out, "{indent}{key}:\n{}", plain(value, depth + 1))
+                } else {
+                    writeln!(out, "{indent}{key}: {}", scalar(value))
+                };
+                if written.is_err() {}
+            }
+            out
+        }
+        Value::Array(items) if items.is_empty() && depth == 0 => "nothing\n".to_owned(),
+        Value::Array(items) => {
+            items.iter().map(|item| {
+                let text = plain(item, depth + 1);
+                let text = text.trim_start();
+                format!("{indent}- {text}")
+            }).collect()
+        }
+        other => format!("{indent}{}\n", scalar(other)),
+    }
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "none".to_owned(),
+        Value::Array(_) | Value::Object(_) => "none".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,327 @@
+//! Accounts: adding one after a real login to both servers, listing, checking, removing.
+
+use super::app::App;
+use super::failure::Failure;
+use crate::crypto::secret::SecretText;
+use crate::mail::address::canonical;
+use crate::mail::ids::{AccountId, MessageNumber};
+use crate::network::dialer::Security;
+use crate::network::imap::{self, Session};
+use crate::network::{autoconfig, smtp};
+use crate::storage::database::{AccountRow, TagChanges, accounts, commit, places, tags};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// One server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// Its name.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// `tls`, `starttls` or `none`.
+    pub security: String,
+}
+
+/// What is kept of an account beside its address and name.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Settings {
+    /// Where mail is fetched.
+    pub imap: Server,
+    /// Where mail is handed in.
+    pub smtp: Server,
+    /// The name the servers know the owner by.
+    pub user: String,
+    /// Their password.
+    pub password: String,
+    /// A CA for this account's servers, PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+    /// `mutual` or `nopreference` (Autocrypt).
+    #[serde(default)]
+    pub prefer_encrypt: String,
+}
+
+/// An account to add. What is missing is found.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct NewAccount {
+    /// The address.
+    pub address: String,
+    /// The owner's name in From.
+    pub name: String,
+    /// Where mail is fetched.
+    pub imap: Option<Server>,
+    /// Where mail is handed in.
+    pub smtp: Option<Server>,
+    /// The name the servers know the owner by; the address where it is missing.
+    pub user: Option<String>,
+    /// Their password.
+    pub password: String,
+    /// A CA, PEM.
+    pub ca: Option<String>,
+    /// `mutual` or `nopreference`.
+    pub prefer_encrypt: Option<String>,
+}
+
+/// An account as the surface shows it; the password never is.
+#[derive(Clone, Debug, Serialize)]
+pub struct Account {
+    /// The address.
+    pub email: String,
+    /// The owner's name.
+    pub name: String,
+    /// Where mail is fetched.
+    pub imap: Server,
+    /// Where mail is handed in.
+    pub smtp: Server,
+    /// The user name.
+    pub user: String,
+    /// Whether a CA of its own is set.
+    pub own_ca: bool,
+    /// `mutual` or `nopreference`.
+    pub prefer_encrypt: String,
+    /// When it was last synced whole; null for never.
+    pub synced_at: Option<String>,
+    /// What is in the way, in words; empty when nothing is.
+    pub trouble: String,
+}
+
+/// How a check of an account went.
+#[derive(Clone, Debug, Serialize)]
+pub struct Checked {
+    /// The address.
+    pub email: String,
+    /// Whether both servers let us in.
+    pub ok: bool,
+    /// What the IMAP server's check gave, in words.
+    pub imap: String,
+    /// What the submission server's check gave, in words.
+    pub smtp: String,
+}
+
+fn security(word: &str) -> Result<Security, Failure> {
+    match word {
+        "tls" => Ok(Security::Tls),
+        "starttls" => Ok(Security::StartTls),
+        "none" => Ok(Security::None),
+        other => Err(Failure::usage(format!("{other:?} is no kind of security; say tls, starttls or none"))),
+    }
+}
+
+impl Settings {
+    /// Reads what the database keeps.
+    ///
+    /// # Errors
+    /// Damaged, where it cannot be read.
+    pub fn of(row: &AccountRow) -> Result<Self, Failure> {
+        serde_json::from_str(&row.settings)
+            .map_err(|_| Failure::damaged(format!("The settings of {} cannot be read; add the account anew", row.address)))
+    }
+
+    /// How to log in to the IMAP server.
+    ///
+    /// # Errors
+    /// Usage, where the kind of security is none.
+    pub fn imap_login(&self) -> Result<imap::Login, Failure> {
+        Ok(imap::Login {
+            host: self.imap.host.clone(),
+            port: self.imap.port,
+            security: security(&self.imap.security)?,
+            user: self.user.clone(),
+            password: SecretText::new(self.password.clone()),
+            ca: self.ca.clone().map(String::into_bytes),
+        })
+    }
+
+    /// How to log in to the submission server.
+    ///
+    /// # Errors
+    /// Usage, where the kind of security is none.
+    pub fn submission(&self) -> Result<smtp::Submission, Failure> {
+        Ok(smtp::Submission {
+            host: self.smtp.host.clone(),
+            port: self.smtp.port,
+            security: security(&self.smtp.security)?,
+            user: self.user.clone(),
+            password: SecretText::new(self.password.clone()),
+            ca: self.ca.clone().map(String::into_bytes),
+        })
+    }
+}
+
+fn shown(row: &AccountRow) -> Result<Account, Failure> {
+    let settings = Settings::of(row)?;
+    Ok(Account {
+        email: row.address.clone(),
+        name: row.name.clone(),
+        imap: settings.imap,
+        smtp: settings.smtp,
+        user: settings.user,
+        own_ca: settings.ca.is_some(),
+        prefer_encrypt: settings.prefer_encrypt,
+        synced_at: (row.synced_at > 0).then(|| super::search::rfc3339(row.synced_at)),
+        trouble: row.trouble.clone(),
+    })
+}
+
+/// All accounts.
+///
+/// # Errors
+/// When the store fails.
+pub async fn list(app: &App) -> Result<Vec<Account>, Failure> {
+    accounts::list(&mut *app.reader.get().await?).await?.iter().map(shown).collect()
+}
+
+/// The row of an account.
+///
+/// # Errors
+/// Not found.
+pub async fn find(app: &App, address: &str) -> Result<AccountRow, Failure> {
+    let wanted = canonical(address);
+    accounts::list(&mut *app.reader.get().await?)
+        .await?
+        .into_iter()
+        .find(|a| a.address == wanted)
+        .ok_or_else(|| Failure::not_found(format!("There is no account {wanted}; `mailkeep account list` names them")))
+}
+
+/// Finds the servers of an address.
+///
+/// # Errors
+/// When none were found.
+pub async fn find_servers(app: &App, address: &str) -> Result<(Server, Server, String), Failure> {
+    let found = autoconfig::find(&app.dialer, address).await?;
+    let server = |s: &autoconfig::Server| Server {
+        host: s.host.clone(),
+        port: s.port,
+        security: match s.security {
+            Security::Tls => "tls",
+            Security::StartTls => "starttls",
+            Security::None => "none",
+        }
+        .to_owned(),
+    };
+    Ok((server(&found.imap), server(&found.smtp), found.source.to_string()))
+}
+
+/// Adds an account, or changes the one of this address, after logging in to both servers.
+///
+/// # Errors
+/// Usage, for an address that is none; otherwise what the servers say.
+pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
+    let address = canonical(&new.address);
+    if !address.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
+        || address.chars().any(|c| c.is_control() || c.is_whitespace())
+    {
+        return Err(Failure::usage(format!("{:?} is no address; write it like alice@example.org", new.address)));
+    }
+    let (imap, smtp) = match (new.imap, new.smtp) {
+        (Some(imap), Some(smtp)) => (imap, smtp),
+        (imap, smtp) => {
+            let (found_imap, found_smtp, _) = find_servers(app, &address).await?;
+            (imap.unwrap_or(found_imap), smtp.unwrap_or(found_smtp))
+        }
+    };
+    let settings = Settings {
+        imap,
+        smtp,
+        user: new.user.filter(|u| !u.is_empty()).unwrap_or_else(|| address.clone()),
+        password: new.password,
+        ca: new.ca,
+        prefer_encrypt: new.prefer_encrypt.unwrap_or_else(|| "mutual".into()),
+    };
+    if !["mutual", "nopreference"].contains(&settings.prefer_encrypt.as_str()) {
+        return Err(Failure::usage("Say mutual or nopreference for how mail is to be encrypted"));
+    }
+    let session = Session::open(&app.dialer, &settings.imap_login()?).await?;
+    session.logout().await;
+    smtp::check(&app.dialer, &settings.submission()?).await?;
+    let json = serde_json::to_string(&settings).map_err(|e| Failure::failed(e.to_string()))?;
+    {
+        let writer = app.writer.lock().await;
+        let mut c = writer.begin().await?;
+        accounts::put(&mut c, &address, new.name.trim(), &json).await?;
+        commit(c).await?;
+    }
+    app.learn_own_addresses().await?;
+    app.accounts_changed.notify_waiters();
+    shown(&find(app, &address).await?)
+}
+
+/// Logs in to the servers of an account, or of all.
+///
+/// # Errors
+/// Not found; what the servers say stands in the answer.
+pub async fn check(app: &App, address: Option<&str>) -> Result<Vec<Checked>, Failure> {
+    let rows = match address {
+        Some(address) => vec![find(app, address).await?],
+        None => accounts::list(&mut *app.reader.get().await?).await?,
+    };
+    let mut checked = Vec::new();
+    for row in rows {
+        let settings = Settings::of(&row)?;
+        let imap = match Session::open(&app.dialer, &settings.imap_login()?).await {
+            Ok(session) => {
+                session.logout().await;
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        let smtp = smtp::check(&app.dialer, &settings.submission()?).await.err().map(|e| e.to_string());
+        checked.push(Checked {
+            email: row.address,
+            ok: imap.is_none() && smtp.is_none(),
+            imap: imap.unwrap_or_else(|| "ok".into()),
+            smtp: smtp.unwrap_or_else(|| "ok".into()),
+        });
+    }
+    Ok(checked)
+}
+
+/// Removes an account. Its mail stays here, in the archive, or is deleted for ever; the servers keep theirs.
+///
+/// # Errors
+/// Not found; otherwise when the store fails.
+pub async fn remove(app: &Arc<App>, address: &str, keep_mail: bool) -> Result<String, Failure> {
+    let row = find(app, address).await?;
+    let pass = app.pass(row.id);
+    let _pass = pass.lock().await;
+    let orphans = forget(app, row.id, keep_mail).await?;
+    if !keep_mail {
+        for some in orphans.chunks(1000) {
+            super::tags::destroy(app, some).await?;
+        }
+    }
+    app.learn_own_addresses().await?;
+    app.accounts_changed.notify_waiters();
+    Ok(row.address)
+}
+
+/// Removes the account's rows; gives the messages that no other account holds. Those that stay keep where they lay.
+async fn forget(app: &App, id: AccountId, keep_mail: bool) -> Result<Vec<MessageNumber>, Failure> {
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    let mut held = BTreeSet::new();
+    let mut roles = Vec::new();
+    for folder in accounts::folders(&mut c, Some(id)).await? {
+        let uids = places::uids(&mut c, folder.id).await?;
+        let numbers = places::remove(&mut c, folder.id, &uids).await?;
+        roles.extend(numbers.iter().map(|n| (*n, folder.role.clone())));
+        held.extend(numbers);
+    }
+    accounts::remove(&mut c, id).await?;
+    let orphans = places::homeless(&mut c, &held).await?;
+    let lone: BTreeSet<_> = orphans.iter().copied().collect();
+    if keep_mail {
+        for (number, role) in roles.iter().filter(|(n, _)| lone.contains(n)) {
+            let role = if role.is_empty() { "archive" } else { role };
+            crate::storage::database::messages::set_role(&mut c, *number, role).await?;
+        }
+    }
+    let mut mirrored = TagChanges::default();
+    places::mirror(&mut c, &held, &mut mirrored).await?;
+    tags::apply(&mut c, &mirrored).await?;
+    commit(c).await?;
+    Ok(orphans)
+}

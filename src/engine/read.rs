@@ -1,0 +1,223 @@
+//! A message for the screen: its bytes, its parts, its text, its HTML as the frame gets it.
+
+use super::app::App;
+use super::failure::{Failure, blocking};
+use super::receive::visible_text;
+use super::search::{one, rfc3339};
+use crate::mail::address::Person;
+use crate::mail::html::{self, Options, Sanitised};
+use crate::mail::ids::MessageId;
+use crate::mail::message::{self, Message};
+use crate::mail::part::Risk;
+use crate::mail::query::Kind;
+use crate::storage::database::messages::{self, MessageRow};
+use crate::storage::database::{PlaceRow, accounts, places, tags};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A message that was opened.
+pub struct Opened {
+    /// Its row.
+    pub row: MessageRow,
+    /// Its exact bytes.
+    pub raw: Vec<u8>,
+    /// What was understood of them.
+    pub message: Message,
+}
+
+/// A message as the surface shows it.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    /// Its id.
+    pub id: MessageId,
+    /// Its thread's id.
+    pub thread: MessageId,
+    /// Its Message-ID.
+    pub message_id: Option<String>,
+    /// Where servers hold it.
+    pub places: Vec<ShownPlace>,
+    /// Effective date.
+    pub date: String,
+    /// Who it is from; null where From holds several or none.
+    pub from: Option<Person>,
+    /// To.
+    pub to: Vec<Person>,
+    /// Cc.
+    pub cc: Vec<Person>,
+    /// Bcc, in one's own messages.
+    pub bcc: Vec<Person>,
+    /// Reply-To.
+    pub reply_to: Vec<Person>,
+    /// Decoded subject.
+    pub subject: String,
+    /// The readable text.
+    pub text: String,
+    /// Its parts.
+    pub parts: Vec<ShownPart>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Raw bytes.
+    pub bytes: u64,
+    /// `none`, or `closed` for encrypted mail that cannot be opened.
+    pub privacy: &'static str,
+    /// `none` until keys are known.
+    pub assurance: &'static str,
+    /// The fingerprint behind it.
+    pub signer: Option<String>,
+    /// Why, in words.
+    pub reasons: Vec<String>,
+}
+
+/// A place as the surface shows it.
+#[derive(Debug, Serialize)]
+pub struct ShownPlace {
+    /// The account's address.
+    pub account: String,
+    /// The folder's name.
+    pub folder: String,
+    /// The UID in it.
+    pub uid: u32,
+}
+
+/// A part as the surface shows it.
+#[derive(Debug, Serialize)]
+pub struct ShownPart {
+    /// Its number, from 1.
+    pub n: u32,
+    /// Its media type.
+    #[serde(rename = "type")]
+    pub media_type: String,
+    /// Its file name, made safe; null where it has none.
+    pub name: Option<String>,
+    /// Decoded bytes.
+    pub bytes: u64,
+    /// `none`, `caution` or `danger`.
+    pub risk: &'static str,
+}
+
+/// The word for a risk.
+#[must_use]
+pub const fn risk_word(risk: Risk) -> &'static str {
+    match risk {
+        Risk::None => "none",
+        Risk::Caution => "caution",
+        Risk::Danger => "danger",
+    }
+}
+
+/// Finds a message by the words of its id.
+///
+/// # Errors
+/// Not found, also for what is no id; otherwise when the store fails.
+pub async fn find(app: &App, id: &str) -> Result<MessageRow, Failure> {
+    let nobody = || Failure::not_found(format!("No message has the id {:?}", id.chars().take(40).collect::<String>()));
+    let id: MessageId = id.parse().map_err(|_| nobody())?;
+    let mut reader = app.reader.get().await?;
+    let row = messages::by_id(&mut reader, id).await?.ok_or_else(nobody)?;
+    let alive = tags::bitmap(&mut reader, tags::ALL).await?;
+    if alive.contains(row.number.0) { Ok(row) } else { Err(nobody()) }
+}
+
+/// Opens a message: reads its bytes and understands them.
+///
+/// # Errors
+/// Not found; damaged, where its seal is broken.
+pub async fn open(app: &Arc<App>, id: &str) -> Result<Opened, Failure> {
+    let row = find(app, id).await?;
+    open_row(app, row).await
+}
+
+/// The same for a row at hand.
+///
+/// # Errors
+/// Damaged, where its seal is broken.
+pub async fn open_row(app: &Arc<App>, row: MessageRow) -> Result<Opened, Failure> {
+    let packs = Arc::clone(&app.packs);
+    blocking(move || {
+        let record = packs.read(row.place)?;
+        let message = message::parse(&record.raw);
+        Ok::<_, crate::storage::packs::PackError>(Opened { row, raw: record.raw, message })
+    })
+    .await
+}
+
+impl Opened {
+    /// The readable text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        visible_text(&self.message)
+    }
+
+    /// Whether it is encrypted, which cannot be opened yet.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.message.kinds().contains(&Kind::Encrypted)
+    }
+
+    /// The document for the frame: the HTML sanitised, or the text as HTML.
+    #[must_use]
+    pub fn document(&self, options: &Options<'_>) -> Sanitised {
+        match self.message.html() {
+            Some(source) => html::sanitise(source, options),
+            None if self.is_closed() && self.text().trim().is_empty() => {
+                html::text_document("This message is encrypted and cannot be opened here yet.", options)
+            }
+            None => html::text_document(&self.text(), options),
+        }
+    }
+}
+
+/// Everything the surface shows of a message.
+///
+/// # Errors
+/// When the store fails.
+pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
+    let Opened { row, message, .. } = opened;
+    let mut reader = app.reader.get().await?;
+    let held = places::of_messages(&mut reader, [row.number]).await?;
+    let owners: HashMap<_, _> = accounts::list(&mut reader).await?.into_iter().map(|a| (a.id, a.address)).collect();
+    let tags = tags::of_messages(&mut reader, &[row.number]).await?.remove(&row.number).unwrap_or_default();
+    let thread = messages::thread_ids(&mut reader, [row.thread]).await?.remove(&row.thread).unwrap_or(row.id);
+    let closed = opened.is_closed();
+    let place = |p: PlaceRow| ShownPlace {
+        account: owners.get(&p.account).cloned().unwrap_or_default(),
+        folder: p.folder_name,
+        uid: p.uid.0,
+    };
+    Ok(Shown {
+        id: row.id,
+        thread,
+        message_id: message.message_id.clone(),
+        places: held.into_iter().map(place).collect(),
+        date: rfc3339(row.date),
+        from: one(&message.from),
+        to: message.to.clone(),
+        cc: message.cc.clone(),
+        bcc: message.bcc.clone(),
+        reply_to: message.reply_to.clone(),
+        subject: message.subject.clone(),
+        text: opened.text(),
+        parts: message
+            .parts
+            .iter()
+            .map(|part| ShownPart {
+                n: part.n,
+                media_type: part.content_type.clone(),
+                name: part.name.clone(),
+                bytes: part.bytes,
+                risk: risk_word(part.risk),
+            })
+            .collect(),
+        tags,
+        bytes: row.size,
+        privacy: if closed { "closed" } else { "none" },
+        assurance: "none",
+        signer: None,
+        reasons: if closed {
+            vec!["The message is encrypted, and Mailkeep has no key for it yet".to_owned()]
+        } else {
+            Vec::new()
+        },
+    })
+}

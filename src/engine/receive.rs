@@ -1,0 +1,490 @@
+//! A new message, step by step: understand, append to the packs, note in the database, thread, tag, index.
+//!
+//! Mail comes in batches. A batch is acknowledged when [`receive`] returns: records and keys are on the disk and the rows
+//! are committed. Whatever is killed before that leaves nothing, or records that the next start adopts.
+
+use super::app::App;
+use super::events::Event;
+use super::failure::{Failure, blocking};
+use super::flags;
+use crate::mail::address::{Person, canonical};
+use crate::mail::html;
+use crate::mail::ids::{FolderId, MessageId, MessageNumber, Uid};
+use crate::mail::message::{self, Message};
+use crate::mail::query::Kind;
+use crate::mail::text;
+use crate::network::imap;
+use crate::storage::database::messages::{self, NewMessage, People};
+use crate::storage::database::{Connection, PersonRow, TagChanges, commit, places, settings, tags};
+use crate::storage::index::Document;
+use crate::storage::packs::{self, Prepared, RecordMeta, RecordPlace};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+/// How many people of To are kept for lists.
+const LISTED_RECIPIENTS: usize = 6;
+/// How much of a message's text is indexed, in bytes.
+const INDEXED_TEXT: usize = 2 << 20;
+/// How long the snippet of a list row is, in characters.
+const SNIPPET: usize = 160;
+
+/// Where an incoming message comes from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A folder on a server.
+    Server {
+        /// The folder.
+        folder: FolderId,
+        /// Its account's address, its name and role, for the record in the packs.
+        account: String,
+        /// The folder's name.
+        folder_name: String,
+        /// The folder's role.
+        role: String,
+        /// The generation of its UIDs.
+        uid_validity: u32,
+        /// The message's UID.
+        uid: Uid,
+        /// Its flags.
+        flags: u8,
+        /// Its keywords, blank-separated.
+        keywords: String,
+    },
+    /// No server: an import, a draft, a notice of our own.
+    Local {
+        /// Where it is to lie.
+        role: String,
+        /// Tags it comes with.
+        tags: Vec<String>,
+    },
+}
+
+/// A message on its way in.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// Its exact bytes.
+    pub raw: Vec<u8>,
+    /// When it came, UTC seconds; for an import its own date where it has one.
+    pub received_at: i64,
+    /// Where from.
+    pub origin: Origin,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default)]
+pub struct Received {
+    /// The id of each message of the batch, in order.
+    pub ids: Vec<MessageId>,
+    /// Its number, in the same order.
+    pub numbers: Vec<MessageNumber>,
+    /// How many of them the store did not have.
+    pub new: usize,
+}
+
+/// A message understood: everything but its number.
+pub struct Understood {
+    id: MessageId,
+    origin: Origin,
+    received_at: i64,
+    date: i64,
+    size: u64,
+    link: i64,
+    links: Vec<i64>,
+    message: Message,
+    text: String,
+    snippet: String,
+    attachments: u32,
+    filenames: Vec<String>,
+    kinds: BTreeSet<Kind>,
+    bytes: Bytes,
+}
+
+/// Where the bytes of an understood message are.
+enum Bytes {
+    /// Compressed, about to be appended to the packs.
+    Prepared(Prepared),
+    /// In the packs already.
+    Lying(RecordPlace),
+}
+
+/// The text of a message as its text view shows it: what the sender wrote as text, or what the HTML lets a reader see.
+///
+/// A text part that is merely a remark beside a much longer HTML part is not taken for the message.
+#[must_use]
+pub fn visible_text(message: &Message) -> String {
+    let plain = message.plain().unwrap_or_default();
+    let Some(source) = message.html() else { return plain };
+    if plain.trim().len() >= 400 {
+        return plain;
+    }
+    let seen = html::visible_text(source).text;
+    if plain.trim().is_empty() || seen.len() > plain.len().saturating_mul(4) { seen } else { plain }
+}
+
+/// Understands a message: parses it, finds its text, compresses it for the packs. Pure work, to be run in parallel.
+#[must_use]
+pub fn understand(app: &App, incoming: Incoming) -> Understood {
+    let bytes = Bytes::Prepared(packs::prepare(&meta(&incoming), &incoming.raw));
+    understood(app, incoming, bytes)
+}
+
+/// The same for a message whose bytes lie in the packs already: the database lost it, or never heard of it.
+#[must_use]
+pub fn understand_lying(app: &App, incoming: Incoming, place: RecordPlace) -> Understood {
+    understood(app, incoming, Bytes::Lying(place))
+}
+
+/// What stands beside the bytes in the packs, so that they alone rebuild the mail.
+fn meta(incoming: &Incoming) -> RecordMeta {
+    let received_at = incoming.received_at;
+    match &incoming.origin {
+        Origin::Server { account, folder_name, role, uid, uid_validity, flags, keywords, .. } => {
+            let mut tags: Vec<String> = flags::MIRRORED
+                .iter()
+                .filter(|(_, bit, on)| (flags & bit != 0) == *on)
+                .map(|(tag, _, _)| (*tag).to_owned())
+                .collect();
+            tags.extend(keywords.split(' ').filter_map(imap::tag_for_keyword));
+            RecordMeta {
+                received_at,
+                account: account.clone(),
+                folder: folder_name.clone(),
+                role: role.clone(),
+                uid: uid.0,
+                uid_validity: *uid_validity,
+                tags,
+            }
+        }
+        Origin::Local { role, tags } => {
+            RecordMeta { received_at, role: role.clone(), tags: tags.clone(), ..RecordMeta::default() }
+        }
+    }
+}
+
+fn understood(app: &App, incoming: Incoming, bytes: Bytes) -> Understood {
+    let Incoming { raw, received_at, origin } = incoming;
+    let id = app.identifier.identify(&raw);
+    let message = message::parse(&raw);
+    let text = visible_text(&message);
+    let link = message.message_id.as_deref().map_or_else(|| app.link_of_id(id), |m| app.link(m));
+    let mut links = vec![link];
+    links.extend(message.references.iter().chain(&message.in_reply_to).map(|m| app.link(m)));
+    let names: Vec<String> = message.attachments().filter_map(|part| part.name.clone()).collect();
+    let attachments = message.attachments().count();
+    let kinds = message.kinds();
+    Understood {
+        id,
+        received_at,
+        date: message.effective_date(received_at),
+        size: raw.len() as u64,
+        link,
+        links,
+        snippet: text::snippet(&text, SNIPPET),
+        attachments: u32::try_from(attachments).unwrap_or(u32::MAX),
+        filenames: names,
+        kinds,
+        message,
+        text,
+        origin,
+        bytes,
+    }
+}
+
+/// Takes a batch in; when this returns, every message of it is kept for good.
+///
+/// # Errors
+/// When the disk or the database fails; then none of the batch is acknowledged and all of it may be offered again.
+pub async fn receive(app: &Arc<App>, batch: Vec<Incoming>) -> Result<Received, Failure> {
+    let worker = Arc::clone(app);
+    let understood = blocking(move || {
+        Ok::<_, Failure>(batch.into_iter().map(|incoming| understand(&worker, incoming)).collect::<Vec<_>>())
+    })
+    .await?;
+    keep(app, understood).await
+}
+
+/// Keeps what was understood; the second half of [`receive`], for those who understand ahead.
+///
+/// # Errors
+/// As [`receive`].
+pub async fn keep(app: &Arc<App>, batch: Vec<Understood>) -> Result<Received, Failure> {
+    let ids: Vec<MessageId> = batch.iter().map(|m| m.id).collect();
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    let mut known = messages::known(&mut c, &ids).await?;
+    let mut seen = HashSet::new();
+    let (fresh, again): (Vec<Understood>, Vec<Understood>) =
+        batch.into_iter().partition(|m| !known.contains_key(&m.id) && seen.insert(m.id));
+    // A record that a killed run appended without a row is in the packs already; appending it again costs space, not truth.
+    let (fresh, records) = append(app, fresh).await?;
+    let mut changes = TagChanges::default();
+    let rows: Vec<NewMessage> = fresh.iter().zip(records).map(|(m, place)| row(m, place)).collect();
+    let numbers = messages::insert(&mut c, &rows, &mut changes).await?;
+    known.extend(ids_of(&fresh).zip(numbers.iter().copied()));
+    let mut touched: BTreeSet<MessageNumber> = numbers.iter().copied().collect();
+    let mut held = Vec::new();
+    for (message, number) in fresh.iter().zip(&numbers) {
+        tag_new(message, *number, &mut changes);
+        held.extend(place(message, *number));
+    }
+    let again = revive(app, &mut c, again, &known, &numbers, &mut changes).await?;
+    let mut differ = Vec::new();
+    for message in &again {
+        let Some(number) = known.get(&message.id).copied() else { continue };
+        if let Some(place) = place(message, number) {
+            touched.insert(number);
+            differ.push(number);
+            held.push(place);
+        }
+        meet_again(message, number, &mut changes);
+        if let Origin::Local { tags, .. } = &message.origin {
+            tags.iter().filter(|t| flags::is_own_tag(t)).for_each(|t| changes.set(t, number));
+        }
+    }
+    places::put(&mut c, &held).await?;
+    // A message that turns up in a second place may have other flags there: the next push makes them one.
+    places::note_changed(&mut c, &differ).await?;
+    tags::apply(&mut c, &changes).await?;
+    let mut mirrored = TagChanges::default();
+    places::mirror(&mut c, &touched, &mut mirrored).await?;
+    tags::apply(&mut c, &mirrored).await?;
+    settings::note_people(&mut c, &people(app, &fresh)).await?;
+    commit(c).await?;
+    app.indexing.offer(documents(fresh, &numbers)).await;
+    drop(writer);
+    let new = numbers.len();
+    if new > 0 {
+        let words = if new == 1 { "1 new message".to_owned() } else { format!("{new} new messages") };
+        app.tell(Event::Mail { new, words });
+    }
+    let numbers = ids.iter().filter_map(|id| known.get(id).copied()).collect();
+    Ok(Received { ids, numbers, new })
+}
+
+/// A message that was deleted for ever and still waits for its server to hear of it has no bytes any more. When the same
+/// bytes come again from elsewhere they are kept again.
+async fn revive(
+    app: &Arc<App>,
+    c: &mut Connection,
+    again: Vec<Understood>,
+    known: &HashMap<MessageId, MessageNumber>,
+    fresh: &[MessageNumber],
+    changes: &mut TagChanges,
+) -> Result<Vec<Understood>, Failure> {
+    let alive = tags::bitmap(c, tags::ALL).await?;
+    let number_of = |m: &Understood| known.get(&m.id).copied();
+    let (dead, mut living): (Vec<_>, Vec<_>) =
+        again.into_iter().partition(|m| number_of(m).is_some_and(|n| !alive.contains(n.0) && !fresh.contains(&n)));
+    let (dead, records) = append(app, dead).await?;
+    for (message, place) in dead.iter().zip(records) {
+        if let Some(number) = number_of(message) {
+            messages::set_record(c, number, place).await?;
+            changes.set(tags::ALL, number);
+        }
+    }
+    living.extend(dead);
+    Ok(living)
+}
+
+fn ids_of(messages: &[Understood]) -> impl Iterator<Item = MessageId> {
+    messages.iter().map(|m| m.id)
+}
+
+async fn append(app: &Arc<App>, fresh: Vec<Understood>) -> Result<(Vec<Understood>, Vec<RecordPlace>), Failure> {
+    if fresh.is_empty() {
+        return Ok((fresh, Vec::new()));
+    }
+    let packs = Arc::clone(&app.packs);
+    blocking(move || {
+        let prepared: Vec<&Prepared> = fresh
+            .iter()
+            .filter_map(|m| match &m.bytes {
+                Bytes::Prepared(prepared) => Some(prepared),
+                Bytes::Lying(_) => None,
+            })
+            .collect();
+        let mut appended = packs.append_prepared(&prepared)?.into_iter();
+        let places = fresh
+            .iter()
+            .filter_map(|m| match &m.bytes {
+                Bytes::Prepared(_) => appended.next(),
+                Bytes::Lying(place) => Some(*place),
+            })
+            .collect();
+        Ok::<_, packs::PackError>((fresh, places))
+    })
+    .await
+}
+
+fn row(message: &Understood, place: RecordPlace) -> NewMessage {
+    let role = match &message.origin {
+        Origin::Server { .. } => String::new(),
+        Origin::Local { role, .. } => role.clone(),
+    };
+    NewMessage {
+        id: message.id,
+        place,
+        size: message.size,
+        date: message.date,
+        received_at: message.received_at,
+        link: message.link,
+        links: message.links.clone(),
+        people: People {
+            from: message.message.from.iter().take(LISTED_RECIPIENTS).cloned().collect(),
+            to: message.message.to.iter().take(LISTED_RECIPIENTS).cloned().collect(),
+        },
+        subject: message.message.subject.clone(),
+        snippet: message.snippet.clone(),
+        attachments: message.attachments,
+        role,
+    }
+}
+
+fn tag_new(message: &Understood, number: MessageNumber, changes: &mut TagChanges) {
+    if message.kinds.contains(&Kind::Encrypted) {
+        changes.set(tags::ENCRYPTED, number);
+    }
+    match &message.origin {
+        Origin::Server { flags, keywords, .. } => {
+            for (tag, bit, on) in flags::MIRRORED {
+                changes.put(tag, number, (flags & bit != 0) == on);
+            }
+            for tag in keywords.split(' ').filter_map(imap::tag_for_keyword) {
+                changes.set(&tag, number);
+            }
+        }
+        Origin::Local { tags, .. } => tags.iter().for_each(|tag| changes.set(tag, number)),
+    }
+}
+
+/// A known message in one more place: read, starred or answered anywhere is so everywhere.
+fn meet_again(message: &Understood, number: MessageNumber, changes: &mut TagChanges) {
+    let Origin::Server { flags, keywords, .. } = &message.origin else { return };
+    for (tag, bit, on) in flags::MIRRORED {
+        if flags & bit != 0 {
+            changes.put(tag, number, on);
+        }
+    }
+    for tag in keywords.split(' ').filter_map(imap::tag_for_keyword) {
+        changes.set(&tag, number);
+    }
+}
+
+fn place(message: &Understood, number: MessageNumber) -> Option<(FolderId, Uid, MessageNumber, u8, String)> {
+    match &message.origin {
+        Origin::Server { folder, uid, flags, keywords, .. } => Some((*folder, *uid, number, *flags, keywords.clone())),
+        Origin::Local { .. } => None,
+    }
+}
+
+/// Who a batch is from and to, gathered by address; one's own messages count for those they were sent to.
+fn people(app: &App, batch: &[Understood]) -> Vec<PersonRow> {
+    let own = app.own_addresses();
+    let mut found: BTreeMap<String, PersonRow> = BTreeMap::new();
+    let mut note = |person: &Person, sent: bool, at: i64| {
+        if !person.address.contains('@') || person.address.len() > 320 {
+            return;
+        }
+        let address = canonical(&person.address);
+        let row = found.entry(address.clone()).or_insert_with(|| PersonRow {
+            address,
+            name: String::new(),
+            received: 0,
+            sent: 0,
+            last_at: i64::MIN,
+        });
+        row.sent += u32::from(sent);
+        row.received += u32::from(!sent);
+        if at >= row.last_at {
+            row.last_at = at;
+            if !person.name.is_empty() {
+                row.name.clone_from(&person.name);
+            }
+        }
+    };
+    for message in batch {
+        let ours = message.message.from.iter().any(|p| own.contains(&canonical(&p.address)));
+        let lists = if ours {
+            [&message.message.to, &message.message.cc]
+        } else if message.message.from.len() == 1 {
+            [&message.message.from, &message.message.sender]
+        } else {
+            continue;
+        };
+        let (first, second) = (lists[0], if ours { lists[1].as_slice() } else { &[] });
+        first.iter().chain(second).take(50).for_each(|person| note(person, ours, message.date));
+    }
+    found.into_values().collect()
+}
+
+/// What the index is told of a batch.
+pub struct Indexable {
+    /// The message.
+    pub number: MessageNumber,
+    /// Effective date, UTC seconds.
+    pub date: i64,
+    /// Raw bytes.
+    pub size: u64,
+    /// The parsed message.
+    pub message: Message,
+    /// Its visible text.
+    pub text: String,
+    /// The names of its attachments.
+    pub filenames: Vec<String>,
+    /// What it holds.
+    pub kinds: BTreeSet<Kind>,
+}
+
+impl Indexable {
+    /// The same as a document of the index.
+    #[must_use]
+    pub fn document(&self) -> Document<'_> {
+        Document {
+            number: self.number,
+            date: self.date,
+            size: self.size,
+            subject: &self.message.subject,
+            from: &self.message.from,
+            to: &self.message.to,
+            cc: &self.message.cc,
+            bcc: &self.message.bcc,
+            body: clip(&self.text, INDEXED_TEXT),
+            filenames: &self.filenames,
+            list: self.message.list_id.as_deref().unwrap_or_default(),
+            headers: &self.message.headers,
+            kinds: &self.kinds,
+        }
+    }
+}
+
+/// The first bytes of a text, cut between characters.
+#[must_use]
+pub fn clip(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
+}
+
+fn documents(batch: Vec<Understood>, numbers: &[MessageNumber]) -> Vec<Indexable> {
+    batch
+        .into_iter()
+        .zip(numbers)
+        .map(|(m, number)| Indexable {
+            number: *number,
+            date: m.date,
+            size: m.size,
+            message: m.message,
+            text: m.text,
+            filenames: m.filenames,
+            kinds: m.kinds,
+        })
+        .collect()
+}
+
+/// The same for a message that lies in the store already.
+#[must_use]
+pub fn indexable(number: MessageNumber, date: i64, size: u64, raw: &[u8]) -> Indexable {
+    let message = message::parse(raw);
+    let text = visible_text(&message);
+    let filenames = message.attachments().filter_map(|part| part.name.clone()).collect();
+    let kinds = message.kinds();
+    Indexable { number, date, size, message, text, filenames, kinds }
+}

@@ -1,0 +1,473 @@
+//! What can be asked of Mailkeep, in one list for all doors: the command line speaks it directly or through the running
+//! server's socket, and the REST API answers with the same nouns.
+
+use super::accounts::{self, NewAccount};
+use super::app::App;
+use super::drafts::{self, Attached, Content};
+use super::events::Watcher;
+use super::export::{self, Format};
+use super::failure::Failure;
+use super::search::{self, Sort};
+use super::settings::{self, Scope};
+use super::tags::{self, Which};
+use super::{check, import, outbox, read, status, sync};
+use crate::mail::html::{Options, Remote};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Something asked of the open store.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// Adds an account, or changes the one of this address.
+    AccountAdd(NewAccount),
+    /// All accounts.
+    AccountList,
+    /// Logs in to the servers of one account or all.
+    AccountCheck(Option<String>),
+    /// Removes an account.
+    AccountRemove {
+        /// Its address.
+        email: String,
+        /// Whether its mail stays here.
+        keep_mail: bool,
+    },
+    /// One full pass over one account or all.
+    Sync(Option<String>),
+    /// Takes in mail from files; absolute paths.
+    Import {
+        /// Where it lies.
+        paths: Vec<PathBuf>,
+        /// A tag for all of it.
+        tag: Option<String>,
+    },
+    /// Writes mail to files; an absolute path.
+    Export {
+        /// Where to.
+        path: PathBuf,
+        /// In which form.
+        format: Format,
+        /// What.
+        query: String,
+    },
+    /// Searches.
+    Search {
+        /// The query.
+        query: String,
+        /// How many rows.
+        limit: usize,
+        /// How many rows to leave out.
+        offset: usize,
+        /// In which order.
+        sort: Sort,
+        /// One row for each thread.
+        threads: bool,
+    },
+    /// Counts.
+    Count(String),
+    /// A message.
+    Show {
+        /// Its id.
+        id: String,
+        /// In which form.
+        form: Form,
+    },
+    /// All messages of a thread.
+    Thread(String),
+    /// A part of a message, decoded.
+    Part {
+        /// The message's id.
+        id: String,
+        /// The part's number.
+        n: u32,
+    },
+    /// Changes tags.
+    Tag {
+        /// Which messages.
+        which: Which,
+        /// Tags to add.
+        add: Vec<String>,
+        /// Tags to remove.
+        remove: Vec<String>,
+    },
+    /// Deletes messages for ever.
+    Delete(Vec<String>),
+    /// Queues a message.
+    Send(Content),
+    /// Begins a draft.
+    DraftAdd(Content),
+    /// Changes a draft.
+    DraftChange {
+        /// Its id.
+        id: String,
+        /// What it holds now.
+        content: Content,
+    },
+    /// Discards a draft.
+    DraftDiscard(String),
+    /// Sends a draft.
+    DraftSend(String),
+    /// The outbox.
+    OutboxList,
+    /// Tries all that is due, and waits.
+    OutboxFlush,
+    /// Makes an entry due now.
+    OutboxRetry(String),
+    /// Takes an entry back.
+    OutboxCancel(String),
+    /// Reads and verifies everything.
+    Check {
+        /// Whether to mend what can be mended.
+        repair: bool,
+    },
+    /// Makes an API token.
+    TokenCreate {
+        /// What the owner calls it.
+        name: String,
+        /// What it may do.
+        scope: Scope,
+    },
+    /// All tokens.
+    TokenList,
+    /// Revokes a token.
+    TokenRevoke(String),
+    /// A setting, or all.
+    ConfigGet(Option<String>),
+    /// Sets a setting.
+    ConfigSet {
+        /// Which.
+        key: String,
+        /// To what.
+        value: String,
+    },
+    /// How everything is.
+    Status,
+    /// The connections that left.
+    NetworkLog {
+        /// How many, the newest first.
+        limit: usize,
+    },
+}
+
+/// In which form a message is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// As fields.
+    Fields,
+    /// The stored bytes.
+    Raw,
+    /// The readable text.
+    Text,
+    /// The sanitised document, as the frame gets it.
+    Html,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub enum Answer {
+    /// A value.
+    Json(Value),
+    /// Bytes, with their media type and the file name they go by.
+    Bytes {
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// The media type.
+        media_type: String,
+        /// The file name.
+        name: String,
+    },
+}
+
+fn value(of: impl Serialize) -> Result<Answer, Failure> {
+    serde_json::to_value(of).map(Answer::Json).map_err(|e| Failure::failed(e.to_string()))
+}
+
+/// The longest page of a search.
+pub const MOST_ROWS: usize = 10_000;
+
+/// Does what is asked.
+///
+/// # Errors
+/// What the deed gives.
+pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) -> Result<Answer, Failure> {
+    match request {
+        Request::Import { paths, tag } => value(import::import(app, &paths, tag.as_deref(), watcher).await?),
+        Request::Export { path, format, query } => value(export::export(app, &path, format, &query, watcher).await?),
+        Request::Sync(email) => value(sync::sync(app, email.as_deref(), watcher).await?),
+        Request::Check { repair } => value(check::check(app, repair, watcher).await?),
+        Request::Status => value(status::status(app).await?),
+        Request::NetworkLog { limit } => value(network_log(app, limit)),
+        Request::Search { .. } | Request::Count(_) => find(app, request, watcher).await,
+        Request::Show { .. } | Request::Thread(_) | Request::Part { .. } => show(app, request).await,
+        Request::Tag { .. } | Request::Delete(_) => organise(app, request).await,
+        Request::AccountAdd(_)
+        | Request::AccountList
+        | Request::AccountCheck(_)
+        | Request::AccountRemove { .. }
+        | Request::TokenCreate { .. }
+        | Request::TokenList
+        | Request::TokenRevoke(_)
+        | Request::ConfigGet(_)
+        | Request::ConfigSet { .. } => configure(app, request).await,
+        Request::Send(_)
+        | Request::DraftAdd(_)
+        | Request::DraftChange { .. }
+        | Request::DraftDiscard(_)
+        | Request::DraftSend(_)
+        | Request::OutboxList
+        | Request::OutboxFlush
+        | Request::OutboxRetry(_)
+        | Request::OutboxCancel(_) => write(app, request).await,
+    }
+}
+
+/// An index that is behind is brought up to date first, so that the total is exact; an open server does that by itself.
+async fn find(app: &Arc<App>, request: Request, watcher: &dyn Watcher) -> Result<Answer, Failure> {
+    if !app.indexing.standing().await.level {
+        app.indexing.catch_up(app, watcher).await?;
+    }
+    match request {
+        Request::Count(query) => {
+            let begun = std::time::Instant::now();
+            let (query, total) = search::count(app, &query).await?;
+            let took = (begun.elapsed().as_secs_f64() * 1e5).round() / 100.0;
+            Ok(Answer::Json(json!({"query": query, "total": total, "took_ms": took})))
+        }
+        Request::Search { query, limit, offset, sort, threads } => {
+            let limit = limit.min(MOST_ROWS);
+            value(if threads {
+                search::threads(app, &query, sort, offset, limit).await?
+            } else {
+                search::search(app, &query, sort, offset, limit).await?
+            })
+        }
+        _ => Err(Failure::usage("That is no search")),
+    }
+}
+
+/// Options for HTML that stands by itself: no link leaves and nothing is fetched.
+#[must_use]
+pub fn inert() -> Options<'static> {
+    Options { remote: Remote::Blocked, cid: &|_| None, link: &|url| Some(url.to_owned()), fold_quotes: true, dark: true }
+}
+
+async fn show(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
+    let bytes = |bytes: Vec<u8>, media_type: &str, name: String| Answer::Bytes {
+        bytes,
+        media_type: media_type.to_owned(),
+        name,
+    };
+    match request {
+        Request::Show { id, form } => {
+            let opened = read::open(app, &id).await?;
+            let id = opened.row.id;
+            Ok(match form {
+                Form::Fields => return value(read::shown(app, &opened).await?),
+                Form::Raw => bytes(opened.raw, "message/rfc822", format!("{id}.eml")),
+                Form::Text => bytes(opened.text().into_bytes(), "text/plain; charset=utf-8", format!("{id}.txt")),
+                Form::Html => {
+                    let document = super::failure::blocking(move || Ok::<_, Failure>(opened.document(&inert()).document));
+                    bytes(document.await?.into_bytes(), "text/html; charset=utf-8", format!("{id}.html"))
+                }
+            })
+        }
+        Request::Thread(id) => {
+            let row = read::find(app, &id).await?;
+            let rows = crate::storage::database::messages::of_thread(&mut *app.reader.get().await?, row.thread).await?;
+            let thread = rows.first().map_or(row.id, |first| first.id);
+            let messages = search::hits(app, rows, Vec::new()).await?;
+            Ok(Answer::Json(json!({"id": thread, "messages": serde_json::to_value(messages).unwrap_or_default()})))
+        }
+        Request::Part { id, n } => {
+            let opened = read::open(app, &id).await?;
+            let part = opened.message.parts.iter().find(|p| p.n == n).ok_or_else(|| {
+                Failure::not_found(format!("The message {} has no part {n}; `mailkeep show` lists them", opened.row.id))
+            })?;
+            let name = part.name.clone().unwrap_or_else(|| format!("part-{n}"));
+            Ok(bytes(part.decoded(&opened.raw).into_owned(), &part.content_type, name))
+        }
+        _ => Err(Failure::usage("That is nothing to show")),
+    }
+}
+
+async fn organise(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
+    match request {
+        Request::Tag { which, add, remove } => {
+            let numbers = tags::resolve(app, &which).await?;
+            let before = tags::apply(app, &numbers, &add, &remove).await?;
+            Ok(Answer::Json(json!({"changed": before.len()})))
+        }
+        Request::Delete(ids) => {
+            let mut numbers = Vec::new();
+            for id in &ids {
+                numbers.push(read::find(app, id).await?.number);
+            }
+            Ok(Answer::Json(json!({"deleted": tags::delete(app, &numbers).await?})))
+        }
+        _ => Err(Failure::usage("That is nothing to organise")),
+    }
+}
+
+async fn configure(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
+    match request {
+        Request::AccountAdd(account) => value(accounts::add(app, account).await?),
+        Request::AccountList => value(accounts::list(app).await?),
+        Request::AccountCheck(email) => value(accounts::check(app, email.as_deref()).await?),
+        Request::AccountRemove { email, keep_mail } => {
+            Ok(Answer::Json(json!({"removed": accounts::remove(app, &email, keep_mail).await?})))
+        }
+        Request::TokenCreate { name, scope } => value(settings::make_token(app, &name, scope).await?),
+        Request::TokenList => {
+            let tokens = settings::tokens(app).await?;
+            let shown = |t: crate::storage::database::TokenRow| {
+                json!({"name": t.name, "scope": t.scope, "created": search::rfc3339(t.created_at)})
+            };
+            Ok(Answer::Json(tokens.into_iter().map(shown).collect()))
+        }
+        Request::TokenRevoke(name) => {
+            settings::revoke_token(app, &name).await?;
+            Ok(Answer::Json(json!({"revoked": name})))
+        }
+        Request::ConfigGet(Some(key)) => {
+            let value = settings::get(app, &key).await?;
+            Ok(Answer::Json(json!({"key": key, "value": value})))
+        }
+        Request::ConfigGet(None) => {
+            let all = settings::all(app).await?;
+            Ok(Answer::Json(all.into_iter().map(|(key, value)| json!({"key": key, "value": value})).collect()))
+        }
+        Request::ConfigSet { key, value } => {
+            settings::set(app, &key, &value).await?;
+            Ok(Answer::Json(json!({"key": key, "value": value})))
+        }
+        _ => Err(Failure::usage("That is nothing to configure")),
+    }
+}
+
+async fn write(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
+    match request {
+        Request::Send(content) => queued(drafts::send_content(app, &answering(app, content).await?).await?.to_string()),
+        Request::DraftAdd(content) => {
+            let kept = drafts::save(app, None, &answering(app, content).await?).await?;
+            drafts::settle(app, &kept.id).await?;
+            value(kept)
+        }
+        Request::DraftChange { id, content } => {
+            let kept = drafts::save(app, Some(&id), &answering(app, content).await?).await?;
+            drafts::settle(app, &kept.id).await?;
+            value(kept)
+        }
+        Request::DraftDiscard(id) => {
+            drafts::discard(app, &id).await?;
+            Ok(Answer::Json(json!({"discarded": id})))
+        }
+        Request::DraftSend(id) => queued(drafts::send(app, &id).await?.to_string()),
+        Request::OutboxList => value(outbox::list(app).await?),
+        Request::OutboxFlush => {
+            outbox::flush(app, true).await?;
+            value(outbox::list(app).await?)
+        }
+        Request::OutboxRetry(id) => {
+            outbox::retry(app, &id).await?;
+            outbox::flush(app, false).await?;
+            one_entry(app, &id).await
+        }
+        Request::OutboxCancel(id) => {
+            let draft = outbox::cancel(app, &id).await?;
+            let Answer::Json(mut entry) = one_entry(app, &id).await? else { return Ok(Answer::Json(Value::Null)) };
+            if let Some(fields) = entry.as_object_mut() {
+                fields.insert("draft".into(), draft.into());
+            }
+            Ok(Answer::Json(entry))
+        }
+        _ => Err(Failure::usage("That is nothing to write")),
+    }
+}
+
+fn queued(id: String) -> Result<Answer, Failure> {
+    // Until keys are here nothing is encrypted or signed, and the recommendation says why.
+    Ok(Answer::Json(json!({"id": id, "encrypted": false, "signed": false, "recommendation": "disable"})))
+}
+
+async fn one_entry(app: &Arc<App>, id: &str) -> Result<Answer, Failure> {
+    let entry = outbox::list(app).await?.into_iter().find(|e| e.id.to_string() == id);
+    value(entry.ok_or_else(|| Failure::not_found("No entry of the outbox has this id"))?)
+}
+
+/// Fills in what an answer takes from the message it answers, where the asker gave only its id.
+async fn answering(app: &Arc<App>, mut content: Content) -> Result<Content, Failure> {
+    if let Some(id) = content.reply_to_id
+        && content.in_reply_to.is_none()
+    {
+        let reply = drafts::reply_to(app, &id.to_string(), false, "").await?;
+        (content.in_reply_to, content.references) = (reply.in_reply_to, reply.references);
+        if content.from.is_empty() {
+            content.from = reply.from;
+        }
+        if content.subject.is_empty() {
+            content.subject = reply.subject;
+        }
+    }
+    Ok(content)
+}
+
+/// A file to attach, read from the disk.
+///
+/// # Errors
+/// When it cannot be read, or is too large.
+pub fn attach(path: &std::path::Path) -> Result<Attached, Failure> {
+    let cannot = |e: std::io::Error| Failure::failed(format!("Cannot read {}: {}", path.display(), import::plain(&e)));
+    if std::fs::metadata(path).map_err(cannot)?.len() > drafts::LARGEST as u64 {
+        return Err(Failure::failed(format!("{} is larger than 50 MB and cannot be sent by mail", path.display())));
+    }
+    let bytes = std::fs::read(path).map_err(cannot)?;
+    let name = path.file_name().map_or_else(|| "attachment".into(), |n| n.to_string_lossy().into_owned());
+    Ok(Attached::new(&name, media_type(&name), &bytes))
+}
+
+/// The media type that a file's name speaks of.
+#[must_use]
+pub fn media_type(name: &str) -> &'static str {
+    let extension = name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).unwrap_or_default();
+    match extension.as_str() {
+        "txt" | "log" | "md" => "text/plain",
+        "csv" => "text/csv",
+        "html" | "htm" => "text/html",
+        "pdf" => "application/pdf",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "svg" => "image/svg+xml",
+        "ics" => "text/calendar",
+        "vcf" => "text/vcard",
+        "eml" => "message/rfc822",
+        "zip" => "application/zip",
+        "json" => "application/json",
+        "odt" => "application/vnd.oasis.opendocument.text",
+        "docx" => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "asc" => "application/pgp-keys",
+        "mp3" => "audio/mpeg",
+        "mp4" => "video/mp4",
+        _ => "application/octet-stream",
+    }
+}
+
+fn network_log(app: &App, limit: usize) -> Vec<Value> {
+    let entries = app.dialer.log();
+    entries
+        .iter()
+        .rev()
+        .take(limit)
+        .map(|e| {
+            json!({
+                "at": e.at.to_string(), "purpose": e.purpose.as_str(), "host": e.host, "port": e.port,
+                "route": e.route.as_str(), "outcome": e.outcome,
+            })
+        })
+        .collect()
+}

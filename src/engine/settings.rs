@@ -1,0 +1,181 @@
+//! Settings by name, and API tokens.
+
+use super::app::App;
+use super::failure::Failure;
+use crate::crypto::secret::random;
+use crate::storage::database::{TokenRow, commit, settings};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Serialize;
+use sha2::Sha256;
+
+/// A setting the owner may set.
+struct Known {
+    key: &'static str,
+    default: &'static str,
+    allowed: &'static [&'static str],
+}
+
+/// Every setting there is; an empty list of allowed values means any text.
+const KNOWN: [Known; 9] = [
+    Known { key: "extra-ca", default: "", allowed: &[] },
+    Known { key: "appearance.theme", default: "auto", allowed: &["auto", "light", "dark"] },
+    Known { key: "appearance.density", default: "normal", allowed: &["compact", "normal", "roomy"] },
+    Known { key: "writing.signature", default: "", allowed: &[] },
+    Known { key: "writing.undo-seconds", default: "10", allowed: &["0", "5", "10", "20", "30"] },
+    Known { key: "privacy.encrypt", default: "when-possible", allowed: &["when-possible", "when-asked", "always-ask"] },
+    Known { key: "sync.minutes", default: "5", allowed: &["1", "5", "15", "60"] },
+    Known { key: "reading.private-titles", default: "off", allowed: &["on", "off"] },
+    Known { key: "setup.done", default: "no", allowed: &["yes", "no"] },
+];
+
+fn known(key: &str) -> Result<&'static Known, Failure> {
+    KNOWN.iter().find(|k| k.key == key).ok_or_else(|| {
+        let names: Vec<&str> = KNOWN.iter().map(|k| k.key).collect();
+        Failure::usage(format!("There is no setting {key:?}; there are {}", names.join(", ")))
+    })
+}
+
+/// The value of a setting: what was set, or the default.
+///
+/// # Errors
+/// Usage, for a name that is none.
+pub async fn get(app: &App, key: &str) -> Result<String, Failure> {
+    let known = known(key)?;
+    Ok(settings::get(&mut *app.reader.get().await?, key).await?.unwrap_or_else(|| known.default.to_owned()))
+}
+
+/// All settings with their values.
+///
+/// # Errors
+/// When the store fails.
+pub async fn all(app: &App) -> Result<Vec<(String, String)>, Failure> {
+    let mut values = Vec::new();
+    for known in &KNOWN {
+        values.push((known.key.to_owned(), get(app, known.key).await?));
+    }
+    Ok(values)
+}
+
+/// Sets a setting.
+///
+/// # Errors
+/// Usage, for a name or a value that cannot be.
+pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
+    let known = known(key)?;
+    if !known.allowed.is_empty() && !known.allowed.contains(&value) {
+        return Err(Failure::usage(format!("{key} cannot be {value:?}; it can be {}", known.allowed.join(", "))));
+    }
+    if key == "extra-ca" && !value.is_empty() {
+        let pem = std::fs::read(value)
+            .map_err(|e| Failure::failed(format!("Cannot read {value}: {}", super::import::plain(&e))))?;
+        app.dialer.set_extra_ca(&[pem])?;
+    }
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    settings::set(&mut c, key, value).await?;
+    commit(c).await?;
+    Ok(())
+}
+
+/// What an API token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Look.
+    Read,
+    /// Look, tag, write and send.
+    Write,
+    /// Everything, accounts and settings, too.
+    Admin,
+}
+
+impl Scope {
+    /// Reads the word for a scope.
+    #[must_use]
+    pub fn read(word: &str) -> Option<Self> {
+        match word {
+            "read" => Some(Self::Read),
+            "write" => Some(Self::Write),
+            "admin" => Some(Self::Admin),
+            _ => None,
+        }
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// A token that was just made; it is shown this once.
+#[derive(Debug, Serialize)]
+pub struct NewToken {
+    /// What the owner calls it.
+    pub name: String,
+    /// What it may do.
+    pub scope: Scope,
+    /// The token.
+    pub token: String,
+}
+
+fn hash(app: &App, token: &str) -> Vec<u8> {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    let mut mac = Hmac::<Sha256>::new_from_slice(app.tokens.expose()).expect("any length will do");
+    mac.update(token.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+/// Makes a token. Only its hash is kept.
+///
+/// # Errors
+/// Usage, where the name is taken or none.
+pub async fn make_token(app: &App, name: &str, scope: Scope) -> Result<NewToken, Failure> {
+    let name = name.trim();
+    if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
+        return Err(Failure::usage("Give the token a name of 1 to 100 characters"));
+    }
+    let token = format!("mk_{}", data_encoding::BASE32_NOPAD.encode(&random::<20>()).to_lowercase());
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    if !settings::add_token(&mut c, name, scope.word(), &hash(app, &token), app.now()).await? {
+        return Err(Failure::usage(format!("There is a token {name:?} already; revoke it first or choose another name")));
+    }
+    commit(c).await?;
+    Ok(NewToken { name: name.to_owned(), scope, token })
+}
+
+/// What a token may do; `None` for one that is none.
+///
+/// # Errors
+/// When the store fails.
+pub async fn token_scope(app: &App, token: &str) -> Result<Option<Scope>, Failure> {
+    let scope = settings::token_scope(&mut *app.reader.get().await?, &hash(app, token)).await?;
+    Ok(scope.as_deref().and_then(Scope::read))
+}
+
+/// All tokens, without the tokens themselves.
+///
+/// # Errors
+/// When the store fails.
+pub async fn tokens(app: &App) -> Result<Vec<TokenRow>, Failure> {
+    Ok(settings::tokens(&mut *app.reader.get().await?).await?)
+}
+
+/// Revokes a token.
+///
+/// # Errors
+/// Not found.
+pub async fn revoke_token(app: &App, name: &str) -> Result<(), Failure> {
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    if !settings::remove_token(&mut c, name).await? {
+        return Err(Failure::not_found(format!("There is no token {name:?}; `mailkeep token list` names them")));
+    }
+    commit(c).await?;
+    Ok(())
+}

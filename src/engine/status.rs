@@ -1,0 +1,116 @@
+//! How Mailkeep is: sizes, queues, what runs in the background and what is in the way.
+
+use super::app::App;
+use super::failure::Failure;
+use crate::storage::database::{accounts, messages, outbox, tags};
+use serde::Serialize;
+use std::path::Path;
+use std::sync::PoisonError;
+
+/// The answer of `status`.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// The version of the program.
+    pub version: &'static str,
+    /// Messages in the store.
+    pub messages: u64,
+    /// Their raw bytes.
+    pub raw_bytes: u64,
+    /// What the data directory takes on the disk.
+    pub disk_bytes: u64,
+    /// Of that, the packs.
+    pub packs_bytes: u64,
+    /// The search index.
+    pub index_bytes: u64,
+    /// The database.
+    pub database_bytes: u64,
+    /// What is free on that disk.
+    pub free_bytes: u64,
+    /// How many messages are unread.
+    pub unread: u64,
+    /// How many messages the index holds, and whether these are all.
+    pub indexed: Indexed,
+    /// Entries of the outbox that are not at their end.
+    pub outbox: u64,
+    /// Each account and what is in its way.
+    pub accounts: Vec<AccountStatus>,
+    /// Background tasks by name, each with a word or a sentence.
+    pub tasks: std::collections::BTreeMap<String, String>,
+}
+
+/// How far the index is.
+#[derive(Debug, Serialize)]
+pub struct Indexed {
+    /// The highest message number it holds.
+    pub to: u32,
+    /// Whether it holds everything.
+    pub level: bool,
+}
+
+/// How an account is.
+#[derive(Debug, Serialize)]
+pub struct AccountStatus {
+    /// The address.
+    pub email: String,
+    /// When it was last synced whole.
+    pub synced_at: Option<String>,
+    /// What is in the way, in words.
+    pub trouble: String,
+    /// Messages that the server holds and that could not be taken, each in words.
+    pub skipped: Vec<String>,
+}
+
+/// Gathers it.
+///
+/// # Errors
+/// When the store fails.
+pub async fn status(app: &App) -> Result<Status, Failure> {
+    let mut reader = app.reader.get().await?;
+    let (total, raw_bytes) = messages::totals(&mut reader).await?;
+    let unread = tags::bitmap(&mut reader, "unread").await?.len();
+    let waiting = outbox::list(&mut reader, i64::MAX).await?.len() as u64;
+    let mut rows = Vec::new();
+    for account in accounts::list(&mut reader).await? {
+        let mut skipped = Vec::new();
+        for folder in accounts::folders(&mut reader, Some(account.id)).await? {
+            let some = accounts::skipped(&mut reader, folder.id).await?;
+            skipped.extend(some.into_iter().take(20).map(|(uid, why)| format!("{} message {uid}: {why}", folder.name)));
+        }
+        rows.push(AccountStatus {
+            email: account.address,
+            synced_at: (account.synced_at > 0).then(|| super::search::rfc3339(account.synced_at)),
+            trouble: account.trouble,
+            skipped,
+        });
+    }
+    drop(reader);
+    let standing = app.indexing.standing().await;
+    Ok(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        messages: total,
+        raw_bytes,
+        disk_bytes: bytes_below(app.data.root(), 0),
+        packs_bytes: bytes_below(&app.data.packs(), 0),
+        index_bytes: bytes_below(&app.data.index(), 0),
+        database_bytes: std::fs::metadata(app.data.database()).map_or(0, |m| m.len()),
+        free_bytes: app.data.free_bytes()?,
+        unread,
+        indexed: Indexed { to: standing.to, level: standing.level },
+        outbox: waiting,
+        accounts: rows,
+        tasks: app.health.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+    })
+}
+
+/// What the files below a directory take.
+fn bytes_below(path: &Path, depth: u8) -> u64 {
+    let Ok(entries) = std::fs::read_dir(path) else { return 0 };
+    entries
+        .filter_map(Result::ok)
+        .map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() && depth < 4 => bytes_below(&entry.path(), depth + 1),
+            Ok(kind) if kind.is_file() => entry.metadata().map_or(0, |m| m.len()),
+            _ => 0,
+        })
+        .sum()
+}

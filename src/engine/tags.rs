@@ -1,0 +1,244 @@
+//! Changing tags, flags and places, here at once and on the servers at the next sync; and undoing it.
+
+use super::app::App;
+use super::events::Event;
+use super::failure::Failure;
+use super::search;
+use crate::mail::ids::{MessageId, MessageNumber};
+use crate::storage::database::places::{self, GONE, ROLES};
+use crate::storage::database::{TagChanges, commit, messages, tags};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Which messages are meant.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Which {
+    /// All that a query finds.
+    Query(String),
+    /// These.
+    Ids(Vec<MessageId>),
+}
+
+/// How messages were before a change, to undo it: for each, its tags.
+pub type Before = BTreeMap<MessageNumber, Vec<String>>;
+
+/// The longest name of a tag, in bytes.
+const LONGEST: usize = 100;
+
+/// A tag's name as it is kept: lower case, without blanks at the ends.
+///
+/// # Errors
+/// A usage failure where it cannot be a tag.
+pub fn name(text: &str) -> Result<String, Failure> {
+    let name = text.trim().to_lowercase();
+    let bad = name.is_empty()
+        || name.len() > LONGEST
+        || name.starts_with([':', '-', '+'])
+        || name.chars().any(|c| c.is_control() || c.is_whitespace() || "\"()*".contains(c));
+    if bad {
+        return Err(Failure::usage(format!(
+            "{text:?} cannot be a tag: a tag is a word without blanks, quotes, parentheses or stars"
+        )));
+    }
+    Ok(name)
+}
+
+/// Finds the messages that are meant.
+///
+/// # Errors
+/// Not found, where an id is nobody's; usage, where the query cannot be understood.
+pub async fn resolve(app: &Arc<App>, which: &Which) -> Result<Vec<MessageNumber>, Failure> {
+    match which {
+        Which::Query(text) => {
+            let query = search::understand(app, text)?;
+            Ok(search::matching(app, &query).await?.iter().map(MessageNumber).collect())
+        }
+        Which::Ids(ids) => {
+            let known = messages::known(&mut *app.reader.get().await?, ids).await?;
+            ids.iter()
+                .map(|id| known.get(id).copied().ok_or_else(|| Failure::not_found(format!("No message has the id {id}"))))
+                .collect()
+        }
+    }
+}
+
+/// Adds and removes tags on messages. Roles (`inbox`, `trash`, …) move them. Gives how they were before.
+///
+/// # Errors
+/// Usage, where a tag cannot be one; otherwise when the store fails.
+pub async fn apply(
+    app: &Arc<App>,
+    numbers: &[MessageNumber],
+    add: &[String],
+    remove: &[String],
+) -> Result<Before, Failure> {
+    let add = add.iter().map(|t| name(t)).collect::<Result<BTreeSet<_>, _>>()?;
+    let remove = remove.iter().map(|t| name(t)).collect::<Result<BTreeSet<_>, _>>()?;
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    let mut before = Before::new();
+    for some in numbers.chunks(2000) {
+        before.extend(tags::of_messages(&mut c, some).await?);
+    }
+    let mut changes = TagChanges::default();
+    for number in numbers {
+        remove.iter().filter(|t| !is_role(t)).for_each(|t| changes.clear(t, *number));
+        add.iter().filter(|t| !is_role(t)).for_each(|t| changes.set(t, *number));
+    }
+    tags::apply(&mut c, &changes).await?;
+    if let Some(target) = target(&add, &remove) {
+        let from: BTreeSet<&str> = remove.iter().map(String::as_str).filter(|t| is_role(t)).collect();
+        for some in numbers.chunks(2000) {
+            move_to(&mut c, some, &from, target).await?;
+        }
+    }
+    for some in numbers.chunks(2000) {
+        places::note_changed(&mut c, some).await?;
+    }
+    commit(c).await?;
+    drop(writer);
+    app.push_wanted.notify_one();
+    let count = numbers.len();
+    app.tell(Event::Tags { words: format!("{count} {} changed", if count == 1 { "message" } else { "messages" }) });
+    Ok(before)
+}
+
+fn is_role(tag: &str) -> bool {
+    ROLES.contains(&tag)
+}
+
+/// Where messages go: the role that is added, or, where one is only removed, the archive (from spam and trash: the inbox).
+fn target<'a>(add: &'a BTreeSet<String>, remove: &BTreeSet<String>) -> Option<&'a str> {
+    if let Some(role) = add.iter().find(|t| is_role(t)) {
+        return Some(role);
+    }
+    if remove.contains("spam") || remove.contains("trash") {
+        return Some("inbox");
+    }
+    remove.iter().any(|t| is_role(t)).then_some("archive")
+}
+
+/// Moves messages: those of their places that are in `from` (all of them where that is empty), or the local role.
+async fn move_to(
+    c: &mut crate::storage::database::Connection,
+    numbers: &[MessageNumber],
+    from: &BTreeSet<&str>,
+    target: &str,
+) -> Result<(), Failure> {
+    let mut held = BTreeSet::new();
+    for place in places::of_messages(c, numbers.iter().copied()).await? {
+        held.insert(place.message);
+        let now = if place.wanted.is_empty() { place.role.as_str() } else { place.wanted.as_str() };
+        if now == GONE || now == target || !(from.is_empty() || from.contains(now)) {
+            continue;
+        }
+        // Going back to where it still lies on the server is no move at all.
+        let wanted = if place.role == target { "" } else { target };
+        places::set_wanted(c, place.folder, place.uid, wanted).await?;
+    }
+    for number in numbers.iter().filter(|n| !held.contains(n)) {
+        messages::set_role(c, *number, target).await?;
+    }
+    let mut mirrored = TagChanges::default();
+    places::mirror(c, &numbers.iter().copied().collect(), &mut mirrored).await?;
+    tags::apply(c, &mirrored).await?;
+    Ok(())
+}
+
+/// Puts messages back to how they were before a change.
+///
+/// # Errors
+/// When the store fails.
+pub async fn undo(app: &Arc<App>, before: &Before) -> Result<usize, Failure> {
+    let mut groups: BTreeMap<(Vec<String>, Vec<String>), Vec<MessageNumber>> = BTreeMap::new();
+    {
+        let numbers: Vec<MessageNumber> = before.keys().copied().collect();
+        let mut reader = app.reader.get().await?;
+        for some in numbers.chunks(2000) {
+            for (number, now) in tags::of_messages(&mut reader, some).await? {
+                let Some(then) = before.get(&number) else { continue };
+                let add: Vec<String> = then.iter().filter(|t| !now.contains(t)).cloned().collect();
+                let remove: Vec<String> = now.iter().filter(|t| !then.contains(t)).cloned().collect();
+                if !(add.is_empty() && remove.is_empty()) {
+                    groups.entry((add, remove)).or_default().push(number);
+                }
+            }
+        }
+    }
+    for ((add, remove), numbers) in &groups {
+        apply(app, numbers, add, remove).await?;
+    }
+    Ok(before.len())
+}
+
+/// Deletes messages for ever: their keys are destroyed, their words leave index and database, and the servers are told at
+/// the next sync. Only what lies in the trash can be deleted.
+///
+/// # Errors
+/// Usage, where one of them is not in the trash; otherwise when the store fails.
+pub async fn delete(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<usize, Failure> {
+    if numbers.is_empty() {
+        return Ok(0);
+    }
+    let trash = tags::bitmap(&mut *app.reader.get().await?, "trash").await?;
+    if let Some(other) = numbers.iter().find(|n| !trash.contains(n.0)) {
+        let row = messages::by_numbers(&mut *app.reader.get().await?, &[*other]).await?;
+        let id = row.first().map_or_else(String::new, |row| row.id.to_string());
+        return Err(Failure::usage(format!(
+            "The message {id} is not in the trash; move it there first with `mailkeep tag +trash -- id:…` and delete it then"
+        )));
+    }
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    let held = places::of_messages(&mut c, numbers.iter().copied()).await?;
+    let still: BTreeSet<MessageNumber> = held.iter().map(|p| p.message).collect();
+    for place in &held {
+        places::set_wanted(&mut c, place.folder, place.uid, GONE).await?;
+    }
+    let mut mirrored = TagChanges::default();
+    places::mirror(&mut c, &still, &mut mirrored).await?;
+    for number in &still {
+        mirrored.clear(tags::ALL, *number);
+    }
+    tags::apply(&mut c, &mirrored).await?;
+    commit(c).await?;
+    drop(writer);
+    let (waiting, now): (Vec<_>, Vec<_>) = numbers.iter().partition(|n| still.contains(n));
+    destroy(app, &now).await?;
+    if !waiting.is_empty() {
+        // The bytes go at once; the row stays until the server has been told, so that it is not fetched again.
+        let rows = messages::by_numbers(&mut *app.reader.get().await?, &waiting).await?;
+        erase(app, &rows).await?;
+        app.push_wanted.notify_one();
+    }
+    app.tell(Event::Tags { words: format!("{} deleted for ever", numbers.len()) });
+    Ok(numbers.len())
+}
+
+/// Removes messages with everything that is known of them.
+///
+/// # Errors
+/// When the store fails.
+pub async fn destroy(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<(), Failure> {
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    let rows = messages::by_numbers(&mut *app.reader.get().await?, numbers).await?;
+    erase(app, &rows).await?;
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    let mut changes = TagChanges::default();
+    messages::delete(&mut c, numbers, &mut changes).await?;
+    tags::apply(&mut c, &changes).await?;
+    commit(c).await?;
+    writer.checkpoint().await?;
+    Ok(())
+}
+
+/// Destroys the keys of records and takes their words out of the index.
+async fn erase(app: &Arc<App>, rows: &[messages::MessageRow]) -> Result<(), Failure> {
+    let (packs, records) = (Arc::clone(&app.packs), rows.iter().map(|row| row.place).collect::<Vec<_>>());
+    super::failure::blocking(move || packs.destroy(&records)).await?;
+    app.indexing.forget(rows.iter().map(|row| row.number).collect()).await
+}
