@@ -9,7 +9,7 @@ use super::fold::is_ignored;
 use super::{for_each_word, words};
 
 /// So many bytes of a text are looked at for an excerpt.
-const MAX_SCANNED_BYTES: usize = 1 << 20;
+const MAX_SCANNED_BYTES: usize = 1 << 18;
 /// So many hits are weighed for an excerpt.
 const MAX_WEIGHED_HITS: usize = 256;
 /// Words of a needle and needles beyond these are not looked for.

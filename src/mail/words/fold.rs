@@ -17,6 +17,9 @@ pub(super) enum Piece {
 
 /// Folds one character that is not ASCII: compatibility forms, marks, case, letters with strokes.
 pub(super) fn fold_char(c: char, mut emit: impl FnMut(Piece)) {
+    if let Some(piece) = quick(c) {
+        return emit(piece);
+    }
     if is_ignored(c) {
         return;
     }
@@ -35,6 +38,21 @@ pub(super) fn fold_char(c: char, mut emit: impl FnMut(Piece)) {
         }
         _ => emit(Piece::Break(c)),
     }
+}
+
+/// The bulk of texts in other scripts, without a look into the tables.
+fn quick(c: char) -> Option<Piece> {
+    Some(match c {
+        'а'..='и' | 'к'..='я' => Piece::Letter(c),
+        'А'..='И' | 'К'..='Я' => Piece::Letter(char::from_u32(u32::from(c).wrapping_add(32))?),
+        'α'..='ρ' | 'σ'..='ω' | 'א'..='ת' => Piece::Letter(c),
+        '\u{0627}' | '\u{0628}' | '\u{062A}'..='\u{063A}' | '\u{0641}'..='\u{0648}' | '\u{064A}' => {
+            Piece::Letter(c)
+        }
+        '\u{2010}'..='\u{2027}' | '\u{3001}'..='\u{3004}' => Piece::Break(c),
+        '\u{3041}'..='\u{3096}' | '\u{30A1}'..='\u{30FA}' | '\u{4E00}'..='\u{9FFF}' => Piece::Single(c),
+        _ => return None,
+    })
 }
 
 fn fold_decomposed(d: char, emit: &mut impl FnMut(Piece)) {
