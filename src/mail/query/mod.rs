@@ -1,4 +1,27 @@
 //! The search language: text to a [`Query`] tree, and back.
+//!
+//! A query that cannot be understood is an error that points at the place; it is never read as something else.
+
+mod parse;
+mod print;
+#[cfg(test)]
+mod tests;
+mod time;
+mod value;
+
+use crate::mail::words::Needle;
+
+pub use parse::{MAX_CHARS, MAX_DEPTH, parse};
+
+/// Why a query cannot be understood, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("at character {}: {message}", at.saturating_add(1))]
+pub struct QueryError {
+    /// How many characters stand before the place; people are told one more.
+    pub at: usize,
+    /// What is wrong there and what would be right, in one line.
+    pub message: String,
+}
 
 /// What is asked for. The same text gives the same tree in the search box, on the command line and in the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,4 +138,39 @@ pub enum Kind {
     Calendar,
     /// `has:key`
     Key,
+}
+
+impl Query {
+    /// All conditions, negated ones included, from left to right.
+    pub fn leaves(&self) -> impl Iterator<Item = &Leaf> {
+        let mut waiting = vec![self];
+        std::iter::from_fn(move || {
+            loop {
+                match waiting.pop()? {
+                    Self::All => {}
+                    Self::And(all) | Self::Or(all) => waiting.extend(all.iter().rev()),
+                    Self::Not(not) => waiting.push(not),
+                    Self::Leaf(leaf) => return Some(leaf),
+                }
+            }
+        })
+    }
+}
+
+/// What to mark in a message that was found: the words asked for in its text, not those ruled out.
+pub fn needles(query: &Query) -> Vec<Needle> {
+    let mut needles = Vec::new();
+    let mut waiting = vec![query];
+    while let Some(next) = waiting.pop() {
+        match next {
+            Query::And(all) | Query::Or(all) => waiting.extend(all.iter().rev()),
+            Query::Leaf(Leaf::Text {
+                field: TextField::Any | TextField::Subject | TextField::Body,
+                text,
+                prefix,
+            }) => needles.extend(Needle::new(text, *prefix).filter(|needle| !needles.contains(needle))),
+            Query::All | Query::Not(_) | Query::Leaf(_) => {}
+        }
+    }
+    needles
 }
