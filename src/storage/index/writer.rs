@@ -8,8 +8,8 @@ use super::{Document, IndexError};
 use crate::mail::ids::MessageNumber;
 use roaring::RoaringBitmap;
 use std::sync::Arc;
-use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
-use tantivy::{IndexWriter, TantivyError};
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, NoMergePolicy};
+use tantivy::{IndexWriter, SegmentMeta, TantivyError};
 
 /// Memory for words that are not yet in a segment.
 const WORDS_BYTES: usize = 40_000_000;
@@ -123,12 +123,17 @@ impl Writer {
         }
         let index = self.index.clone();
         let writer = self.open()?;
-        for segment in index.searchable_segment_metas()? {
-            if segment.has_deletes() {
-                writer.merge(&[segment.id()]).wait()?;
-            }
+        // Nothing else may take a segment away from under this.
+        writer.set_merge_policy(Box::new(NoMergePolicy));
+        // Ids only: while a segment's entry is held, its files are not collected.
+        let segments = index.searchable_segment_metas()?;
+        let stale: Vec<_> = segments.iter().filter(|segment| segment.has_deletes()).map(SegmentMeta::id).collect();
+        drop(segments);
+        for segment in stale {
+            writer.merge(&[segment]).wait()?;
         }
         writer.garbage_collect_files().wait()?;
+        self.open = None;
         Ok(())
     }
 
