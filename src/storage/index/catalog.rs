@@ -77,7 +77,9 @@ impl Catalog {
             .and_then(|()| sync_directory(directory))
             .and_then(|()| fs::rename(&new, directory.join(CATALOG)))
             .and_then(|()| sync_directory(directory));
-        if written.is_err() && let Err(e) = fs::remove_file(&new) {
+        if written.is_err()
+            && let Err(e) = fs::remove_file(&new)
+        {
             tracing::debug!(error = %e.kind(), "the unfinished catalog stays until the index is opened again");
         }
         written

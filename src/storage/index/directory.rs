@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
-    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, TerminatingWrite, WatchCallback, WatchHandle, WritePtr,
+    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, TerminatingWrite, WatchCallback, WatchHandle,
+    WritePtr,
 };
 
 /// The file whose replacement commits.
@@ -53,7 +54,12 @@ struct State {
 
 impl SealedDirectory {
     /// Opens the index in `path`, which is made if it is not there, and removes what a crash left behind.
-    pub(super) fn open(path: &Path, key: &Key, store: [u8; 16], cache_bytes: usize) -> Result<Self, IndexError> {
+    pub(super) fn open(
+        path: &Path,
+        key: &Key,
+        store: [u8; 16],
+        cache_bytes: usize,
+    ) -> Result<Self, IndexError> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
         let mut catalog = Catalog::read(path, key, &store)?.unwrap_or_default();
         let mut present = BTreeSet::new();
@@ -158,7 +164,12 @@ impl SealedDirectory {
             return Err(OpenWriteError::FileAlreadyExists(path.to_owned()));
         }
         let entry = Entry { name: random(), key: Key::random(), length: 0 };
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(self.path_of(&entry.name));
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(self.path_of(&entry.name));
         let file = self.noted(file).map_err(|e| OpenWriteError::wrap_io_error(e, path.to_owned()))?;
         state.writing.insert(name.to_owned());
         let pages = PageWriter::new(file, &entry.key, entry.identity(self.0.store));
@@ -195,7 +206,8 @@ impl SealedDirectory {
             return Err(io::Error::new(io::ErrorKind::InvalidData, crate::crypto::seal::BrokenSeal));
         }
         let identity = entry.identity(self.0.store);
-        let file = Arc::new(SealedFile::new(file, &entry.key, identity, entry.length, Arc::clone(&self.0.cache)));
+        let file =
+            Arc::new(SealedFile::new(file, &entry.key, identity, entry.length, Arc::clone(&self.0.cache)));
         state.open.insert(name.to_owned(), Arc::clone(&file));
         Ok(Some(file))
     }
@@ -320,7 +332,8 @@ struct FileWriter {
 
 impl Write for FileWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let pages = self.pages.as_mut().ok_or_else(|| io::Error::other("the index file is already closed"))?;
+        let pages =
+            self.pages.as_mut().ok_or_else(|| io::Error::other("the index file is already closed"))?;
         let written = pages.write(bytes);
         self.directory.noted(written)
     }

@@ -35,7 +35,9 @@ const NAME_ONLY: [&str; 12] = [
 
 /// Whether the words of this header are left out.
 pub(super) fn is_name_only(name: &str) -> bool {
-    NAME_ONLY.contains(&name) || name.starts_with("arc-") || name.starts_with("x-ms-exchange-antispam-messagedata")
+    NAME_ONLY.contains(&name)
+        || name.starts_with("arc-")
+        || name.starts_with("x-ms-exchange-antispam-messagedata")
 }
 
 /// How a kind is written in the index.
@@ -66,7 +68,9 @@ pub(super) struct Mail {
 impl Mail {
     /// Copies out of `document` what is indexed; waits while too much else is still to be indexed.
     pub(super) fn new(document: &Document<'_>, fields: Fields, budget: &Arc<Budget>) -> Self {
-        let size = document.body.len() + document.headers.iter().map(|(n, v)| n.len() + v.len() + 2).sum::<usize>() + 1024;
+        let size = document.body.len()
+            + document.headers.iter().map(|(n, v)| n.len() + v.len() + 2).sum::<usize>()
+            + 1024;
         let permit = budget.take(size);
         let mut mail = Self {
             fields,
@@ -152,7 +156,8 @@ impl tantivy::Document for Mail {
         values.push((self.fields.number, MailValue::Number(self.number)));
         values.push((self.fields.date, MailValue::Date(self.date)));
         values.push((self.fields.size, MailValue::Number(self.size)));
-        let texts = self.pieces.iter().filter_map(|(field, range)| Some((*field, self.text.get(range.clone())?)));
+        let texts =
+            self.pieces.iter().filter_map(|(field, range)| Some((*field, self.text.get(range.clone())?)));
         values.extend(texts.map(|(field, text)| (field, MailValue::Text(text))));
         values.into_iter()
     }

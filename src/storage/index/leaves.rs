@@ -60,6 +60,42 @@ impl Weight for Leaf {
     }
 }
 
+/// All documents but those that a query matches.
+///
+/// The library's own exclusion asks phrases for documents out of order, which they do not allow; so this one decides all first.
+#[derive(Clone)]
+pub(super) struct Not(pub(super) Arc<dyn Query>);
+
+impl fmt::Debug for Not {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Not")
+    }
+}
+
+impl Query for Not {
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        let unscored = match scoring.searcher() {
+            Some(searcher) => EnableScoring::disabled_from_searcher(searcher),
+            None => EnableScoring::disabled_from_schema(scoring.schema()),
+        };
+        Ok(Box::new(NotWeight(self.0.weight(unscored)?)))
+    }
+}
+
+struct NotWeight(Box<dyn Weight>);
+
+impl Weight for NotWeight {
+    fn scorer(&self, reader: &SegmentReader, _: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let mut left = BitSet::with_max_value_and_full(reader.max_doc());
+        self.0.for_each_no_score(reader, &mut |docs| docs.iter().for_each(|doc| left.remove(*doc)))?;
+        Ok(Box::new(ConstScorer::new(BitSetDocSet::from(left), 0.0)))
+    }
+
+    fn explain(&self, _: &SegmentReader, _: DocId) -> tantivy::Result<Explanation> {
+        Err(TantivyError::InvalidArgument("scores are not explained".to_owned()))
+    }
+}
+
 fn with_numbers(reader: &SegmentReader, numbers: &RoaringBitmap) -> tantivy::Result<Option<BitSet>> {
     let column = reader.fast_fields().u64(NUMBER)?;
     let (Some(least), Some(most)) = (numbers.min(), numbers.max()) else { return Ok(None) };
@@ -136,7 +172,8 @@ fn with_phrase(
     }
     let mut positions = Vec::new();
     for_each_term(&index, prefix, |term| {
-        let mut postings = index.read_postings_from_terminfo(term, IndexRecordOption::WithFreqsAndPositions)?;
+        let mut postings =
+            index.read_postings_from_terminfo(term, IndexRecordOption::WithFreqsAndPositions)?;
         for candidate in candidates.iter_mut().filter(|candidate| !candidate.is_found) {
             if postings.doc() > candidate.doc {
                 continue;

@@ -67,7 +67,9 @@ impl IndexError {
             TantivyError::DataCorruption(_)
             | TantivyError::IncompatibleIndex(_)
             | TantivyError::SchemaError(_)
-            | TantivyError::OpenReadError(tantivy::directory::error::OpenReadError::FileDoesNotExist(_)) => Self::Damaged,
+            | TantivyError::OpenReadError(tantivy::directory::error::OpenReadError::FileDoesNotExist(_)) => {
+                Self::Damaged
+            }
             TantivyError::IoError(e) => Self::Io(io::Error::new(e.kind(), e)),
             other => Self::Library(other),
         }
@@ -159,8 +161,11 @@ impl Index {
                 return Err(TantivyError::SchemaError("another schema".to_owned()));
             }
             index.set_tokenizers(schema::tokenizers());
-            let reader =
-                index.reader_builder().reload_policy(ReloadPolicy::Manual).doc_store_cache_num_blocks(1).try_into()?;
+            let reader = index
+                .reader_builder()
+                .reload_policy(ReloadPolicy::Manual)
+                .doc_store_cache_num_blocks(1)
+                .try_into()?;
             let writer = Writer::new(index, directory.clone(), fields)?;
             Ok((reader, writer))
         };

@@ -202,9 +202,9 @@ impl SealedFile {
         let plain = usize_of((self.length - start).min(PAGE as u64))?;
         let is_last = number + 1 == page_count(self.length);
         let mut sealed = vec![0; plain + OVERHEAD];
-        self.file.read_exact_at(&mut sealed, number * (PAGE + OVERHEAD) as u64).map_err(|e| {
-            if e.kind() == io::ErrorKind::UnexpectedEof { self.broken() } else { e }
-        })?;
+        self.file
+            .read_exact_at(&mut sealed, number * (PAGE + OVERHEAD) as u64)
+            .map_err(|e| if e.kind() == io::ErrorKind::UnexpectedEof { self.broken() } else { e })?;
         let aad = self.identity.aad(number, is_last.then_some(self.length));
         let mut page = self.sealer.open(number, &aad, &sealed).map_err(|_| self.broken())?;
         let page = OwnedBytes::new(std::mem::take(&mut *page));

@@ -12,7 +12,11 @@ use tantivy::query::{EnableScoring, Query};
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, Searcher};
 
 /// All numbers that are matched and alive.
-pub(super) fn matching(searcher: &Searcher, query: &dyn Query, alive: &RoaringBitmap) -> tantivy::Result<RoaringBitmap> {
+pub(super) fn matching(
+    searcher: &Searcher,
+    query: &dyn Query,
+    alive: &RoaringBitmap,
+) -> tantivy::Result<RoaringBitmap> {
     let mut numbers = Vec::new();
     let weight = query.weight(EnableScoring::disabled_from_searcher(searcher))?;
     for reader in searcher.segment_readers() {
@@ -63,9 +67,10 @@ pub(super) fn page(
             })?;
         }
     }
-    let numbers = best.into_ordered().skip(offset).map(|(_, _, number)| {
-        MessageNumber(if order == Order::Oldest { !number } else { number })
-    });
+    let numbers = best
+        .into_ordered()
+        .skip(offset)
+        .map(|(_, _, number)| MessageNumber(if order == Order::Oldest { !number } else { number }));
     Ok(Found { total, numbers: numbers.collect() })
 }
 

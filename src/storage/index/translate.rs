@@ -2,7 +2,7 @@
 
 use super::analyser::header_term;
 use super::document::kind_term;
-use super::leaves::Leaf as Set;
+use super::leaves::{Leaf as Set, Not};
 use super::schema::Fields;
 use crate::mail::address::canonical;
 use crate::mail::query::{Leaf, PersonField, Query, TextField};
@@ -12,7 +12,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 use tantivy::Term;
 use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, EmptyQuery, Occur, PhraseQuery, Query as Search, RangeQuery, TermQuery,
+    AllQuery, BooleanQuery, BoostQuery, EmptyQuery, Occur, PhraseQuery, Query as Search, RangeQuery,
+    TermQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 
@@ -32,31 +33,14 @@ impl Translator<'_> {
     pub(super) fn query(&self, query: &Query) -> Box<dyn Search> {
         match query {
             Query::All => Box::new(AllQuery),
-            Query::And(parts) => self.all_of(parts),
+            Query::And(parts) => all_of(parts.iter().map(|part| self.query(part)).collect()),
             Query::Or(parts) => any_of(parts.iter().map(|part| self.query(part)).collect()),
             Query::Not(inner) => match inner.as_ref() {
                 Query::Not(inner) => self.query(inner),
-                inner => boolean(vec![
-                    (Occur::Must, Box::new(AllQuery)),
-                    (Occur::MustNot, self.query(inner)),
-                ]),
+                inner => Box::new(Not(Arc::from(self.query(inner)))),
             },
             Query::Leaf(leaf) => self.leaf(leaf),
         }
-    }
-
-    fn all_of(&self, parts: &[Query]) -> Box<dyn Search> {
-        let mut clauses: Vec<(Occur, Box<dyn Search>)> = Vec::with_capacity(parts.len() + 1);
-        for part in parts {
-            clauses.push(match part {
-                Query::Not(inner) => (Occur::MustNot, self.query(inner)),
-                part => (Occur::Must, self.query(part)),
-            });
-        }
-        if !clauses.iter().any(|(occur, _)| *occur == Occur::Must) {
-            clauses.push((Occur::Must, Box::new(AllQuery)));
-        }
-        boolean(clauses)
     }
 
     fn leaf(&self, leaf: &Leaf) -> Box<dyn Search> {
@@ -77,12 +61,14 @@ impl Translator<'_> {
                 let term = Term::from_field_u64(self.fields.size, *size);
                 Box::new(RangeQuery::new(Bound::Unbounded, Bound::Excluded(term)))
             }
-            Leaf::Tag(_) | Leaf::Account(_) | Leaf::Folder(_) | Leaf::Thread(_) | Leaf::InternetMessageId(_) => {
-                match (self.sets)(leaf) {
-                    Some(numbers) => Box::new(Set::Numbers(numbers)),
-                    None => Box::new(EmptyQuery),
-                }
-            }
+            Leaf::Tag(_)
+            | Leaf::Account(_)
+            | Leaf::Folder(_)
+            | Leaf::Thread(_)
+            | Leaf::InternetMessageId(_) => match (self.sets)(leaf) {
+                Some(numbers) => Box::new(Set::Numbers(numbers)),
+                None => Box::new(EmptyQuery),
+            },
         }
     }
 
@@ -114,7 +100,9 @@ impl Translator<'_> {
         match words.as_slice() {
             [] => Box::new(EmptyQuery),
             [word] => self.term(field, word),
-            words => Box::new(PhraseQuery::new(words.iter().map(|word| Term::from_field_text(field, word)).collect())),
+            words => Box::new(PhraseQuery::new(
+                words.iter().map(|word| Term::from_field_text(field, word)).collect(),
+            )),
         }
     }
 
@@ -153,7 +141,8 @@ impl Translator<'_> {
     fn header(&self, name: &str, value: &str) -> Box<dyn Search> {
         let has_words = words(value).next().is_some();
         if has_words {
-            let person = |field| any_of(vec![self.phrase(field, value, false), self.person(field, value, false)]);
+            let person =
+                |field| any_of(vec![self.phrase(field, value, false), self.person(field, value, false)]);
             match name {
                 "subject" => return self.phrase(self.fields.subject, value, false),
                 "from" => return person(self.fields.from),
@@ -171,9 +160,7 @@ impl Translator<'_> {
         }
         let terms: Option<Vec<String>> = terms.into_iter().collect();
         match terms {
-            Some(terms) => boolean(
-                terms.iter().map(|term| (Occur::Must, self.term(self.fields.header, term))).collect(),
-            ),
+            Some(terms) => all_of(terms.iter().map(|term| self.term(self.fields.header, term)).collect()),
             None => Box::new(EmptyQuery),
         }
     }
@@ -190,15 +177,19 @@ impl Translator<'_> {
     }
 }
 
-fn any_of(mut parts: Vec<Box<dyn Search>>) -> Box<dyn Search> {
+fn all_of(parts: Vec<Box<dyn Search>>) -> Box<dyn Search> {
+    boolean(Occur::Must, parts)
+}
+
+fn any_of(parts: Vec<Box<dyn Search>>) -> Box<dyn Search> {
+    boolean(Occur::Should, parts)
+}
+
+fn boolean(occur: Occur, mut parts: Vec<Box<dyn Search>>) -> Box<dyn Search> {
     if parts.len() == 1
         && let Some(only) = parts.pop()
     {
         return only;
     }
-    boolean(parts.into_iter().map(|part| (Occur::Should, part)).collect())
-}
-
-fn boolean(clauses: Vec<(Occur, Box<dyn Search>)>) -> Box<dyn Search> {
-    Box::new(BooleanQuery::new(clauses))
+    Box::new(BooleanQuery::new(parts.into_iter().map(|part| (occur, part)).collect()))
 }

@@ -31,11 +31,24 @@ pub(super) struct Writer {
 
 impl Writer {
     /// A writer that goes on from what is committed.
-    pub(super) fn new(index: tantivy::Index, directory: SealedDirectory, fields: Fields) -> Result<Self, TantivyError> {
+    pub(super) fn new(
+        index: tantivy::Index,
+        directory: SealedDirectory,
+        fields: Fields,
+    ) -> Result<Self, TantivyError> {
         let payload = index.load_metas()?.payload;
         let committed = payload.and_then(|payload| payload.parse().ok()).unwrap_or(0);
         let budget = Arc::new(Budget::default());
-        Ok(Self { index, directory, fields, budget, open: None, committed, added: committed, is_changed: false })
+        Ok(Self {
+            index,
+            directory,
+            fields,
+            budget,
+            open: None,
+            committed,
+            added: committed,
+            is_changed: false,
+        })
     }
 
     /// The highest number that is committed.
@@ -64,7 +77,8 @@ impl Writer {
 
     /// Adds messages; one that was added before is replaced.
     pub(super) fn add(&mut self, documents: &[Document<'_>]) -> Result<(), IndexError> {
-        let again: Vec<_> = documents.iter().map(|document| document.number).filter(|n| n.0 <= self.added).collect();
+        let again: Vec<_> =
+            documents.iter().map(|document| document.number).filter(|n| n.0 <= self.added).collect();
         if !again.is_empty() {
             self.delete(&again)?;
         }
@@ -127,7 +141,8 @@ impl Writer {
         writer.set_merge_policy(Box::new(NoMergePolicy));
         // Ids only: while a segment's entry is held, its files are not collected.
         let segments = index.searchable_segment_metas()?;
-        let stale: Vec<_> = segments.iter().filter(|segment| segment.has_deletes()).map(SegmentMeta::id).collect();
+        let stale: Vec<_> =
+            segments.iter().filter(|segment| segment.has_deletes()).map(SegmentMeta::id).collect();
         drop(segments);
         for segment in stale {
             writer.merge(&[segment]).wait()?;

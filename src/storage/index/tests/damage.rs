@@ -29,7 +29,14 @@ fn filled(alice: &Alice) {
 fn answers(index: &Index) -> Result<Vec<u32>, IndexError> {
     let mut numbers = Vec::new();
     let prefix = Leaf::Text { field: crate::mail::query::TextField::Body, text: "w1f".into(), prefix: true };
-    let queries = [anywhere("letter"), anywhere("w3e8 w46b"), anywhere("alice"), anywhere("w7d0"), Query::Leaf(prefix), Query::All];
+    let queries = [
+        anywhere("letter"),
+        anywhere("w3e8 w46b"),
+        anywhere("alice"),
+        anywhere("w7d0"),
+        Query::Leaf(prefix),
+        Query::All,
+    ];
     for order in [Order::Newest, Order::Relevance] {
         for query in &queries {
             let found = index.search(query, &no_sets, &everybody(), order, 0, 50)?;
@@ -78,7 +85,8 @@ fn files_cut_lengthened_swapped_or_gone_are_damage() {
     let other = files.iter().find(|path| *path != largest && !path.ends_with("catalog")).unwrap();
     let good = fs::read(largest).unwrap();
     let catalog = alice.path().join("catalog");
-    let is_damaged = || matches!(alice.try_open().and_then(|index| answers(&index)), Err(IndexError::Damaged));
+    let is_damaged =
+        || matches!(alice.try_open().and_then(|index| answers(&index)), Err(IndexError::Damaged));
 
     fs::write(largest, &good[..32 * 1024 + 16]).unwrap();
     assert!(is_damaged(), "cut at a page");
@@ -142,8 +150,10 @@ fn nothing_readable_is_left_in_any_file() {
     std::mem::forget(index);
     for path in alice.files() {
         let bytes = fs::read(&path).unwrap();
-        for word in words.iter().copied().chain(["alice", "segment", "schema", "meta.json", "body", ".term"]) {
-            let is_there = bytes.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()));
+        for word in words.iter().copied().chain(["alice", "segment", "schema", "meta.json", "body", ".term"])
+        {
+            let is_there =
+                bytes.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()));
             assert!(!is_there, "{word} in {path:?}");
         }
         let name = path.file_name().unwrap().to_str().unwrap();

@@ -77,7 +77,8 @@ impl Alice {
     }
 
     pub(super) fn files(&self) -> Vec<std::path::PathBuf> {
-        let mut files: Vec<_> = std::fs::read_dir(self.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(self.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         files
     }

@@ -14,7 +14,10 @@ fn letters() -> Vec<Message> {
             to: vec![person("Alice", "Alice@Lab.test")],
             body: "The quick brown fox jumps. 東京タワー is tall.".into(),
             filenames: vec!["recipe-final.pdf".into()],
-            headers: vec![("X-Mailer".into(), "Claws 4.1".into()), ("Received".into(), "from secrethost".into())],
+            headers: vec![
+                ("X-Mailer".into(), "Claws 4.1".into()),
+                ("Received".into(), "from secrethost".into()),
+            ],
             kinds: BTreeSet::from([Kind::Attachment, Kind::Document]),
             ..Message::default()
         },
@@ -178,7 +181,10 @@ fn pages_follow_the_order_that_is_asked_for() {
     let index = alice.open();
     for number in 1..=40 {
         let body = if number % 5 == 0 { "rare rare rare" } else { "rare and many other words around it" };
-        add(&index, &[Message { number, date: i64::from(number / 2), body: body.into(), ..Message::default() }]);
+        add(
+            &index,
+            &[Message { number, date: i64::from(number / 2), body: body.into(), ..Message::default() }],
+        );
         if number % 7 == 0 {
             index.commit().unwrap();
         }
@@ -254,7 +260,11 @@ fn words_of_deleted_messages_are_gone_from_the_disk() {
         }
     }
     let after = alice.files();
-    assert_eq!(after.iter().filter(|path| before.contains(path)).count(), 7, "the catalog and one untouched segment");
+    assert_eq!(
+        after.iter().filter(|path| before.contains(path)).count(),
+        7,
+        "the catalog and one untouched segment"
+    );
     let catalog = catalog::Catalog::read(&alice.path(), &alice.key, &STORE).unwrap().unwrap();
     assert_eq!(catalog.files.len() + 1, after.len(), "no key of a file that is gone");
     drop(index);
