@@ -1,1 +1,158 @@
-//! To be written.
+//! The one sanitiser for all HTML from outside. A message is parsed as the HTML standard says, changed only as a tree, held
+//! against lists of what is allowed, and written once; a document that does not read back as the tree it was written from is
+//! not served at all. Nothing here makes a request, and no output makes a browser make one that was not asked for.
+
+mod cascade;
+mod clean;
+mod colour;
+mod css;
+mod document;
+mod elements;
+mod hidden;
+mod links;
+mod look;
+mod parse;
+mod plain;
+mod properties;
+mod quotes;
+mod sheet;
+mod tag_scan;
+mod text;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use text::{VisibleText, visible_text};
+
+use cascade::Cascade;
+use document::OWN_SHEET;
+
+/// How often a document may be read back and written anew before it is shown as text instead.
+const MAX_ROUNDS: usize = 4;
+
+/// What may be done about pictures on other people's servers.
+pub enum Remote<'a> {
+    /// They stay where they are, and a placeholder is shown.
+    Blocked,
+    /// The address of our own copy of one, where there is a copy.
+    Fetched(&'a dyn Fn(&str) -> Option<String>),
+}
+
+/// How a message is to be shown.
+pub struct Options<'a> {
+    /// Pictures from other servers.
+    pub remote: Remote<'a>,
+    /// From the identifier of a part to the address under which the frame may load it.
+    pub cid: &'a dyn Fn(&str) -> Option<String>,
+    /// From a link's address to that of our page that leads there. Without one the text stays and the link goes.
+    pub link: &'a dyn Fn(&str) -> Option<String>,
+    /// Whether the mail that is answered is folded away.
+    pub fold_quotes: bool,
+    /// Whether colours change where the reader's browser prefers a dark page.
+    pub dark: bool,
+}
+
+impl Default for Options<'_> {
+    /// Nothing is loaded, no link leads anywhere.
+    fn default() -> Self {
+        Self { remote: Remote::Blocked, cid: &|_| None, link: &|_| None, fold_quotes: true, dark: false }
+    }
+}
+
+/// A message ready for the frame, and what the reader should know about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sanitised {
+    /// A whole document.
+    pub document: String,
+    /// Pictures on other servers that the message would show.
+    pub remote_images: usize,
+    /// Pictures on other servers too small to be seen or hidden; they are never loaded.
+    pub tracking_pixels: usize,
+    /// The hosts that those would have told.
+    pub trackers: Vec<String>,
+    /// There is text that is made not to be seen.
+    pub hidden_text: bool,
+    /// There were forms.
+    pub forms_removed: bool,
+    /// Something is there to be seen.
+    pub has_content: bool,
+    /// Not all of it could be shown: a limit was reached.
+    pub truncated: bool,
+    /// It could not be shown as HTML without harm and is shown as its text.
+    pub shown_as_text: bool,
+}
+
+/// Makes a message's HTML safe to show.
+pub fn sanitise(html: &str, options: &Options<'_>) -> Sanitised {
+    let raw = parse::parse(html);
+    let sheet = look::sheets(&raw, &[OWN_SHEET]);
+    let cascade = Cascade::new(&sheet);
+    let adapt = options.dark && !sheet.knows_dark();
+    let cleaned = clean::clean(&raw, &cascade, options, adapt);
+    let found = cleaned.found;
+    let dark_css = if adapt { dark_css(&sheet, &cleaned.dark_css) } else { String::new() };
+    let css = sheet.to_css(options.dark);
+    let settled = settle(cleaned.tree, |tree| document::write(tree, &css, options.dark, &dark_css));
+    let shown_as_text = settled.is_none();
+    let document =
+        settled.unwrap_or_else(|| text_document(&text::from_tree(&raw, &cascade).text, options).document);
+    Sanitised {
+        document,
+        remote_images: found.remote_images + remote_in_sheet(&sheet),
+        tracking_pixels: found.tracking_pixels,
+        trackers: found.trackers,
+        hidden_text: found.hidden_text,
+        forms_removed: found.forms,
+        has_content: found.content,
+        truncated: raw.truncated || sheet.is_cut(),
+        shown_as_text,
+    }
+}
+
+/// Shows plain text as the same kind of document: links can be followed, quotes fold.
+pub fn text_document(text: &str, options: &Options<'_>) -> Sanitised {
+    let tree = plain::tree(text, options);
+    Sanitised {
+        document: document::write(&tree, "", options.dark, ""),
+        has_content: hidden::has_ink(text),
+        truncated: tree.truncated,
+        ..Sanitised::default()
+    }
+}
+
+/// Writes a tree, reads it back and writes it again until both are the same: what the browser will build is then the tree that
+/// was checked. Markup that does not settle is not served.
+fn settle(tree: tree::Tree, write: impl Fn(&tree::Tree) -> String) -> Option<String> {
+    let mut document = write(&tree);
+    drop(tree);
+    for _ in 0..MAX_ROUNDS {
+        let raw = parse::parse(&document);
+        if raw.truncated {
+            return None;
+        }
+        let again = write(&document::read_back(&raw));
+        if again == document {
+            return Some(document);
+        }
+        document = again;
+    }
+    None
+}
+
+fn dark_css(sheet: &sheet::Sheet, classes: &str) -> String {
+    let mut css = sheet.to_dark_css();
+    if !classes.is_empty() {
+        css.push_str("@media (prefers-color-scheme: dark) {\n");
+        css.push_str(classes);
+        css.push_str("}\n");
+    }
+    css
+}
+
+/// Pictures that style sheets would load, each address once.
+fn remote_in_sheet(sheet: &sheet::Sheet) -> usize {
+    let addresses: std::collections::HashSet<&String> =
+        sheet.rules.iter().flat_map(|rule| &rule.block.addresses).collect();
+    addresses.iter().filter(|address| matches!(links::image_source(address), links::ImageSource::Remote(_))).count()
+}

@@ -1,0 +1,161 @@
+//! Writes the tree that is shown, once, as a document for the frame. Nothing touches the text afterwards.
+
+use html5ever::local_name;
+use html5ever::{Attribute, LocalName};
+
+use super::elements;
+use super::tree::{Data, NodeId, ROOT, Tree};
+
+/// How our own style sheet begins; a message's sheet that begins so is not read, and so ours is not when it comes back.
+pub(super) const OWN_SHEET: &str = "/* Mailkeep */";
+
+const BASE: &str = "
+html { background: #ffffff; color: #1b1b1f }
+body { margin: 12px 16px; font: 15px/1.5 system-ui, -apple-system, \"Segoe UI\", Roboto, \"Noto Sans\", sans-serif; overflow-wrap: break-word }
+img { max-width: 100% }
+pre { white-space: pre-wrap }
+blockquote { margin: 8px 0 8px 4px; padding-left: 12px; border-left: 3px solid #c9c9d1 }
+.mk-blocked { display: inline-block; box-sizing: border-box; overflow: hidden; color: #5c5c66; background-color: #ececf0; outline: 1px dashed #b9b9c2; outline-offset: -1px; font: 12px/1.3 system-ui, sans-serif }
+.mk-text { white-space: pre-wrap }
+.mk-quote > summary { color: #5c5c66; cursor: pointer; font: 13px/2 system-ui, sans-serif }
+";
+
+const LIGHT: &str = "html { color-scheme: light }\n";
+
+const DARK: &str = "html { color-scheme: light dark }
+@media (prefers-color-scheme: dark) {
+html { background: #1c1c1f; color: #e7e7ea }
+a { color: #8ab4f8 }
+blockquote { border-left-color: #4a4a52 }
+.mk-blocked { color: #b4b4bd; background-color: #2a2a2f; outline-color: #55555e }
+.mk-quote > summary { color: #b4b4bd }
+}
+";
+
+/// Puts the document together. The style sheets are ours, or were written by `sheet` from values it knows.
+pub(super) fn write(tree: &Tree, css: &str, dark: bool, dark_css: &str) -> String {
+    let mut text = String::from(
+        "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <meta name=\"referrer\" content=\"no-referrer\"><title>Message</title>\n<style>",
+    );
+    text.push_str(OWN_SHEET);
+    text.push_str(BASE);
+    text.push_str(if dark { DARK } else { LIGHT });
+    text.push_str("</style>\n");
+    // What came from a message holds neither tags nor escapes; if it ever did, it would not be written.
+    if !css.is_empty() && !css.contains(['<', '\\']) {
+        text.push_str("<style>\n");
+        text.push_str(css);
+        text.push_str("</style>\n");
+    }
+    if !dark_css.is_empty() && !dark_css.contains(['<', '\\']) {
+        text.push_str("<style>");
+        text.push_str(OWN_SHEET);
+        text.push('\n');
+        text.push_str(dark_css);
+        text.push_str("</style>\n");
+    }
+    text.push_str("</head>");
+    push_body(&mut text, tree);
+    text.push_str("</html>\n");
+    text
+}
+
+/// The body alone, with its tags.
+pub(super) fn push_body(text: &mut String, tree: &Tree) {
+    let mut stack: Vec<(NodeId, bool)> = tree.children_reversed(ROOT).map(|id| (id, false)).collect();
+    while let Some((id, close)) = stack.pop() {
+        match &tree.node(id).data {
+            Data::Text(words) => push_text(text, words),
+            Data::Element(name, _) if close => {
+                text.push_str("</");
+                text.push_str(&name.local);
+                text.push('>');
+            }
+            Data::Element(name, attrs) => {
+                push_start(text, &name.local, attrs);
+                if !elements::is_void(&name.local) {
+                    // The parser drops a line end that stands first in these.
+                    if name.local == local_name!("pre") && starts_with_line_end(tree, id) {
+                        text.push('\n');
+                    }
+                    stack.push((id, true));
+                    stack.extend(tree.children_reversed(id).map(|child| (child, false)));
+                }
+            }
+            Data::Nothing => {}
+        }
+    }
+}
+
+fn starts_with_line_end(tree: &Tree, id: NodeId) -> bool {
+    let first = tree.node(id).first;
+    first.is_some_and(|first| matches!(&tree.node(first).data, Data::Text(text) if text.starts_with('\n')))
+}
+
+fn push_start(text: &mut String, name: &LocalName, attrs: &[Attribute]) {
+    text.push('<');
+    text.push_str(name);
+    for attr in attrs {
+        text.push(' ');
+        text.push_str(&attr.name.local);
+        text.push_str("=\"");
+        push_escaped(text, &attr.value);
+        text.push('"');
+    }
+    text.push('>');
+}
+
+fn push_text(text: &mut String, words: &str) {
+    push_escaped(text, words);
+}
+
+/// Writes text so that it is text wherever it stands. Quotation marks are written out in text too: one way for all.
+fn push_escaped(text: &mut String, words: &str) {
+    let mut rest = words;
+    while let Some(at) = rest.find(['&', '<', '>', '"', '\r']) {
+        let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        text.push_str(before);
+        let mut chars = after.chars();
+        text.push_str(match chars.next() {
+            Some('&') => "&amp;",
+            Some('<') => "&lt;",
+            Some('>') => "&gt;",
+            Some('"') => "&quot;",
+            // A bare carriage return would come back as a line end.
+            _ => "&#13;",
+        });
+        rest = chars.as_str();
+    }
+    text.push_str(rest);
+}
+
+/// Reads our own document back as the tree that its body makes, holding it against the lists once more.
+pub(super) fn read_back(raw: &Tree) -> Tree {
+    let mut out = Tree::new();
+    let Some(body) = raw.body() else {
+        out.add_element(ROOT, local_name!("body"), Vec::new());
+        return out;
+    };
+    let top = out.add_element(ROOT, local_name!("body"), attributes(raw, body));
+    let mut stack: Vec<(NodeId, NodeId)> = raw.children_reversed(body).map(|id| (id, top)).collect();
+    while let Some((id, parent)) = stack.pop() {
+        match &raw.node(id).data {
+            Data::Text(text) => out.add_text(parent, text),
+            Data::Element(..) => {
+                let Some(name) = raw.html_name(id).filter(|name| elements::is_kept(name)) else { continue };
+                let inside = out.add_element(parent, name.clone(), attributes(raw, id));
+                stack.extend(raw.children_reversed(id).map(|child| (child, inside)));
+            }
+            Data::Nothing => {}
+        }
+    }
+    out
+}
+
+fn attributes(raw: &Tree, id: NodeId) -> Vec<Attribute> {
+    match &raw.node(id).data {
+        Data::Element(_, attrs) => attrs.clone(),
+        _ => Vec::new(),
+    }
+}
