@@ -4,3 +4,4 @@ pub mod crypto;
 pub mod mail;
 pub mod network;
 pub mod storage;
+pub mod web;
