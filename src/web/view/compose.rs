@@ -1,0 +1,84 @@
+//! Writing: the composer on a page of its own and at the foot of a thread.
+
+use askama::Template;
+
+use super::Shell;
+
+/// Writing on a page of its own: `/compose`.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/compose.html")]
+pub struct ComposePage {
+    /// What surrounds it.
+    pub shell: Shell,
+    /// "New message", "Reply", "Forward", "Draft".
+    pub heading: String,
+    /// The form.
+    pub composer: Composer,
+}
+
+/// The form of a message that is being written.
+#[derive(Debug, Clone, Default)]
+pub struct Composer {
+    /// The draft's id; empty before it is saved for the first time.
+    pub draft: String,
+    /// The message this answers; empty for none.
+    pub reply: String,
+    /// The message this forwards; empty for none.
+    pub forward: String,
+    /// Whether it is the short form at the foot of a thread.
+    pub inline: bool,
+    /// The same on a page of its own; only for the short form.
+    pub full_href: String,
+    /// The addresses one can write from.
+    pub from: Vec<SenderChoice>,
+    /// To, as typed.
+    pub to: String,
+    /// Cc, as typed.
+    pub cc: String,
+    /// Bcc, as typed.
+    pub bcc: String,
+    /// The subject.
+    pub subject: String,
+    /// The text, with quote and signature.
+    pub body: String,
+    /// Files that are already there.
+    pub kept: Vec<Kept>,
+    /// What will happen, in one line: "Will go out readable by mail servers."
+    pub outcome: String,
+    /// "Saved 12:04"; empty before.
+    pub saved_words: String,
+    /// What must be put right before it can go out; empty for nothing.
+    pub trouble: String,
+    /// People one wrote with, as `Name <address>`, to complete while typing.
+    pub people: Vec<String>,
+}
+
+impl Composer {
+    /// Whether the lines for copies start open.
+    #[must_use]
+    pub const fn has_copies(&self) -> bool {
+        !self.cc.is_empty() || !self.bcc.is_empty()
+    }
+}
+
+/// An address one can write from.
+#[derive(Debug, Clone, Default)]
+pub struct SenderChoice {
+    /// The address, as sent in the form.
+    pub address: String,
+    /// `Alice <alice@example.org>`.
+    pub shown: String,
+    /// Whether it is chosen.
+    pub chosen: bool,
+}
+
+/// A file that already belongs to the draft.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// Its number within the draft.
+    pub n: u32,
+    /// Its name.
+    pub name: String,
+    /// "1.2 MB".
+    pub size_words: String,
+}

@@ -1,0 +1,31 @@
+//! What the pages show: one plain struct for each page, rendered by a template of the same name.
+//!
+//! Nothing here looks anything up: who builds a struct has already decided every word that is shown. Templates
+//! escape everything they are given; no text is ever passed through as markup.
+
+mod compose;
+mod list;
+mod outbox;
+mod plain;
+mod settings;
+mod setup;
+mod shell;
+mod status;
+mod thread;
+
+#[cfg(test)]
+mod landmarks;
+#[cfg(test)]
+mod sample;
+
+pub use compose::{ComposePage, Composer, Kept, SenderChoice};
+pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};
+pub use outbox::{Entry, OutboxPage, Recipient};
+pub use plain::{Contact, ContactsPage, ErrorPage, KeyboardPage, LeavePage};
+pub use settings::{AccountView, NewToken, SettingsPage, TokenView};
+pub use setup::{AccountForm, SetupAccount, SetupDone, SetupPassphrase, SetupPrivacy, UnlockPage};
+pub use shell::{
+    Counts, Density, Found, Nav, NetState, Notice, Place, Sent, Shell, Spot, Tag, Theme, Undo, encoded, grouped,
+};
+pub use status::{Fact, StatusPage, Task};
+pub use thread::{Attachment, Block, Body, MessagePage, MessageView, Person, Piece, ThreadPage, Trust};

@@ -1,0 +1,220 @@
+//! Made-up mail of Alice and Bob for the tests of the pages, hostile strings among it.
+
+use super::*;
+
+/// What tries to be markup; the tests look for it unescaped.
+pub(super) const HOSTILE: &str = "\"><script>alert('x')</script><img src=x onerror=alert(1)>'";
+
+pub(super) fn text(words: &str) -> Vec<Piece> {
+    vec![Piece::Text(words.into())]
+}
+
+pub(super) fn tags() -> Vec<Tag> {
+    [("garden", 4, 2), ("taxes 2025", 2, 0), ("Alice & Bob", 9, 0), ("rust", 0, 14), ("רשימה", 7, 0)]
+        .map(|(name, hue, unread)| Tag { name: name.into(), hue, unread, current: false })
+        .into()
+}
+
+pub(super) fn shell(title: &str, spot: Spot, here: &str, query: &str) -> Shell {
+    let counts = Counts { inbox_unread: 12, drafts: 2, outbox: 2, outbox_trouble: true, spam_unread: 1204 };
+    Shell {
+        title: title.into(),
+        csrf: "c2FtcGxl".into(),
+        here: here.into(),
+        query: query.into(),
+        nav: Nav::new(spot, counts, tags()),
+        state: NetState { words: "Up to date, 12:04".into(), ok: true, busy: false },
+        ..Shell::default()
+    }
+}
+
+struct Line(&'static str, &'static str, &'static str, &'static str, u64, &'static str, &'static str);
+
+const LINES: &[Line] = &[
+    Line("Anna Berg, me", "AB", "Seeds for the spring", "I have kept two bags of the early peas for you, and the dwarf beans that did so well by the wall last year.", 4, "12:04", "ugs"),
+    Line("Bob Marlow", "BM", "Re: Saturday, and the boat", "The tide is at ten past nine, so come before that and bring the long rope.", 2, "11:40", "u"),
+    Line("Rust Weekly", "RW", "Rust Weekly 612: a new trait solver, and what it costs", "This week: the trait solver lands in nightly, a walk through the borrow checker by examples.", 1, "09:15", "ur"),
+    Line("Carol Okafor", "CO", "Invoice 2025-0417", "Please find the invoice for the roof attached. Payment within thirty days is fine.", 1, "08:02", "ac"),
+    Line("Dr. Maximilian Alexander von Hohenstaufen-Wittelsbach, Secretary", "MH", "Minutes of the annual general meeting of the society for the preservation of narrow-gauge railways in the lower valley, with corrections", "Dear members, herewith the minutes as amended by the committee.", 17, "Yesterday", "a"),
+    Line("דוד לוי", "דל", "פגישה ביום שלישי בבוקר", "שלום, האם נוכל להיפגש בשעה תשע?", 1, "Yesterday", "h"),
+    Line("library@town.example", "L", "Two books are due on Friday", "“The Summer Book” and “Moominvalley in November” can be renewed once more.", 1, "Tue", ""),
+    Line("Mara Lindqvist, Tom", "ML", "", "sent from my phone", 3, "Tue", "p"),
+    Line("山田太郎", "山", "会議の議事録をお送りします", "お世話になっております。先日の会議の議事録を添付いたします。", 1, "Mon", "c"),
+    Line("Bank of Example", "BE", "Your statement is ready", "Sign in as usual to read it. We never send links in mail.", 1, "Mon", "t"),
+    Line("Eve", "E", HOSTILE, HOSTILE, 1, "3 Mar", "x"),
+    Line("Frank, me", "F", "Keys for the shed", "Under the third pot. Not the blue one.", 6, "2 Mar", "gs"),
+    Line("Priya Raman", "PR", "Draft of chapter four", "I rewrote the opening twice and am now back at the first one; tell me honestly.", 2, "28 Feb", "cp"),
+    Line("Town Council", "TC", "Works on Mill Lane from 10 to 14 March", "Access for residents is kept at all times.", 1, "27 Feb", ""),
+];
+
+/// The rows of an inbox.
+pub(super) fn rows() -> Rows {
+    let mut rows = Vec::new();
+    for (at, line) in LINES.iter().enumerate() {
+        let has = |mark: char| line.6.contains(mark);
+        let mut chosen = Vec::new();
+        let all = tags();
+        for (mark, tag) in [('g', 0), ('a', 1), ('r', 3), ('h', 4), ('x', 2)] {
+            if has(mark) {
+                chosen.push(all[tag].clone());
+            }
+        }
+        rows.push(Row {
+            id: format!("m{at:02}"),
+            href: format!("/threads/t{at:02}"),
+            who: line.0.into(),
+            initials: line.1.into(),
+            hue: (at * 5 % 12) as u8,
+            subject: line.2.into(),
+            snippet: text(line.3),
+            count: line.4,
+            unread: has('u'),
+            starred: has('s'),
+            replied: has('p'),
+            draft: at == 11,
+            attachments: u64::from(has('c')) * 2,
+            tags: chosen,
+            place: String::new(),
+            date_words: line.5.into(),
+            date_exact: "Monday, 3 March 2025, 12:04".into(),
+            date_iso: "2025-03-03T12:04:00Z".into(),
+        });
+    }
+    Rows {
+        query: "in:inbox".into(),
+        rows,
+        total: 1234,
+        range_words: "1–14 of 1,234".into(),
+        newer: None,
+        older: Some("/search?q=in:inbox&page=2".into()),
+        in_inbox: true,
+        tags: tags().into_iter().map(|tag| tag.name).collect(),
+        ..Rows::default()
+    }
+}
+
+pub(super) fn person(name: &str, address: &str) -> Person {
+    Person { name: name.into(), address: address.into() }
+}
+
+pub(super) fn message(id: &str) -> MessageView {
+    MessageView {
+        id: id.into(),
+        from: person("Anna Berg", "anna@berg.example"),
+        initials: "AB".into(),
+        hue: 0,
+        to_words: "you, Bob Marlow and Carol Okafor".into(),
+        to: vec![person("Alice", "alice@example.org"), person("Bob Marlow", "bob@example.net")],
+        cc: vec![person("", "carol@example.com")],
+        date_words: "3 Mar, 12:04".into(),
+        date_exact: "Monday, 3 March 2025, 12:04:31, UTC+1".into(),
+        date_iso: "2025-03-03T12:04:31+01:00".into(),
+        snippet: "I have kept two bags of the early peas for you, and the dwarf beans that did so well by the wall last year.".into(),
+        body: Body::Text(vec![
+            Block::Text(vec![
+                Piece::Text("Dear Alice,\n\nI have kept two bags of the early peas for you, and the dwarf ".into()),
+                Piece::Hit("beans".into()),
+                Piece::Text(" that did so well by the wall last year. If you want the tall ones too, say so before Thursday, because Tom has his eye on them.\n\nThe list of what the garden society swaps is at ".into()),
+                Piece::Link { href: "/leave?t=abc".into(), shown: "https://garden.example/swap/2025?list=spring".into() },
+                Piece::Text(" and closes on Sunday.\n\n".into()),
+            ]),
+            Block::Quote { depth: 1, words: "7 quoted lines, Alice on 1 March".into(), pieces: text("Have you any seeds left over?\nI dug the bed by the wall at last.\n") },
+            Block::Text(text("Come by when it suits you.\n\nAnna\n")),
+            Block::Signature(text("-- \nAnna Berg · Mill Lane 4\n")),
+        ]),
+        has_text: true,
+        raw_href: "/messages/x/raw".into(),
+        places: vec!["Inbox of alice@example.org".into()],
+        ..MessageView::default()
+    }
+}
+
+pub(super) fn framed(id: &str) -> MessageView {
+    MessageView {
+        from: person("Rust Weekly", "news@weekly.example"),
+        initials: "RW".into(),
+        hue: 9,
+        remote_words: "3 remote pictures were not loaded; 1 tracking pixel from news.example.".into(),
+        hidden_words: "Text that a reader would not see was left out.".into(),
+        body: Body::Frame { src: "/frame.html".into(), height: 4 },
+        has_html: true,
+        unread: true,
+        starred: true,
+        trust: vec![
+            Trust { icon: "lock", words: "Private".into(), caution: false },
+            Trust { icon: "key", words: "Same key since 3 Mar 2025".into(), caution: false },
+        ],
+        attachments: vec![
+            Attachment { name: "minutes, corrected.pdf".into(), kind: "PDF document".into(), size_words: "1.2 MB".into(), href: "http://cap.localhost:7677/1".into(), ..Attachment::default() },
+            Attachment { name: format!("{HOSTILE}.exe"), kind: "Windows program".into(), size_words: "48 kB".into(), risk_words: "Can run as a program on a computer.".into(), href: "http://cap.localhost:7677/2".into() },
+        ],
+        ..message(id)
+    }
+}
+
+pub(super) fn composer(inline: bool) -> Composer {
+    Composer {
+        draft: "d1".into(),
+        reply: if inline { "m00".into() } else { String::new() },
+        inline,
+        full_href: if inline { "/compose?reply=m00".into() } else { String::new() },
+        from: vec![
+            SenderChoice { address: "alice@example.org".into(), shown: "Alice <alice@example.org>".into(), chosen: true },
+            SenderChoice { address: "alice@work.example".into(), shown: "Alice Archer <alice@work.example>".into(), chosen: false },
+        ],
+        to: "Anna Berg <anna@berg.example>, Bob Marlow <bob@example.net>".into(),
+        subject: "Re: Seeds for the spring".into(),
+        body: if inline { String::new() } else { "Dear Anna,\n\nyes please to both. I can come on Wednesday.\n\nAlice\n".into() },
+        kept: if inline { vec![] } else { vec![Kept { n: 1, name: "bed by the wall.jpg".into(), size_words: "640 kB".into() }] },
+        outcome: "Will go out readable by mail servers.".into(),
+        saved_words: "Saved 12:04".into(),
+        people: vec!["Carol Okafor <carol@example.com>".into()],
+        ..Composer::default()
+    }
+}
+
+pub(super) fn thread() -> ThreadPage {
+    let mut first = message("m1");
+    first.folded = true;
+    first.from = person("Alice", "alice@example.org");
+    first.initials = "A".into();
+    first.hue = 7;
+    let mut closed = message("m3");
+    closed.body = Body::Closed("This message is encrypted with a key that is not here.".into());
+    closed.notes = vec!["One part of it could not be read: the server sent half of it.".into()];
+    closed.trust = vec![Trust { icon: "warning", words: "Bob wrote with a different key".into(), caution: true }];
+    let mut draft = message("m4");
+    draft.draft_href = Some("/compose?draft=d1".into());
+    draft.body = Body::Nothing;
+    ThreadPage {
+        shell: shell("Seeds for the spring", Spot::Inbox, "/threads/t00", "in:inbox"),
+        subject: "Seeds for the spring, and who gets the tall beans this time".into(),
+        people_words: "5 messages, Anna Berg, Bob Marlow and you".into(),
+        tags: tags().into_iter().take(2).collect(),
+        all_tags: vec![],
+        ids: vec!["m1".into(), "m2".into()],
+        starred: true,
+        in_inbox: true,
+        in_trash: false,
+        in_spam: false,
+        back: ("/".into(), "Inbox".into()),
+        newer: Some("/threads/a".into()),
+        older: Some("/threads/b".into()),
+        messages: vec![first, message("m2"), framed("m5"), closed, draft],
+        reply: Some(composer(true)),
+    }
+}
+
+pub(super) fn account_form() -> AccountForm {
+    AccountForm {
+        address: "alice@example.org".into(),
+        name: "Alice".into(),
+        imap_host: "imap.example.org".into(),
+        imap_port: "993".into(),
+        smtp_host: "smtp.example.org".into(),
+        smtp_port: "465".into(),
+        found_words: "Found in example.org's own settings.".into(),
+        servers_open: true,
+        ..AccountForm::default()
+    }
+}

@@ -1,0 +1,64 @@
+//! Settings: accounts, appearance, writing, the passphrase, tokens for programs.
+
+use askama::Template;
+
+use super::{AccountForm, Shell};
+
+/// `/settings`.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/settings.html")]
+pub struct SettingsPage {
+    /// What surrounds it; its `theme` and `density` are what the forms show as chosen.
+    pub shell: Shell,
+    /// The accounts.
+    pub accounts: Vec<AccountView>,
+    /// The form for one more account.
+    pub form: AccountForm,
+    /// What is put under each message.
+    pub signature: String,
+    /// What went wrong with the passphrase; empty for nothing.
+    pub passphrase_trouble: String,
+    /// What went wrong with a token; empty for nothing.
+    pub token_trouble: String,
+    /// Tokens that were made.
+    pub tokens: Vec<TokenView>,
+    /// The token that was just made: shown this once.
+    pub new_token: Option<NewToken>,
+}
+
+/// One account.
+#[derive(Debug, Clone, Default)]
+pub struct AccountView {
+    /// The address.
+    pub address: String,
+    /// The owner's name in mail from it.
+    pub name: String,
+    /// "imap.example.org, port 993, TLS".
+    pub imap_words: String,
+    /// "smtp.example.org, port 465, TLS".
+    pub smtp_words: String,
+    /// "18,220 messages, up to date since 12:04".
+    pub state_words: String,
+    /// Whether all is well.
+    pub ok: bool,
+}
+
+/// A token that a program may use.
+#[derive(Debug, Clone, Default)]
+pub struct TokenView {
+    /// Its name.
+    pub name: String,
+    /// "read", "write", "admin".
+    pub scope: String,
+    /// "made 3 Mar, last used yesterday".
+    pub used_words: String,
+}
+
+/// A token, shown once.
+#[derive(Debug, Clone, Default)]
+pub struct NewToken {
+    /// Its name.
+    pub name: String,
+    /// The token.
+    pub token: String,
+}

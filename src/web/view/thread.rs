@@ -1,0 +1,230 @@
+//! A thread and a single message: head, trust line, body, attachments.
+
+use askama::Template;
+
+use super::{Composer, Shell, Tag};
+
+/// All messages of a thread: `/threads/{id}`.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/thread.html")]
+pub struct ThreadPage {
+    /// What surrounds it.
+    pub shell: Shell,
+    /// The subject, once, as the heading; empty when there is none.
+    pub subject: String,
+    /// "5 messages, Anna Berg, Bob and you".
+    pub people_words: String,
+    /// The owner's tags on it.
+    pub tags: Vec<Tag>,
+    /// All tags of the owner, to choose from.
+    pub all_tags: Vec<String>,
+    /// The ids that an action on the whole thread is about.
+    pub ids: Vec<String>,
+    /// Whether any message is starred.
+    pub starred: bool,
+    /// Whether it lies in the inbox.
+    pub in_inbox: bool,
+    /// Whether it lies in the trash.
+    pub in_trash: bool,
+    /// Whether it lies in spam.
+    pub in_spam: bool,
+    /// The list one came from, and its name.
+    pub back: (String, String),
+    /// The next newer thread of that list.
+    pub newer: Option<String>,
+    /// The next older thread of that list.
+    pub older: Option<String>,
+    /// The messages, oldest first.
+    pub messages: Vec<MessageView>,
+    /// The quick answer at the foot, ready to be sent; none in trash and spam.
+    pub reply: Option<Composer>,
+}
+
+/// One message on a page of its own: `/messages/{id}`.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/message.html")]
+pub struct MessagePage {
+    /// What surrounds it.
+    pub shell: Shell,
+    /// The subject; empty when there is none.
+    pub subject: String,
+    /// The thread it belongs to, when that holds more than this one.
+    pub thread: Option<String>,
+    /// Messages in that thread.
+    pub thread_count: u64,
+    /// The message.
+    pub message: MessageView,
+}
+
+/// One message.
+#[derive(Debug, Clone, Default)]
+pub struct MessageView {
+    /// Its id.
+    pub id: String,
+    /// Who wrote it.
+    pub from: Person,
+    /// Letters and hue of the round mark.
+    pub initials: String,
+    /// The hue of the round mark, 0 to 11.
+    pub hue: u8,
+    /// To whom, in one line: "you, Carol Okafor and 5 more".
+    pub to_words: String,
+    /// All of To.
+    pub to: Vec<Person>,
+    /// All of Cc.
+    pub cc: Vec<Person>,
+    /// All of Bcc, on what one sent oneself.
+    pub bcc: Vec<Person>,
+    /// "3 Mar, 12:04".
+    pub date_words: String,
+    /// The whole date.
+    pub date_exact: String,
+    /// RFC 3339.
+    pub date_iso: String,
+    /// Whether it is shown as one line.
+    pub folded: bool,
+    /// Whether it is the one to show first: the page opens there (`#m-{id}`).
+    pub unread: bool,
+    /// Whether it is starred.
+    pub starred: bool,
+    /// First words, for the folded line.
+    pub snippet: String,
+    /// At most two short facts, outside the frame.
+    pub trust: Vec<Trust>,
+    /// Sentences about this message: "2 parts of it could not be read."
+    pub notes: Vec<String>,
+    /// "3 remote pictures were not loaded; 1 tracking pixel from news.example."; empty for none.
+    pub remote_words: String,
+    /// "Text that a reader would not see was left out."; empty for none.
+    pub hidden_words: String,
+    /// The message itself.
+    pub body: Body,
+    /// Whether the other view exists, so that one can switch.
+    pub has_html: bool,
+    /// Whether there is readable text.
+    pub has_text: bool,
+    /// Files.
+    pub attachments: Vec<Attachment>,
+    /// Where to go on writing, when it is a draft.
+    pub draft_href: Option<String>,
+    /// Where the stored bytes are shown or fetched; empty for nowhere.
+    pub raw_href: String,
+    /// Where it lies: "Inbox of alice@example.org".
+    pub places: Vec<String>,
+}
+
+impl MessageView {
+    /// The class that gives the round mark its colour.
+    #[must_use]
+    pub const fn hue_class(&self) -> u8 {
+        self.hue % 12
+    }
+
+    /// Whether its HTML is what is shown.
+    #[must_use]
+    pub const fn shows_html(&self) -> bool {
+        matches!(self.body, Body::Frame { .. })
+    }
+}
+
+/// Somebody.
+#[derive(Debug, Clone, Default)]
+pub struct Person {
+    /// The name; empty when only the address is known.
+    pub name: String,
+    /// The address.
+    pub address: String,
+}
+
+impl Person {
+    /// The name, or else the address.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        if self.name.is_empty() { &self.address } else { &self.name }
+    }
+
+    /// A search for all that is from or to this address.
+    #[must_use]
+    pub fn href(&self) -> String {
+        format!("/search?q={}", super::encoded(&format!("with:{}", self.address)))
+    }
+}
+
+/// A short fact about a message.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// The name of its picture, without `i-`.
+    pub icon: &'static str,
+    /// "Private", "Same key since 3 Mar 2025".
+    pub words: String,
+    /// Whether it calls for caution.
+    pub caution: bool,
+}
+
+/// How a message is shown.
+#[derive(Debug, Clone, Default)]
+pub enum Body {
+    /// Sanitised HTML, served to a sandboxed frame by another host name.
+    Frame {
+        /// The capability address, whole.
+        src: String,
+        /// The estimated height, 1 (a line or two) to 8 (very long).
+        height: u8,
+    },
+    /// Its readable text.
+    Text(Vec<Block>),
+    /// It cannot be opened, and why.
+    Closed(String),
+    /// There is nothing in it.
+    #[default]
+    Nothing,
+}
+
+/// A stretch of text.
+#[derive(Debug, Clone)]
+pub enum Block {
+    /// What was written, line breaks included.
+    Text(Vec<Piece>),
+    /// What was quoted; folded.
+    Quote {
+        /// 1 is a quote, 2 a quote within one.
+        depth: u8,
+        /// "12 quoted lines".
+        words: String,
+        /// The quote without its marks.
+        pieces: Vec<Piece>,
+    },
+    /// The signature.
+    Signature(Vec<Piece>),
+}
+
+/// A run of text with one meaning.
+#[derive(Debug, Clone)]
+pub enum Piece {
+    /// Plain words.
+    Text(String),
+    /// A way out, by way of the leave page.
+    Link {
+        /// `/leave?t=…`
+        href: String,
+        /// What is shown.
+        shown: String,
+    },
+    /// What a search was looking for.
+    Hit(String),
+}
+
+/// A file in a message.
+#[derive(Debug, Clone, Default)]
+pub struct Attachment {
+    /// Its name, made safe.
+    pub name: String,
+    /// "PDF document".
+    pub kind: String,
+    /// "1.2 MB".
+    pub size_words: String,
+    /// "Can run programs on your computer."; empty for none.
+    pub risk_words: String,
+    /// Where it is fetched from: a capability address.
+    pub href: String,
+}

@@ -1,0 +1,207 @@
+// Lists and threads by keyboard; actions that show at once and can be taken back.
+
+import { csrf, icon, isTyping, make, post, say } from './page.js';
+
+const list = document.querySelector('[data-list]');
+const thread = document.querySelector('[data-thread]');
+const LEAVES = new Set(['archive', 'delete', 'spam', 'inbox', 'destroy']);
+
+const rows = () => [...document.querySelectorAll('#rows .row')];
+const idOf = (row) => row.dataset.messageId;
+const boxOf = (row) => row.querySelector('.pick input');
+const picked = () => rows().filter((row) => boxOf(row).checked);
+const current = () => document.activeElement?.closest?.('.row') ?? null;
+
+function focusRow(row) {
+  row?.querySelector('.open').focus();
+  row?.scrollIntoView({ block: 'nearest' });
+}
+
+function step(by, select) {
+  const all = rows();
+  const at = all.indexOf(current());
+  const next = all[Math.max(0, Math.min(all.length - 1, at < 0 ? 0 : at + by))];
+  if (select && at >= 0) boxOf(all[at]).checked = true;
+  if (select && next) boxOf(next).checked = true;
+  focusRow(next);
+  showPicked();
+}
+
+function showPicked() {
+  const count = picked().length;
+  const words = document.querySelector('[data-picked]');
+  if (words) words.textContent = `${count} selected`;
+  const all = document.querySelector('[data-select-page]');
+  if (all) {
+    all.checked = count > 0 && count === rows().length;
+    all.indeterminate = count > 0 && count < rows().length;
+  }
+  const every = document.querySelector('[name="all_found"]');
+  if (every && count === 0) every.checked = false;
+}
+
+/** Shows the bar that offers to take something back. */
+function offerUndo({ words, undo }) {
+  document.querySelector('form.bar[data-undo]')?.remove();
+  if (!undo) return say(words);
+  const field = (name, value) => Object.assign(document.createElement('input'), { type: 'hidden', name, value });
+  const button = make('button', 'quiet', icon('undo'), 'Undo');
+  const bar = make('form', 'bar', field('csrf', csrf), field('back', document.body.dataset.here), field('token', undo), make('span', '', words), button);
+  Object.assign(bar, { method: 'post', action: '/undo' });
+  bar.dataset.undo = '';
+  bar.setAttribute('role', 'status');
+  document.getElementById('main').prepend(bar);
+  setTimeout(() => bar.remove(), 20000);
+}
+
+/** What the page looks like once an action is done. */
+function foresee(action, affected) {
+  for (const row of affected) {
+    if (LEAVES.has(action)) row.classList.add('going');
+    if (action === 'read' || action === 'unread') row.classList.toggle('unread', action === 'unread');
+    if (action === 'star' || action === 'unstar') row.classList.toggle('starred', action === 'star');
+    boxOf(row).checked = false;
+  }
+  showPicked();
+}
+
+async function act(action, affected, more = {}) {
+  if (affected.length === 0) return;
+  const all = rows();
+  const after = all.slice(all.indexOf(affected.at(-1)) + 1).find((row) => !affected.includes(row));
+  const before = all.slice(0, all.indexOf(affected[0])).at(-1);
+  const hadFocus = affected.includes(current());
+  foresee(action, affected);
+  if (LEAVES.has(action) && hadFocus) focusRow(after ?? before);
+  const fields = [['csrf', csrf], ['action', action], ['back', document.body.dataset.here], ...Object.entries(more)];
+  try {
+    offerUndo(await post('/actions', fields.concat(affected.map((row) => ['id', idOf(row)]))));
+  } catch (trouble) {
+    say(trouble.message);
+  }
+  await refresh();
+}
+
+/** Brings the rows up to date without losing selection or focus. */
+async function refresh() {
+  let html;
+  try {
+    const answer = await fetch(location.href.split('#')[0], { headers: { 'X-Part': 'rows' } });
+    if (!answer.ok || answer.redirected) return;
+    html = await answer.text();
+  } catch {
+    return;
+  }
+  const fresh = new DOMParser().parseFromString(html, 'text/html').getElementById('rows');
+  const old = document.getElementById('rows');
+  if (!fresh || !old) return;
+  const chosen = new Set(picked().map(idOf));
+  const focused = current() && idOf(current());
+  old.replaceWith(fresh);
+  for (const row of rows()) {
+    boxOf(row).checked = chosen.has(idOf(row));
+    if (idOf(row) === focused) row.querySelector('.open').focus({ preventScroll: true });
+  }
+  const range = document.querySelector('[data-range-words]');
+  if (range) range.textContent = fresh.dataset.range;
+  showPicked();
+}
+
+/** Asks once more within the button itself. */
+function sure(button) {
+  if (button.dataset.asked) return true;
+  button.dataset.asked = '1';
+  const label = button.querySelector('span') ?? button;
+  const words = label.textContent;
+  label.textContent = 'Yes, for ever';
+  setTimeout(() => { delete button.dataset.asked; label.textContent = words; }, 4000);
+  return false;
+}
+
+document.addEventListener('submit', (event) => {
+  const form = event.target;
+  const action = event.submitter?.value;
+  if (form.getAttribute('action') !== '/actions') return;
+  if (action === 'destroy' && !sure(event.submitter)) return event.preventDefault();
+  if (!list || form.querySelector('[name="all_found"]')?.checked) return;
+  event.preventDefault();
+  const row = form.closest('.row');
+  const tag = form.elements.tag?.value.trim();
+  if ((action === 'tag' || action === 'untag') && !tag) return form.elements.tag.focus();
+  act(action, row ? [row] : picked(), tag ? { tag } : {});
+});
+
+document.addEventListener('change', (event) => {
+  if (event.target.matches('[data-select-page]')) {
+    for (const row of rows()) boxOf(row).checked = event.target.checked;
+  }
+  if (event.target.matches('.pick input')) showPicked();
+});
+
+const toggles = (row, on, off, is) => (row.classList.contains(is) ? off : on);
+
+function listKey(key, shift) {
+  const chosen = picked();
+  const affected = chosen.length > 0 ? chosen : [current()].filter(Boolean);
+  const simple = { e: 'archive', '#': 'delete', '!': 'spam' }[key];
+  if (key === 'j' || key === 'J') step(1, shift);
+  else if (key === 'k' || key === 'K') step(-1, shift);
+  else if (key === 'o') current()?.querySelector('.open').click();
+  else if (key === 'x' && current()) { boxOf(current()).checked = !boxOf(current()).checked; showPicked(); }
+  else if (key === '*') selectAll();
+  else if (key === 's' && affected[0]) act(toggles(affected[0], 'star', 'unstar', 'starred'), affected);
+  else if (key === 'U' && affected[0]) act('unread', affected);
+  else if (key === 'l' && affected[0]) { boxOf(affected[0]).checked = true; showPicked(); document.getElementById('bulk-tag').focus(); }
+  else if (simple && affected[0]) act(simple, affected);
+  else if (key === 'u') location.assign('/');
+  else return false;
+  return true;
+}
+
+function selectAll() {
+  const on = picked().length < rows().length;
+  for (const row of rows()) boxOf(row).checked = on;
+  const every = document.querySelector('[name="all_found"]');
+  if (every) every.checked = on;
+  showPicked();
+}
+
+function message() {
+  return document.activeElement?.closest?.('.message') ?? [...document.querySelectorAll('.message')].at(-1);
+}
+
+function stepMessage(by) {
+  const all = [...document.querySelectorAll('.message')];
+  const at = all.indexOf(document.activeElement?.closest?.('.message'));
+  const next = all[Math.max(0, Math.min(all.length - 1, at < 0 ? 0 : at + by))];
+  if (!next) return;
+  next.querySelector('.fold').open = true;
+  next.focus({ preventScroll: true });
+  next.scrollIntoView({ block: 'start' });
+}
+
+function threadKey(key) {
+  if (key === 'n' || key === 'p') { stepMessage(key === 'n' ? 1 : -1); return true; }
+  const answer = document.getElementById('c-body');
+  const isLast = message() === [...document.querySelectorAll('.message')].at(-1);
+  if (key === 'r' && answer && isLast) { answer.focus(); return true; }
+  const named = `[data-key="${CSS.escape(key)}"]`;
+  const target = message()?.querySelector(named) ?? thread.querySelector(`.toolbar ${named}`);
+  target?.click();
+  if (key === 'l') document.getElementById('thread-tag')?.focus();
+  return Boolean(target);
+}
+
+document.addEventListener('keydown', (event) => {
+  if (isTyping(event) || document.body.dataset.chord) return;
+  if (list ? listKey(event.key, event.shiftKey) : threadKey(event.key)) event.preventDefault();
+});
+
+document.addEventListener('mailkeep:changed', () => { if (list) refresh(); });
+
+// Coming to a thread: the first unread message is what one came for.
+if (thread && !location.hash) {
+  const unread = thread.querySelector('.message.unread');
+  if (unread?.previousElementSibling) unread.scrollIntoView({ block: 'start' });
+}
+showPicked();

@@ -1,0 +1,77 @@
+// News from the server: new mail, changed tags, how fetching goes, trouble in words. And bars that count down.
+
+import { say } from './page.js';
+
+const state = document.querySelector('[data-state]');
+
+function words(event) {
+  try {
+    return JSON.parse(event.data) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+function showState(text, ok) {
+  if (!state || !text) return;
+  state.textContent = text;
+  const line = state.closest('.state');
+  line.title = text;
+  line.classList.toggle('trouble', !ok);
+  line.querySelector('use')?.setAttribute('href', ok ? '#i-online' : '#i-offline');
+}
+
+const changed = () => document.dispatchEvent(new CustomEvent('mailkeep:changed'));
+
+function listen() {
+  const news = new EventSource('/events');
+  let wasLost = false;
+  const onState = (ok) => (event) => showState(words(event).words, ok);
+  news.addEventListener('progress', onState(true));
+  news.addEventListener('trouble', onState(false));
+  news.addEventListener('outbox', (event) => { const told = words(event).words; if (told) say(told); });
+  for (const kind of ['mail', 'tags']) {
+    news.addEventListener(kind, (event) => {
+      const { unread } = words(event);
+      const count = document.querySelector('[data-unread]');
+      if (count && Number.isInteger(unread)) count.firstChild.textContent = unread > 0 ? unread.toLocaleString('en') : '';
+      changed();
+    });
+  }
+  news.addEventListener('open', () => {
+    if (wasLost) { changed(); showState('Connected again', true); }
+    wasLost = false;
+  });
+  news.addEventListener('error', () => {
+    if (!wasLost) showState('Mailkeep does not answer. Trying again.', false);
+    wasLost = true;
+  });
+  // A page that is put aside for "back" must not hold a connection.
+  addEventListener('pagehide', () => news.close());
+  addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
+}
+
+/** Ten seconds in which a message can be called back. */
+function countDown(bar) {
+  let left = Number(bar.dataset.seconds) || 0;
+  const place = bar.querySelector('[data-words]');
+  const tick = setInterval(() => {
+    left -= 1;
+    place.textContent = left > 0 ? `Sending in ${left} ${left === 1 ? 'second' : 'seconds'}.` : 'On its way.';
+    if (left === 0) bar.querySelector('button').remove();
+    if (left < -4) { clearInterval(tick); bar.remove(); }
+  }, 1000);
+}
+
+for (const bar of document.querySelectorAll('form.bar[data-sent]')) countDown(bar);
+for (const bar of document.querySelectorAll('form.bar[data-undo]')) setTimeout(() => bar.remove(), 20000);
+
+// The marks of what was just done need not stay in the address.
+const here = new URL(location.href);
+if (here.searchParams.has('undo') || here.searchParams.has('sent')) {
+  here.searchParams.delete('undo');
+  here.searchParams.delete('sent');
+  history.replaceState(null, '', here);
+}
+
+listen();
