@@ -1,5 +1,6 @@
 //! What is kept on disk, always sealed.
 
 pub mod data_dir;
+pub mod disk;
 pub mod index;
 pub mod packs;
