@@ -4,7 +4,7 @@
 //! never used twice under one key. What a sealed piece *is* (store, name, page, end) is associated data: pieces cannot be swapped.
 
 use super::secret::{Key, random};
-use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::aead::{Aead, AeadInOut, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use zeroize::Zeroizing;
 
@@ -45,6 +45,23 @@ impl Sealer {
     pub fn open(&self, piece: u64, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, BrokenSeal> {
         let plain = self.0.decrypt(&nonce(piece), Payload { msg: sealed, aad }).map_err(|_| BrokenSeal)?;
         Ok(Zeroizing::new(plain))
+    }
+
+    /// Seals piece number `piece` where it lies, for what is too large to be copied. It grows by [`OVERHEAD`].
+    pub fn seal_in_place(&self, piece: u64, aad: &[u8], piece_bytes: &mut Vec<u8>) {
+        #[expect(
+            clippy::expect_used,
+            reason = "AES-GCM refuses only inputs over 64 GiB; pieces are far smaller"
+        )]
+        self.0.encrypt_in_place(&nonce(piece), aad, piece_bytes).expect("a piece is under 64 GiB");
+    }
+
+    /// Opens piece number `piece` where it lies. It shrinks by [`OVERHEAD`].
+    ///
+    /// # Errors
+    /// [`BrokenSeal`] where a bit, the number, the associated data or the key differ; the bytes are then worthless.
+    pub fn open_in_place(&self, piece: u64, aad: &[u8], sealed: &mut Vec<u8>) -> Result<(), BrokenSeal> {
+        self.0.decrypt_in_place(&nonce(piece), aad, sealed).map_err(|_| BrokenSeal)
     }
 }
 
@@ -103,6 +120,11 @@ mod tests {
             prop_assert_eq!(&*sealer.open(piece, b"here", &sealed).unwrap(), &plain);
             prop_assert_eq!(sealer.open(piece, b"there", &sealed), Err(BrokenSeal));
             prop_assert_eq!(sealer.open(piece ^ 1, b"here", &sealed), Err(BrokenSeal));
+            let mut in_place = plain.clone();
+            sealer.seal_in_place(piece, b"here", &mut in_place);
+            prop_assert_eq!(&in_place, &sealed);
+            prop_assert_eq!(sealer.open_in_place(piece, b"here", &mut in_place), Ok(()));
+            prop_assert_eq!(&in_place, &plain);
             let at = bit % (sealed.len() * 8);
             sealed[at / 8] ^= 1 << (at % 8);
             prop_assert_eq!(sealer.open(piece, b"here", &sealed), Err(BrokenSeal));

@@ -2,5 +2,6 @@
 
 pub mod data_dir;
 pub mod database;
+pub mod disk;
 pub mod index;
 pub mod packs;

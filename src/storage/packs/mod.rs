@@ -1,12 +1,356 @@
-//! The mail itself. To be written.
+//! The mail itself: append-only packs of sealed records, each under a key of its own in the pack's key table.
+//!
+//! `00000001.pack` holds the records, `00000001.keys` and `00000001.keys2` are two copies of its key table.
+//! A record is read, verified and destroyed by itself; what was appended is never written over. Nothing here
+//! knows the database: the packs, the vault and the passphrase are enough to get every message back.
 
-/// Where a record lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+mod files;
+mod key_table;
+mod record;
+mod scan;
+mod writer;
+
+pub use record::{MAX_RAW_BYTES, Prepared, Record, RecordMeta};
+pub use scan::Scan;
+
+use crate::crypto::secret::Key;
+use crate::crypto::vault::StoreId;
+use crate::storage::disk::{self, DiskError, On};
+use files::{Files, HEADER};
+use key_table::{Entry, Table};
+use lru::LruCache;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use writer::Writer;
+
+/// So many key tables are held in memory, whatever the size of the mailbox.
+const OPEN_PACKS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+
+/// Where a record lies. No place is ever given to a second record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RecordPlace {
     /// The pack's number.
     pub pack: u32,
-    /// Byte offset in it.
-    pub offset: u64,
-    /// Sealed bytes.
+    /// Where it begins in the pack's file, in bytes.
+    pub offset: u32,
+    /// How many bytes it takes there.
     pub length: u32,
 }
+
+/// Why a record cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// Its bytes, or the key table's bytes about it, are not what was written.
+    #[error("the stored message at {}:{} is damaged", .0.pack, .0.offset)]
+    Damaged(RecordPlace),
+    /// Its key is gone for ever, as somebody asked for.
+    #[error("the stored message at {}:{} was deleted for ever", .0.pack, .0.offset)]
+    Destroyed(RecordPlace),
+    /// Nothing was ever stored there, or the pack's file is gone.
+    #[error("no message is stored at {}:{}", .0.pack, .0.offset)]
+    Missing(RecordPlace),
+    /// No message is that long.
+    #[error("{bytes} bytes are more than a message may have")]
+    TooLarge {
+        /// How many it has.
+        bytes: usize,
+    },
+    /// The disk said no.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// What [`Packs::mend`] found and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MendReport {
+    /// Packs looked at.
+    pub packs: usize,
+    /// Key tables of which a copy was gone or damaged and was written anew.
+    pub tables_mended: usize,
+    /// Key tables of which neither copy says anything; nothing was changed there.
+    pub tables_lost: usize,
+    /// Packs whose first 64 bytes were damaged and were written anew.
+    pub headers_mended: usize,
+}
+
+/// All packs of a store. Every method may be called from any thread at any time.
+pub struct Packs {
+    files: Files,
+    writer: Mutex<Writer>,
+    open: Mutex<LruCache<u32, Arc<OpenPack>>>,
+}
+
+/// A pack that is being read.
+struct OpenPack {
+    path: PathBuf,
+    /// None where only key tables are left of the pack.
+    file: Option<File>,
+    table: RwLock<Table>,
+}
+
+impl Packs {
+    /// Opens the packs in a directory. Nothing is changed yet, so this works on a read-only disk too;
+    /// what a crash has left behind is tidied by the next append.
+    ///
+    /// # Errors
+    /// [`PackError::Disk`].
+    pub fn open(directory: &Path, key: &Key, store_id: StoreId) -> Result<Self, PackError> {
+        let files = Files::new(directory.to_path_buf(), key.clone(), store_id);
+        let last = files.numbers()?.last().copied().unwrap_or(0);
+        Ok(Self { files, writer: Mutex::new(Writer::new(last)), open: Mutex::new(LruCache::new(OPEN_PACKS)) })
+    }
+
+    /// Compresses and appends messages; see [`append_prepared`](Self::append_prepared).
+    ///
+    /// # Errors
+    /// [`PackError`]; then nothing was appended.
+    pub fn append(&self, records: &[(RecordMeta, &[u8])]) -> Result<Vec<RecordPlace>, PackError> {
+        let prepared =
+            records.iter().map(|(meta, raw)| Prepared::new(meta, raw)).collect::<Result<_, _>>()?;
+        self.append_prepared(prepared)
+    }
+
+    /// Appends a batch. When this returns, all of it has reached the disk.
+    ///
+    /// A batch costs three waits for the disk whatever its length, and lies in memory and in one pack: let it
+    /// have some megabytes.
+    ///
+    /// # Errors
+    /// [`PackError`]; then nothing was appended, and once there is space again the next append works.
+    pub fn append_prepared(&self, records: Vec<Prepared>) -> Result<Vec<RecordPlace>, PackError> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut writer = self.writer();
+        let appended = writer.append(&self.files, records);
+        let Ok(appended) = appended else {
+            // Recovery may keep entries that no reader has heard of.
+            self.open_packs().pop(&writer.last());
+            return appended.map(|appended| appended.places);
+        };
+        if let Some(first) = appended.places.first()
+            && let Some(open) = self.open_packs().get(&first.pack)
+        {
+            let mut table = open.table.write().unwrap_or_else(PoisonError::into_inner);
+            for (offset, entry) in appended.entries {
+                table.insert(offset, entry);
+            }
+        }
+        Ok(appended.places)
+    }
+
+    /// Reads and verifies one record.
+    ///
+    /// # Errors
+    /// [`PackError`]: damaged, destroyed, missing, or the disk says no.
+    pub fn read(&self, place: RecordPlace) -> Result<Record, PackError> {
+        let pack = self.open_pack(place.pack)?;
+        let key = pack.key_of(place)?;
+        let mut sealed = Vec::new();
+        sealed.try_reserve_exact(place.length as usize).map_err(|_| PackError::Damaged(place))?;
+        sealed.resize(place.length as usize, 0);
+        let file = pack.file.as_ref().ok_or(PackError::Missing(place))?;
+        match file.read_exact_at(&mut sealed, place.offset.into()) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(PackError::Damaged(place));
+            }
+            other => other.on(&pack.path)?,
+        }
+        let aad = self.files.record_aad(place.pack, place.offset);
+        record::open(&key, &aad, sealed).ok_or(PackError::Damaged(place))
+    }
+
+    /// Destroys records for ever: their keys are gone from both key tables when this returns.
+    /// Destroying what is destroyed is well.
+    ///
+    /// # Errors
+    /// [`PackError::Disk`]; then some may be destroyed and others not, and it can be asked again.
+    /// [`PackError::Damaged`] where neither copy of the key table can be read.
+    pub fn destroy(&self, places: &[RecordPlace]) -> Result<(), PackError> {
+        let mut packs: BTreeMap<u32, Vec<RecordPlace>> = BTreeMap::new();
+        for place in places {
+            packs.entry(place.pack).or_default().push(*place);
+        }
+        let mut writer = self.writer();
+        for (number, places) in packs {
+            writer.forget(number);
+            let destroyed = self.destroy_in(number, &places);
+            // Also after a failure: the first copy may already say "destroyed", and that wins.
+            self.forget_keys(number, &places);
+            destroyed?;
+        }
+        Ok(())
+    }
+
+    fn destroy_in(&self, number: u32, places: &[RecordPlace]) -> Result<(), PackError> {
+        let mut table = self.files.load(number)?.table;
+        for place in places {
+            if table.is_empty() {
+                return Err(PackError::Damaged(*place));
+            }
+            table.insert(place.offset, Entry { length: place.length, key: None });
+        }
+        self.files.rewrite(number, &table)
+    }
+
+    fn forget_keys(&self, number: u32, places: &[RecordPlace]) {
+        if let Some(open) = self.open_packs().pop(&number) {
+            let mut table = open.table.write().unwrap_or_else(PoisonError::into_inner);
+            for place in places {
+                table.insert(place.offset, Entry { length: place.length, key: None });
+            }
+        }
+    }
+
+    /// Reads every record that lies after `from` (all, without it), in the order of their places. Destroyed
+    /// ones are passed over; stretches of a pack that no key table names any more come as [`PackError::Damaged`].
+    #[must_use]
+    pub fn scan(&self, from: Option<RecordPlace>) -> Scan<'_> {
+        Scan::new(self, from)
+    }
+
+    /// The place of the last record, for a later [`scan`](Self::scan) from there.
+    ///
+    /// # Errors
+    /// [`PackError::Disk`].
+    pub fn end(&self) -> Result<Option<RecordPlace>, PackError> {
+        for number in self.files.numbers()?.into_iter().rev() {
+            let pack = self.open_pack(number)?;
+            let table = pack.table.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some((offset, entry)) = table.iter().next_back() {
+                return Ok(Some(RecordPlace { pack: number, offset, length: entry.length }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many bytes the packs and their key tables take on the disk.
+    ///
+    /// # Errors
+    /// [`PackError::Disk`].
+    pub fn bytes(&self) -> Result<u64, PackError> {
+        let directory = &self.files.directory;
+        let mut bytes = 0;
+        for entry in std::fs::read_dir(directory).on(directory)? {
+            let metadata = entry.and_then(|entry| entry.metadata());
+            match metadata {
+                Ok(metadata) => bytes += metadata.len(),
+                // A file that was replaced while we looked.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(DiskError::new(directory, error).into()),
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Writes damaged copies of key tables, and damaged headers, anew from what is left.
+    ///
+    /// # Errors
+    /// [`PackError::Disk`].
+    pub fn mend(&self) -> Result<MendReport, PackError> {
+        let mut writer = self.writer();
+        let mut report = MendReport::default();
+        for number in self.files.numbers()? {
+            report.packs += 1;
+            let loaded = self.files.load(number)?;
+            if !loaded.healthy {
+                // A table of which nothing opens may be whole and only our key wrong: never write over that.
+                if loaded.table.is_empty() && !loaded.one_clean {
+                    report.tables_lost += 1;
+                } else {
+                    writer.forget(number);
+                    self.files.rewrite(number, &loaded.table)?;
+                    self.open_packs().pop(&number);
+                    report.tables_mended += 1;
+                }
+            }
+            report.headers_mended += usize::from(self.mend_header(number)?);
+        }
+        Ok(report)
+    }
+
+    fn mend_header(&self, number: u32) -> Result<bool, PackError> {
+        let path = self.files.pack(number);
+        let pack = match disk::open_to_read(&path) {
+            Ok(pack) => pack,
+            Err(error) if error.is_not_there() => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let mut header = [0; HEADER as usize];
+        let right = self.files.header(number);
+        match pack.read_exact_at(&mut header, 0) {
+            Ok(()) if header == right => return Ok(false),
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                return Err(DiskError::new(&path, error).into());
+            }
+            _ => {}
+        }
+        let pack = disk::open_to_write(&path)?;
+        disk::write_at(&pack, &path, 0, &right)?;
+        disk::sync(&pack, &path)?;
+        Ok(true)
+    }
+
+    /// A pack for reading, from the cache or the disk.
+    ///
+    /// The cache stays locked while a key table is read: an append that ends meanwhile then finds the table in
+    /// the cache and adds to it, so that no table in the cache ever lacks what is on the disk.
+    fn open_pack(&self, number: u32) -> Result<Arc<OpenPack>, PackError> {
+        let mut cache = self.open_packs();
+        if let Some(open) = cache.get(&number) {
+            return Ok(Arc::clone(open));
+        }
+        let path = self.files.pack(number);
+        let file = match disk::open_to_read(&path) {
+            Ok(file) => Some(file),
+            Err(error) if error.is_not_there() => None,
+            Err(error) => return Err(error.into()),
+        };
+        let table = RwLock::new(self.files.load(number)?.table);
+        let open = Arc::new(OpenPack { path, file, table });
+        if open.file.is_some() {
+            cache.put(number, Arc::clone(&open));
+        }
+        Ok(open)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_packs(&self) -> MutexGuard<'_, LruCache<u32, Arc<OpenPack>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Packs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packs").field("directory", &self.files.directory).finish_non_exhaustive()
+    }
+}
+
+impl OpenPack {
+    fn key_of(&self, place: RecordPlace) -> Result<Key, PackError> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        match table.get(place.offset) {
+            Some(Entry { key: None, .. }) => Err(PackError::Destroyed(place)),
+            Some(Entry { length, key: Some(key) }) if *length == place.length => Ok(key.clone()),
+            Some(_) => Err(PackError::Missing(place)),
+            None if self.length()? > u64::from(place.offset) => Err(PackError::Damaged(place)),
+            None => Err(PackError::Missing(place)),
+        }
+    }
+
+    fn length(&self) -> Result<u64, DiskError> {
+        self.file.as_ref().map_or(Ok(0), |file| Ok(file.metadata().on(&self.path)?.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
