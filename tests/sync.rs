@@ -144,7 +144,8 @@ fn a_message_that_is_not_in_the_trash_is_not_deleted_for_ever() {
     let world = World::new();
     world.ok(&["import", &world.file("a.eml", plain(BOB, ALICE, "still wanted", "x"))]);
     let id = world.only("*");
-    assert_ne!(world.run_json(&["delete", &id]).json()["deleted"], 1);
+    let answer = world.run_json(&["delete", &id]);
+    assert!(answer.code() != 0 || answer.json()["deleted"] == 0, "{answer}");
     assert_eq!(world.count("*"), 1);
 }
 
