@@ -34,7 +34,8 @@ fn every_kind_of_security_works_where_the_server_offers_it() {
     {
         let alice = lab.person("alice");
         let world = World::new();
-        add(&world, &lab.account_args_at(&alice, "localhost", security, lab.port(imap), lab.port(smtp))).done();
+        add(&world, &lab.account_args_at(&alice, "localhost", security, lab.port(imap), lab.port(smtp)))
+            .done();
         world.ok(&["sync"]);
     }
 }

@@ -40,9 +40,12 @@ fn a_wrong_passphrase_is_3() {
 #[test]
 fn global_options_stand_before_or_after_and_the_environment_stands_in() {
     let world = with_mail();
-    let (data, pass) = (world.data().to_str().unwrap().to_owned(), world.path("passphrase").to_str().unwrap().to_owned());
-    let before = finish(bare(&["--data", &data, "--passphrase-file", &pass, "--json", "count", "*"])).done().json();
-    let after = finish(bare(&["count", "*", "--json", "--data", &data, "--passphrase-file", &pass])).done().json();
+    let (data, pass) =
+        (world.data().to_str().unwrap().to_owned(), world.path("passphrase").to_str().unwrap().to_owned());
+    let before =
+        finish(bare(&["--data", &data, "--passphrase-file", &pass, "--json", "count", "*"])).done().json();
+    let after =
+        finish(bare(&["count", "*", "--json", "--data", &data, "--passphrase-file", &pass])).done().json();
     let mut by_environment = bare(&["count", "--json", "*"]);
     by_environment.env("MAILKEEP_DATA", &data).env("MAILKEEP_PASSPHRASE_FILE", &pass);
     let by_environment = finish(by_environment).done().json();
@@ -80,7 +83,9 @@ fn wrong_usage_is_2() {
         assert_eq!(finished.code(), 2, "{finished}");
     }
     // Named, but not there yet.
-    for args in [&["backup", "create", "/tmp/x"][..], &["account", "add", "a@lab.test", "--pop3", "localhost:110"]] {
+    for args in
+        [&["backup", "create", "/tmp/x"][..], &["account", "add", "a@lab.test", "--pop3", "localhost:110"]]
+    {
         let finished = world.run(args);
         assert_eq!(finished.code(), 2, "{finished}");
         assert!(finished.stderr.to_lowercase().contains("yet"), "{finished}");
@@ -173,12 +178,17 @@ fn a_message_of_200_megabytes_is_taken_or_refused_in_words() {
 #[test]
 fn names_and_numbers_from_hostile_mail_do_no_harm() {
     let world = World::new();
-    let deep = format!("Content-Type: multipart/mixed; boundary=b\n\n{}", "--b\nContent-Type: multipart/mixed; boundary=b\n\n".repeat(3000));
+    let deep = format!(
+        "Content-Type: multipart/mixed; boundary=b\n\n{}",
+        "--b\nContent-Type: multipart/mixed; boundary=b\n\n".repeat(3000)
+    );
     let nested = "Content-Type: message/rfc822\n\n".repeat(3000);
     let many = format!("Content-Type: multipart/mixed; boundary=b\n\n{}--b--\n", "--b\n\nx\n".repeat(50_000));
-    let header = format!("Subject: {}\nTo: {}\n\nx\n", "long ".repeat(100_000), "a@b.example, ".repeat(50_000));
+    let header =
+        format!("Subject: {}\nTo: {}\n\nx\n", "long ".repeat(100_000), "a@b.example, ".repeat(50_000));
     let name = "Subject: n\nContent-Type: application/pdf; name=\"../../../etc/passwd\"\nContent-Disposition: attachment; filename=\"../../../etc/passwd\"\n\nx\n";
-    let control = "Subject: \x1b]0;owned\x07 \u{202e}fdp.exe\nFrom: \"\x1b[2J\" <a@b.example>\n\n\x1b[31mred\n";
+    let control =
+        "Subject: \x1b]0;owned\x07 \u{202e}fdp.exe\nFrom: \"\x1b[2J\" <a@b.example>\n\n\x1b[31mred\n";
     for (n, text) in [deep.as_str(), &nested, &many, &header, name, control].iter().enumerate() {
         world.ok(&["import", &world.file(&format!("hostile/{n}.eml"), text)]);
     }

@@ -39,7 +39,11 @@ fn every_file_goes_through_every_command() {
         taken += done["messages"].as_u64().unwrap();
         let lone = !bytes.starts_with(b"From ") || path.extension().is_some_and(|e| e == "eml");
         if lone {
-            assert_eq!(done["messages"].as_u64().unwrap() + done["duplicates"].as_u64().unwrap(), 1, "{path:?}: {done}");
+            assert_eq!(
+                done["messages"].as_u64().unwrap() + done["duplicates"].as_u64().unwrap(),
+                1,
+                "{path:?}: {done}"
+            );
         }
     }
     let ids = world.ids("*");

@@ -11,7 +11,8 @@ use std::time::Instant;
 
 fn letter(n: usize) -> Vec<u8> {
     let words = ["heron", "ledger", "harbour", "winter", "garden", "letter", "station", "orchard"];
-    let body: String = (0..120).map(|i| format!("{} {}\r\n", words[(n + i) % 8], words[(n * i) % 8])).collect();
+    let body: String =
+        (0..120).map(|i| format!("{} {}\r\n", words[(n + i) % 8], words[(n * i) % 8])).collect();
     lf(&plain("bob@lab.test", "alice@lab.test", &format!("letter {n}"), &body))
 }
 
@@ -34,8 +35,11 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn part_of(world: &World, word: &str) -> Vec<PathBuf> {
     let all = files(world.data());
-    let found: Vec<PathBuf> =
-        all.iter().filter(|p| p.strip_prefix(world.data()).unwrap().to_string_lossy().contains(word)).cloned().collect();
+    let found: Vec<PathBuf> = all
+        .iter()
+        .filter(|p| p.strip_prefix(world.data()).unwrap().to_string_lossy().contains(word))
+        .cloned()
+        .collect();
     assert!(!found.is_empty(), "no {word} among {all:?}");
     found
 }
@@ -108,11 +112,14 @@ fn with_a_snapshot_tags_and_settings_come_back_too() {
     world.ok(&["config", "set", "avatars", "gravatar"]);
     // A running server makes its first snapshot soon after it opens.
     let server = world.serve();
-    crate::support::wait_until("a snapshot", || files(world.data()).iter().any(|f| f.to_string_lossy().contains("snapshot")));
+    crate::support::wait_until("a snapshot", || {
+        files(world.data()).iter().any(|f| f.to_string_lossy().contains("snapshot"))
+    });
     drop(server);
     // What comes in afterwards lies in the packs only.
     world.ok(&["import", &world.file("late.eml", letter(99))]);
-    for file in part_of(&world, "database").into_iter().filter(|f| !f.to_string_lossy().contains("snapshot")) {
+    for file in part_of(&world, "database").into_iter().filter(|f| !f.to_string_lossy().contains("snapshot"))
+    {
         std::fs::remove_file(file).unwrap();
     }
     let repaired = world.ok(&["check", "--repair"]);
@@ -126,7 +133,8 @@ fn with_a_snapshot_tags_and_settings_come_back_too() {
 fn damage_in_a_pack_is_reported_and_takes_no_neighbour_with_it() {
     let world = filled(25);
     let before = everything(&world);
-    let pack = part_of(&world, "pack").into_iter().max_by_key(|f| std::fs::metadata(f).unwrap().len()).unwrap();
+    let pack =
+        part_of(&world, "pack").into_iter().max_by_key(|f| std::fs::metadata(f).unwrap().len()).unwrap();
     let mut bytes = std::fs::read(&pack).unwrap();
     let at = bytes.len() / 2;
     bytes[at] ^= 1;
@@ -192,11 +200,13 @@ fn one_damaged_copy_of_the_vault_is_mended_from_the_other() {
 #[test]
 fn a_store_costs_less_disk_than_its_mail() {
     let world = World::new();
-    let letters: Vec<Vec<u8>> = (0..3000).map(|n| {
-        let mut letter = letter(n);
-        letter.extend_from_slice(format!("{}\n", data_encoding::BASE64.encode(&sha(n))).as_bytes());
-        letter
-    }).collect();
+    let letters: Vec<Vec<u8>> = (0..3000)
+        .map(|n| {
+            let mut letter = letter(n);
+            letter.extend_from_slice(format!("{}\n", data_encoding::BASE64.encode(&sha(n))).as_bytes());
+            letter
+        })
+        .collect();
     let mbox = crate::support::mail::mbox(&letters);
     let raw: u64 = letters.iter().map(|l| l.len() as u64).sum();
     world.ok(&["import", &world.file("box", &mbox)]);

@@ -43,8 +43,12 @@ fn world_on(megabytes: u32) -> Option<(Small, World)> {
             Some((small, world))
         }
         Err(why) => {
-            assert!(std::env::var_os("MAILKEEP_NO_MOUNTS").is_some(), "no small filesystem could be mounted ({}); \
-                 run as root, or set MAILKEEP_NO_MOUNTS to go without this test", why.trim());
+            assert!(
+                std::env::var_os("MAILKEEP_NO_MOUNTS").is_some(),
+                "no small filesystem could be mounted ({}); \
+                 run as root, or set MAILKEEP_NO_MOUNTS to go without this test",
+                why.trim()
+            );
             eprintln!("not run: MAILKEEP_NO_MOUNTS is set, and nothing can be mounted: {why}");
             None
         }

@@ -15,7 +15,14 @@ const WORD: &str = "zanzibarian";
 /// A store with one message, whose every word is `WORD`.
 fn world_with_mail() -> (World, String) {
     let world = World::new();
-    let mail = with_attachment("Bob <bob@lab.test>", "alice@lab.test", WORD, WORD, "zanzibarian.html", "<script>alert(1)</script>");
+    let mail = with_attachment(
+        "Bob <bob@lab.test>",
+        "alice@lab.test",
+        WORD,
+        WORD,
+        "zanzibarian.html",
+        "<script>alert(1)</script>",
+    );
     world.ok(&["import", &world.file("a.eml", mail)]);
     let id = world.only("*");
     (world, id)
@@ -23,7 +30,9 @@ fn world_with_mail() -> (World, String) {
 
 fn pages(id: &str) -> Vec<String> {
     let mut pages: Vec<String> =
-        ["/", "/compose", "/settings", "/contacts", "/keys", "/devices", "/network", "/outbox", "/status"].map(str::to_owned).into();
+        ["/", "/compose", "/settings", "/contacts", "/keys", "/devices", "/network", "/outbox", "/status"]
+            .map(str::to_owned)
+            .into();
     pages.push(format!("/search?q={WORD}"));
     pages.push(format!("/messages/{id}"));
     pages.push(format!("/messages/{id}?view=html"));
@@ -46,7 +55,11 @@ fn signed_out_every_page_leads_to_unlock_and_shows_nothing() {
             let answer = server.get(&page);
             assert!(!answer.text().contains(WORD), "{page} shows mail to strangers");
             assert!((302..=303).contains(&answer.status), "{page} answers {}", answer.status);
-            assert!(answer.header("location").unwrap().contains("/unlock"), "{page} leads to {:?}", answer.header("location"));
+            assert!(
+                answer.header("location").unwrap().contains("/unlock"),
+                "{page} leads to {:?}",
+                answer.header("location")
+            );
         }
         let unlock = server.get("/unlock").text();
         assert_eq!(unlock.matches("type=\"password\"").count(), 1, "{unlock}");
@@ -65,7 +78,11 @@ fn api_calls(server: &Server<'_>, bearer: &str, id: &str) -> Vec<(String, String
                 out.push_str(piece);
             } else {
                 let (name, rest) = piece.split_once('}').unwrap();
-                out.push_str(match name { "n" => "1", "email" => "nobody@lab.test", _ => id });
+                out.push_str(match name {
+                    "n" => "1",
+                    "email" => "nobody@lab.test",
+                    _ => id,
+                });
                 out.push_str(rest);
             }
             out
@@ -87,7 +104,20 @@ fn no_call_of_the_api_answers_without_a_token_and_cookies_are_not_looked_at() {
     let admin = token(&world, "admin");
     let cookie = server.sign_in();
     let calls = api_calls(&server, &admin, &id);
-    for named in ["search", "count", "threads", "messages", "raw", "html", "parts", "tags/apply", "drafts", "outbox", "accounts", "events"] {
+    for named in [
+        "search",
+        "count",
+        "threads",
+        "messages",
+        "raw",
+        "html",
+        "parts",
+        "tags/apply",
+        "drafts",
+        "outbox",
+        "accounts",
+        "events",
+    ] {
         assert!(calls.iter().any(|(_, path)| path.contains(named)), "{named} is described: {calls:?}");
     }
     for (method, path) in calls {
@@ -103,7 +133,10 @@ fn no_call_of_the_api_answers_without_a_token_and_cookies_are_not_looked_at() {
             let answer = request.send();
             assert_eq!(answer.status, 401, "{method} {path}: {}", answer.text());
             assert!(!answer.text().contains(WORD));
-            assert!(answer.header("content-type").unwrap().starts_with("application/problem+json"), "{method} {path}");
+            assert!(
+                answer.header("content-type").unwrap().starts_with("application/problem+json"),
+                "{method} {path}"
+            );
         }
     }
     let health = server.get("/health").json();
@@ -116,7 +149,9 @@ fn tokens_do_what_their_scope_says() {
     let server = world.serve();
     let (read, write, admin) = (token(&world, "read"), token(&world, "write"), token(&world, "admin"));
     let get = |token: &str, path: &str| server.request("GET", path).bearer(token).send();
-    let tag = |token: &str, body: &Value| server.request("POST", "/api/v1/tags/apply").bearer(token).json(body).send();
+    let tag = |token: &str, body: &Value| {
+        server.request("POST", "/api/v1/tags/apply").bearer(token).json(body).send()
+    };
     let found = get(&read, &format!("/api/v1/search?q={WORD}")).json();
     assert_eq!(found["total"], 1, "{found}");
     assert_eq!(found["messages"][0]["id"], id.as_str());
@@ -142,7 +177,11 @@ fn tokens_do_what_their_scope_says() {
     }
     assert_eq!(tag(&write, &json!({"query": "(open", "add": ["x"], "remove": []})).status, 422);
     assert_eq!(tag(&write, &json!({"query": "*", "ids": [id], "add": ["x"], "remove": []})).status, 422);
-    let broken = server.request("POST", "/api/v1/tags/apply").bearer(&write).header("Content-Type", "application/json").send();
+    let broken = server
+        .request("POST", "/api/v1/tags/apply")
+        .bearer(&write)
+        .header("Content-Type", "application/json")
+        .send();
     assert!((400..500).contains(&broken.status));
     // Revoked is gone; what is kept is a hash.
     world.ok(&["token", "revoke", "read"]);
@@ -173,7 +212,8 @@ fn content_of_mail_leaves_the_api_inert() {
     let parts = world.ok(&["show", &id])["parts"].clone();
     let numbers: Vec<u64> = parts.as_array().unwrap().iter().map(|p| p["n"].as_u64().unwrap()).collect();
     assert!(!numbers.is_empty());
-    let mut paths: Vec<String> = ["raw", "html"].iter().map(|p| format!("/api/v1/messages/{id}/{p}")).collect();
+    let mut paths: Vec<String> =
+        ["raw", "html"].iter().map(|p| format!("/api/v1/messages/{id}/{p}")).collect();
     paths.extend(numbers.iter().map(|n| format!("/api/v1/messages/{id}/parts/{n}")));
     for path in &paths {
         let answer = server.request("GET", path).bearer(&read).send();
@@ -181,7 +221,12 @@ fn content_of_mail_leaves_the_api_inert() {
         let header = |name: &str| answer.header(name).unwrap_or_default().to_lowercase();
         assert!(header("content-disposition").starts_with("attachment"), "{path}");
         let policy = header("content-security-policy");
-        assert!(policy.contains("sandbox") && policy.contains("default-src 'none'") && !policy.contains("allow-scripts"), "{path}: {policy}");
+        assert!(
+            policy.contains("sandbox")
+                && policy.contains("default-src 'none'")
+                && !policy.contains("allow-scripts"),
+            "{path}: {policy}"
+        );
         assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(header("cross-origin-resource-policy"), "same-origin", "{path}");
         assert!(header("cache-control").contains("no-store"), "{path}");
@@ -196,9 +241,15 @@ fn content_of_mail_leaves_the_api_inert() {
 fn assert_page_headers(path: &str, answer: &Response) {
     let header = |name: &str| answer.header(name).unwrap_or_default().to_lowercase();
     let policy = header("content-security-policy");
-    assert!(!policy.is_empty() && !policy.contains("unsafe-inline") && !policy.contains("unsafe-eval"), "{path}: {policy}");
+    assert!(
+        !policy.is_empty() && !policy.contains("unsafe-inline") && !policy.contains("unsafe-eval"),
+        "{path}: {policy}"
+    );
     assert!(policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
-    assert!(policy.contains("default-src 'none'") || policy.contains("default-src 'self'"), "{path}: {policy}");
+    assert!(
+        policy.contains("default-src 'none'") || policy.contains("default-src 'self'"),
+        "{path}: {policy}"
+    );
     assert_eq!(header("referrer-policy"), "same-origin", "{path}");
     assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
     assert!(header("cache-control").contains("no-store"), "{path}: {}", header("cache-control"));
@@ -215,7 +266,10 @@ fn pages_carry_their_headers_and_message_html_lives_in_a_frame() {
         assert_eq!(answer.status, 200, "{page}");
         assert_page_headers(&page, &answer);
         let html = answer.text();
-        assert!(html.contains("<main") && html.contains("<nav") && html.contains("role=\"search\""), "{page} has its landmarks");
+        assert!(
+            html.contains("<main") && html.contains("<nav") && html.contains("role=\"search\""),
+            "{page} has its landmarks"
+        );
         assert!(!html.contains("alert(1)"), "{page}");
     }
     let list = server.request("GET", &format!("/search?q={WORD}")).cookie(&cookie).send().text();
@@ -226,7 +280,15 @@ fn pages_carry_their_headers_and_message_html_lives_in_a_frame() {
     for forbidden in ["allow-scripts", "allow-same-origin", "allow-forms", "allow-top-navigation"] {
         assert!(!frame.contains(forbidden), "{frame}");
     }
-    let source = frame.split("src=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&").replace("&#38;", "&");
+    let source = frame
+        .split("src=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .replace("&amp;", "&")
+        .replace("&#38;", "&");
     let (host, path) = match source.strip_prefix("http://") {
         Some(rest) => {
             let (host, path) = rest.split_once('/').unwrap();
@@ -237,7 +299,12 @@ fn pages_carry_their_headers_and_message_html_lives_in_a_frame() {
     let content = server.request("GET", &path).host(&host).send();
     assert_eq!(content.status, 200, "{host} {path}");
     let policy = content.header("content-security-policy").unwrap();
-    assert!(policy.contains("sandbox") && policy.contains("default-src 'none'") && !policy.contains("allow-scripts"), "{policy}");
+    assert!(
+        policy.contains("sandbox")
+            && policy.contains("default-src 'none'")
+            && !policy.contains("allow-scripts"),
+        "{policy}"
+    );
     assert!(content.text().contains(WORD) && !content.text().contains("alert(1)"));
     assert_eq!(content.header("referrer-policy"), Some("no-referrer"));
     // The content's name serves nothing else, and its address is no key to another message.
@@ -255,7 +322,14 @@ fn only_known_hosts_and_origins_are_served() {
     let server = world.serve();
     let cookie = server.sign_in();
     let port = server.port();
-    for host in ["evil.example", &format!("evil.example:{port}"), "127.0.0.1.evil.example", "localhost.evil.example", "", "127.0.0.1:1"] {
+    for host in [
+        "evil.example",
+        &format!("evil.example:{port}"),
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "",
+        "127.0.0.1:1",
+    ] {
         for page in ["/", "/unlock", "/health", "/api/v1/openapi.json", &format!("/messages/{id}")] {
             let answer = server.request("GET", page).host(host).cookie(&cookie).send();
             assert!((400..500).contains(&answer.status), "{host:?} {page} answers {}", answer.status);
@@ -267,7 +341,13 @@ fn only_known_hosts_and_origins_are_served() {
     let page = server.request("GET", &format!("/messages/{id}")).cookie(&cookie).send();
     let form = page.form_with("method=\"post\"");
     let post = || server.request("POST", &form.action).cookie(&cookie).form(&form.fields);
-    for origin in ["null", "http://evil.example", "https://127.0.0.1", &format!("http://127.0.0.1:{}", port ^ 1), &format!("http://x.localhost:{port}")] {
+    for origin in [
+        "null",
+        "http://evil.example",
+        "https://127.0.0.1",
+        &format!("http://127.0.0.1:{}", port ^ 1),
+        &format!("http://x.localhost:{port}"),
+    ] {
         assert_eq!(post().origin(origin).send().status, 403, "Origin: {origin}");
     }
     assert_eq!(post().header("Sec-Fetch-Site", "cross-site").send().status, 403);
@@ -275,8 +355,10 @@ fn only_known_hosts_and_origins_are_served() {
     // Without the form token, or with somebody else's.
     let bare = server.request("POST", &form.action).cookie(&cookie).origin(&server.origin());
     assert_eq!(bare.form(&[]).send().status, 403);
-    let forged: Vec<(String, String)> = form.fields.iter().map(|(k, _)| (k.clone(), "AAAAAAAAAAAAAAAAAAAAAA".to_owned())).collect();
-    let answer = server.request("POST", &form.action).cookie(&cookie).origin(&server.origin()).form(&forged).send();
+    let forged: Vec<(String, String)> =
+        form.fields.iter().map(|(k, _)| (k.clone(), "AAAAAAAAAAAAAAAAAAAAAA".to_owned())).collect();
+    let answer =
+        server.request("POST", &form.action).cookie(&cookie).origin(&server.origin()).form(&forged).send();
     assert!((400..500).contains(&answer.status), "{}", answer.status);
     // And the same with everything right goes through.
     let answer = post().origin(&server.origin()).send();
@@ -292,9 +374,13 @@ fn the_session_cookie_is_closed_to_scripts_and_other_sites() {
     let mut fields = form.fields.clone();
     fields.push((form.password_name.clone(), PASSPHRASE.to_owned()));
     let jar = page.cookies();
-    let answer = server.request("POST", &form.action).cookie(&jar).origin(&server.origin()).form(&fields).send();
+    let answer =
+        server.request("POST", &form.action).cookie(&jar).origin(&server.origin()).form(&fields).send();
     let cookie = answer.header("set-cookie").unwrap().to_lowercase();
-    assert!(cookie.contains("httponly") && cookie.contains("samesite=") && !cookie.contains("domain="), "{cookie}");
+    assert!(
+        cookie.contains("httponly") && cookie.contains("samesite=") && !cookie.contains("domain="),
+        "{cookie}"
+    );
     assert!(!cookie.contains("samesite=none"), "{cookie}");
 }
 
@@ -309,7 +395,8 @@ fn guessing_the_passphrase_is_slowed_down() {
     for n in 0..40 {
         let mut fields = form.fields.clone();
         fields.push((form.password_name.clone(), format!("guess number {n}")));
-        let answer = server.request("POST", &form.action).cookie(&jar).origin(&server.origin()).form(&fields).send();
+        let answer =
+            server.request("POST", &form.action).cookie(&jar).origin(&server.origin()).form(&fields).send();
         statuses.push(answer.status);
         if answer.status == 429 {
             break;
@@ -334,13 +421,29 @@ fn fifty_guesses_at_once_do_not_eat_the_memory() {
             scope.spawn(move || {
                 let mut fields = form.fields.clone();
                 fields.push((form.password_name.clone(), format!("guess {n}")));
-                let answer = server.request("POST", &form.action).cookie(jar).origin(&server.origin()).form(&fields).send();
-                assert!(answer.status >= 400 || answer.status == 200 || answer.status == 303, "{}", answer.status);
+                let answer = server
+                    .request("POST", &form.action)
+                    .cookie(jar)
+                    .origin(&server.origin())
+                    .form(&fields)
+                    .send();
+                assert!(
+                    answer.status >= 400 || answer.status == 200 || answer.status == 303,
+                    "{}",
+                    answer.status
+                );
             });
         }
     });
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap().trim().trim_end_matches(" kB").parse::<u64>().unwrap();
+    let peak = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmHWM:"))
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse::<u64>()
+        .unwrap();
     assert!(peak < 1_500_000, "fifty sign-ins took {peak} kB");
 }
 
@@ -374,7 +477,16 @@ fn every_listener_but_loopback_wants_the_code_before_set_up() {
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let port: u16 = lines
-        .find_map(|l| Some(l.strip_prefix("Mailkeep is ready at http://")?.trim_end_matches('/').rsplit(':').next()?.parse().ok()?))
+        .find_map(|l| {
+            Some(
+                l.strip_prefix("Mailkeep is ready at http://")?
+                    .trim_end_matches('/')
+                    .rsplit(':')
+                    .next()?
+                    .parse()
+                    .ok()?,
+            )
+        })
         .unwrap();
     let address = format!("127.0.0.1:{port}");
     let first = crate::support::Request::new(&address, "GET", "/").send();
@@ -382,7 +494,12 @@ fn every_listener_but_loopback_wants_the_code_before_set_up() {
         Some(to) => crate::support::Request::new(&address, "GET", to).send(),
         None => first,
     };
-    assert_ne!(page.text().matches("type=\"password\"").count(), 2, "no passphrase is set by who comes first: {}", page.text());
+    assert_ne!(
+        page.text().matches("type=\"password\"").count(),
+        2,
+        "no passphrase is set by who comes first: {}",
+        page.text()
+    );
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!world.data().join("vault").exists());

@@ -16,7 +16,12 @@ fn sample() -> Vec<Vec<u8>> {
     vec![
         letter("one"),
         lf(&with_attachment(BOB, ALICE, "two", "see the plan", "plan.pdf", "%PDF-1.4 plan")),
-        lf(&plain(BOB, ALICE, "three", "From here on it is quoted.\r\n>From there too.\r\n>>From everywhere\r\nfrom nowhere")),
+        lf(&plain(
+            BOB,
+            ALICE,
+            "three",
+            "From here on it is quoted.\r\n>From there too.\r\n>>From everywhere\r\nfrom nowhere",
+        )),
         b"Subject: no end of line".to_vec(),
         b"Subject: raw bytes\n\n\x80\xff\xfe \xc3\x28\n".to_vec(),
     ]
@@ -66,7 +71,13 @@ fn a_single_message_is_kept_byte_for_byte() {
 fn a_maildir_and_a_folder_of_everything_are_walked() {
     let world = World::new();
     let all = sample();
-    for folder in ["tree/Maildir/cur", "tree/Maildir/new", "tree/Maildir/tmp", "tree/Maildir/.Sub/cur", "tree/Maildir/.Sub/new"] {
+    for folder in [
+        "tree/Maildir/cur",
+        "tree/Maildir/new",
+        "tree/Maildir/tmp",
+        "tree/Maildir/.Sub/cur",
+        "tree/Maildir/.Sub/new",
+    ] {
         std::fs::create_dir_all(world.path(folder)).unwrap();
     }
     world.file("tree/Maildir/cur/1.a.host:2,FS", &all[0]);
@@ -86,7 +97,8 @@ fn a_maildir_and_a_folder_of_everything_are_walked() {
 #[test]
 fn what_is_no_mail_counts_as_failed_and_the_rest_comes_in() {
     let world = World::new();
-    let picture = world.file("mixed/picture.jpg", [0xff, 0xd8, 0xff, 0xe0, 0, 16, b'J', b'F', b'I', b'F', 0, 1, 1, 0]);
+    let picture =
+        world.file("mixed/picture.jpg", [0xff, 0xd8, 0xff, 0xe0, 0, 16, b'J', b'F', b'I', b'F', 0, 1, 1, 0]);
     world.file("mixed/empty.eml", "");
     world.file("mixed/good.eml", letter("good"));
     let done = world.ok(&["import", world.path("mixed").to_str().unwrap()]);
@@ -115,7 +127,9 @@ fn what_goes_out_comes_in_again_byte_for_byte() {
         let (here, there) = (stored(&world), stored(&back));
         // An mbox ends every message with a line end; nothing else may differ.
         let ended = |set: BTreeSet<Vec<u8>>| -> BTreeSet<Vec<u8>> {
-            set.into_iter().map(|m| if m.ends_with(b"\n") { m } else { [m, b"\n".to_vec()].concat() }).collect()
+            set.into_iter()
+                .map(|m| if m.ends_with(b"\n") { m } else { [m, b"\n".to_vec()].concat() })
+                .collect()
         };
         if format == "mbox" {
             assert!(ended(here) == ended(there), "mbox does not come back the same");

@@ -15,7 +15,8 @@ fn kills() -> usize {
 }
 
 fn letter(n: usize) -> Vec<u8> {
-    let body = format!("Letter {n}.\r\n{}", format!("line {n} of many, to make it last\r\n").repeat(40 + n % 200));
+    let body =
+        format!("Letter {n}.\r\n{}", format!("line {n} of many, to make it last\r\n").repeat(40 + n % 200));
     plain("Bob <bob@lab.test>", "Alice <alice@lab.test>", &format!("letter {n}"), &body)
 }
 
@@ -43,7 +44,8 @@ fn a_sync_that_is_killed_goes_on_where_it_was() {
     }
     let world = World::with_account(lab, &alice);
     for _ in 0..kills().div_ceil(4) {
-        let child = world.global_first(&["sync"], true).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let child =
+            world.global_first(&["sync"], true).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         killed_after(child, Duration::from_millis(300 + chance.below(2500)));
         let have = world.count("*");
         assert!(have <= 300);
@@ -73,7 +75,12 @@ fn an_import_that_is_killed_can_be_run_again() {
     let path = world.file("big.mbox", crate::support::mail::mbox(&letters));
     let mut before = 0;
     for _ in 0..kills().div_ceil(4) {
-        let child = world.global_first(&["import", &path], true).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let child = world
+            .global_first(&["import", &path], true)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         killed_after(child, Duration::from_millis(300 + chance.below(4000)));
         let have = world.count("*");
         assert!(have >= before, "{have} messages after there were {before}");
@@ -130,26 +137,51 @@ fn what_was_acknowledged_by_a_killed_server_is_there_and_nothing_is_sent_twice()
         assert!(world.raw(&id) == lf(&letter(*n)), "letter {n} byte for byte");
     }
     for (n, tag) in ledger.tagged.lock().unwrap().iter() {
-        assert_eq!(world.count(&format!("id:letter-{n}@stories.test tag:{tag}")), 1, "letter {n} is tagged {tag}");
+        assert_eq!(
+            world.count(&format!("id:letter-{n}@stories.test tag:{tag}")),
+            1,
+            "letter {n} is tagged {tag}"
+        );
     }
     let sent = ledger.sent.lock().unwrap().clone();
-    eprintln!("{} imported, {} tagged, {} sent", ledger.imported.lock().unwrap().len(), ledger.tagged.lock().unwrap().len(), sent.len());
+    eprintln!(
+        "{} imported, {} tagged, {} sent",
+        ledger.imported.lock().unwrap().len(),
+        ledger.tagged.lock().unwrap().len(),
+        sent.len()
+    );
     assert!(!sent.is_empty(), "some were sent");
     // All reach their end: sent, or waiting for the person's word because it may have gone out already.
     wait_until("the outbox to come to rest", || {
         world.ok(&["outbox", "flush"]);
         let list = world.ok(&["outbox", "list"]);
-        list.as_array().unwrap().iter().all(|e| !["waiting", "queued"].contains(&e["state"].as_str().unwrap()) || e["attempts"] != 0)
+        list.as_array()
+            .unwrap()
+            .iter()
+            .all(|e| !["waiting", "queued"].contains(&e["state"].as_str().unwrap()) || e["attempts"] != 0)
     });
     let outbox = world.ok(&["outbox", "list"]);
-    let state_of = |id: &str| outbox.as_array().unwrap().iter().find(|e| e["id"] == id).map(|e| e["state"].clone());
+    let state_of =
+        |id: &str| outbox.as_array().unwrap().iter().find(|e| e["id"] == id).map(|e| e["state"].clone());
     for (subject, id) in &sent {
         assert!(state_of(id).is_some(), "{subject} is still in the outbox's list");
     }
-    let all_sent: Vec<&String> = sent.iter().filter(|(_, id)| state_of(id).unwrap() == "sent").map(|(s, _)| s).collect();
+    let all_sent: Vec<&String> =
+        sent.iter().filter(|(_, id)| state_of(id).unwrap() == "sent").map(|(s, _)| s).collect();
     let arrived = || -> Vec<String> {
         let held = lab.imap(&bob).held("INBOX");
-        held.iter().map(|h| String::from_utf8_lossy(&h.bytes).split("\r\nSubject: ").nth(1).unwrap().lines().next().unwrap().to_owned()).collect()
+        held.iter()
+            .map(|h| {
+                String::from_utf8_lossy(&h.bytes)
+                    .split("\r\nSubject: ")
+                    .nth(1)
+                    .unwrap()
+                    .lines()
+                    .next()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect()
     };
     wait_until("bob's mail", || all_sent.iter().all(|s| arrived().contains(s)));
     let arrived = arrived();

@@ -36,7 +36,12 @@ fn letter(words: &mut Words, to: &str) -> Vec<u8> {
     let (name, host) = (words.plant(), words.plant());
     let headers = format!(
         "List-Id: <{}.example>\r\nX-{}: {}\r\nReferences: <{}@x.example>\r\nReply-To: {}@lab.test\r\nCc: {} <cc@lab.test>\r\n",
-        words.plant(), words.plant(), words.plant(), words.plant(), words.plant(), words.plant(),
+        words.plant(),
+        words.plant(),
+        words.plant(),
+        words.plant(),
+        words.plant(),
+        words.plant(),
     );
     let subject = words.plant();
     let body = format!("The word is {}, said twice: {}.\r\n", words.plant(), words.plant());
@@ -45,12 +50,20 @@ fn letter(words: &mut Words, to: &str) -> Vec<u8> {
         "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=zz\r\n\r\n--zz\r\nContent-Type: text/html\r\n\r\n\
          <p title=\"{}\">{}</p><style>.{}{{}}</style>\r\n--zz\r\nContent-Type: text/plain; name=\"{}.txt\"\r\n\
          Content-Disposition: attachment\r\n\r\n{}\r\n--zz--\r\n",
-        words.plant(), words.plant(), words.plant(), words.plant(), words.plant(),
+        words.plant(),
+        words.plant(),
+        words.plant(),
+        words.plant(),
+        words.plant(),
     );
     let text = String::from_utf8(whole).unwrap();
     let (head, _) = text.split_once("MIME-Version").unwrap();
     let plain_part = body;
-    let attached = attached.replacen("--zz\r\n", &format!("--zz\r\nContent-Type: text/plain\r\n\r\n{plain_part}--zz\r\n"), 1);
+    let attached = attached.replacen(
+        "--zz\r\n",
+        &format!("--zz\r\nContent-Type: text/plain\r\n\r\n{plain_part}--zz\r\n"),
+        1,
+    );
     format!("{head}{attached}").into_bytes()
 }
 
@@ -179,18 +192,32 @@ fn fifty_planted_words_are_found_nowhere() {
     let setting = words.plant();
     world.ok(&["config", "set", "lookup.servers", &format!("vks+https://{setting}.example")]);
     let token_name = words.plant();
-    let token = world.ok(&["token", "create", &token_name, "--scope", "admin"])["token"].as_str().unwrap().to_owned();
+    let token =
+        world.ok(&["token", "create", &token_name, "--scope", "admin"])["token"].as_str().unwrap().to_owned();
     // A message sent, a draft, an upload, a search in the browser: whatever the program keeps on the way.
     let (sent, sent_body, attached) = (words.plant(), words.plant(), words.plant());
     let body = world.file("body.txt", format!("{sent_body}\n"));
     let attachment = world.file(&format!("{attached}.txt"), words.plant());
-    world.ok(&["send", "--to", &bob.address, "--subject", &sent, "--body-file", &body, "--attach", &attachment]);
+    world.ok(&[
+        "send",
+        "--to",
+        &bob.address,
+        "--subject",
+        &sent,
+        "--body-file",
+        &body,
+        "--attach",
+        &attachment,
+    ]);
     let draft = serde_json::json!({"to": [{"name": words.plant(), "address": bob.address}], "subject": words.plant(), "text": words.plant()});
     let saved = server.request("POST", "/api/v1/drafts").bearer(&token).json(&draft).send();
     assert!(saved.status < 300, "{}: {}", saved.status, saved.text());
     for word in words.0.clone().iter().take(10) {
         world.ok(&["search", word]);
-        assert_eq!(server.request("GET", &format!("/api/v1/search?q={word}")).bearer(&token).send().status, 200);
+        assert_eq!(
+            server.request("GET", &format!("/api/v1/search?q={word}")).bearer(&token).send().status,
+            200
+        );
     }
     wait_until("bob's mail", || {
         world.ok(&["outbox", "flush"]);
@@ -212,7 +239,11 @@ fn fifty_planted_words_are_found_nowhere() {
     assert_eq!(search_for(&words.0, world.data()), Vec::<String>::new());
     assert_eq!(that_compress(world.data()), Vec::<String>::new(), "sealed files look like noise");
     // The test's own eyes work.
-    std::fs::write(world.data().join("planted"), zstd::bulk::compress(format!("so {sent} is seen").as_bytes(), 3).unwrap()).unwrap();
+    std::fs::write(
+        world.data().join("planted"),
+        zstd::bulk::compress(format!("so {sent} is seen").as_bytes(), 3).unwrap(),
+    )
+    .unwrap();
     assert_eq!(search_for(&words.0, world.data()).len(), 1);
 }
 
@@ -226,7 +257,11 @@ fn no_log_line_tells_of_the_mail() {
     let mut command = world.global_first(&["sync"], true);
     command.env("RUST_LOG", "trace");
     let finished = crate::support::world::finish(command).done();
-    for word in words.0.iter().map(String::as_str).chain([lab.password(), &alice.address, crate::support::world::PASSPHRASE]) {
+    for word in words.0.iter().map(String::as_str).chain([
+        lab.password(),
+        &alice.address,
+        crate::support::world::PASSPHRASE,
+    ]) {
         assert!(!finished.stderr.contains(word), "{word} is in the log");
     }
 }

@@ -39,8 +39,12 @@ fn library() -> &'static World {
 
 fn subjects(query: &str) -> Vec<String> {
     let found = library().ok(&["search", query]);
-    let mut subjects: Vec<String> =
-        found["messages"].as_array().unwrap().iter().map(|m| m["subject"].as_str().unwrap().to_owned()).collect();
+    let mut subjects: Vec<String> = found["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["subject"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(found["total"], subjects.len(), "{query}: {found}");
     assert_eq!(library().count(query), subjects.len() as u64, "{query}");
     subjects.sort();
@@ -162,9 +166,25 @@ fn pages_orders_and_snippets() {
 #[test]
 fn a_query_that_cannot_be_understood_points_at_the_place() {
     let world = library();
-    for query in ["(herons", "herons)", "\"open", "before:yesteryear", "larger:much", "is:purple", "has:nothing", "date:2024-13", "OR", "herons OR", "NOT", "from:"] {
+    for query in [
+        "(herons",
+        "herons)",
+        "\"open",
+        "before:yesteryear",
+        "larger:much",
+        "is:purple",
+        "has:nothing",
+        "date:2024-13",
+        "OR",
+        "herons OR",
+        "NOT",
+        "from:",
+    ] {
         let said = world.fails(2, &["search", query]);
-        assert!(!said.contains("usage:") && !said.contains("Usage:"), "{query}: it is the query, not the usage: {said}");
+        assert!(
+            !said.contains("usage:") && !said.contains("Usage:"),
+            "{query}: it is the query, not the usage: {said}"
+        );
         world.fails(2, &["count", query]);
         world.fails(2, &["tag", "+x", "--", query]);
     }

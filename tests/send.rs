@@ -73,7 +73,9 @@ fn a_message_arrives_and_its_copy_in_sent_is_one() {
         let lines = head.lines().filter(|l| l.to_lowercase().starts_with(&header.to_lowercase())).count();
         assert_eq!(lines, 1, "{header} in {head}");
     }
-    assert!(!head.contains("localhost") || head.matches("localhost").count() <= head.matches("Received").count());
+    assert!(
+        !head.contains("localhost") || head.matches("localhost").count() <= head.matches("Received").count()
+    );
 }
 
 #[test]
@@ -124,6 +126,24 @@ fn a_deferred_message_stays_and_is_tried_at_growing_intervals() {
     // It can still be taken back.
     world.ok(&["outbox", "cancel", &id]);
     assert_eq!(entry(&world, &id)["state"], "cancelled");
+}
+
+#[test]
+fn a_deferral_that_ends_lets_the_message_through() {
+    let lab = Lab::shared();
+    let (alice, bob) = (lab.person("alice"), lab.person("bob"));
+    let world = World::with_account(lab, &alice);
+    lab.fault(&bob.address, "450 4.2.1 busy for the moment");
+    let id = send(&world, &[&bob.address], &[], "in the end");
+    wait_until("the first attempt", || {
+        world.ok(&["outbox", "flush"]);
+        entry(&world, &id)["attempts"] == 1
+    });
+    assert!(entry(&world, &id)["recipients"][0]["reply"].as_str().unwrap().contains("busy for the moment"));
+    lab.unfault(&bob.address);
+    world.ok(&["outbox", "retry", &id]);
+    until_state(&world, &id, "sent");
+    wait_until("bob's mail", || with_subject(lab, &bob, "INBOX", "in the end").len() == 1);
 }
 
 #[test]
@@ -261,8 +281,24 @@ fn what_cannot_be_sent_is_refused_before_it_is_queued() {
     let body = world.file("body.txt", "x\n");
     world.fails(2, &["send", "--to", "no address at all", "--subject", "x", "--body-file", &body]);
     world.fails(1, &["send", "--to", "bob@lab.test", "--subject", "x", "--body-file", "/nowhere/body"]);
-    world.fails(1, &["send", "--to", "bob@lab.test", "--subject", "x", "--body-file", &body, "--attach", "/nowhere/a"]);
-    world.fails(4, &["send", "--from", "stranger@lab.test", "--to", "bob@lab.test", "--subject", "x", "--body-file", &body]);
+    world.fails(
+        1,
+        &["send", "--to", "bob@lab.test", "--subject", "x", "--body-file", &body, "--attach", "/nowhere/a"],
+    );
+    world.fails(
+        4,
+        &[
+            "send",
+            "--from",
+            "stranger@lab.test",
+            "--to",
+            "bob@lab.test",
+            "--subject",
+            "x",
+            "--body-file",
+            &body,
+        ],
+    );
     // A line break in a subject makes no header.
     let id = send(&world, &["bob1@lab.test"], &[], "one\r\nX-Injected: yes");
     let raw = String::from_utf8_lossy(&world.raw(&id)).into_owned();

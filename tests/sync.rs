@@ -23,9 +23,17 @@ fn what_is_fetched_is_what_the_server_holds() {
     lab.deliver(&alice, &plain(BOB, ALICE, "delivered", "by SMTP"));
     wait_until("delivery", || !lab.imap(&alice).held("INBOX").is_empty());
     let mut imap = lab.imap(&alice);
-    imap.append("INBOX", "", &with_attachment(BOB, ALICE, "with a part", "see it", "plan.pdf", "%PDF-1.4 not really"));
+    imap.append(
+        "INBOX",
+        "",
+        &with_attachment(BOB, ALICE, "with a part", "see it", "plan.pdf", "%PDF-1.4 not really"),
+    );
     imap.append("INBOX", "", b"no header at all\r\n");
-    imap.append("INBOX", "", b"Subject: raw \xe9\xff bytes\r\nFrom: \xc3\r\n\r\n\x80\x81\xfe body, bare CR \r here\r\n");
+    imap.append(
+        "INBOX",
+        "",
+        b"Subject: raw \xe9\xff bytes\r\nFrom: \xc3\r\n\r\n\x80\x81\xfe body, bare CR \r here\r\n",
+    );
     imap.append("Archive", "\\Seen", &plain(BOB, ALICE, "archived", "long ago"));
     imap.command("CREATE \"Deep/Er/Folder\"");
     imap.append("Deep/Er/Folder", "", &plain(BOB, ALICE, "deep down", "in a folder"));
@@ -221,8 +229,11 @@ fn the_same_bytes_in_two_folders_and_two_accounts_are_one_message() {
         .map(|p| format!("{} {}", p["account"].as_str().unwrap(), p["folder"].as_str().unwrap()))
         .collect();
     places.sort();
-    let wanted =
-        [format!("{} Archive", alice.address), format!("{} INBOX", alice.address), format!("{} INBOX", bob.address)];
+    let wanted = [
+        format!("{} Archive", alice.address),
+        format!("{} INBOX", alice.address),
+        format!("{} INBOX", bob.address),
+    ];
     assert_eq!(places, wanted);
     assert_eq!(world.count(&format!("account:{}", bob.address)), 1);
     // Another copy with the same Message-ID but other bytes is a message of its own, in the same thread.

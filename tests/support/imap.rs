@@ -72,7 +72,8 @@ impl Imap {
             self.reader.read_until(b'\n', &mut line).unwrap();
             assert!(!line.is_empty(), "the IMAP server hung up");
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-            let size = line.strip_suffix('}').and_then(|l| l.rsplit_once('{')).and_then(|(_, n)| n.parse().ok());
+            let size =
+                line.strip_suffix('}').and_then(|l| l.rsplit_once('{')).and_then(|(_, n)| n.parse().ok());
             let Some(size) = size else {
                 text.push_str(&line);
                 return Reply { text, literals };

@@ -45,8 +45,10 @@ impl Lab {
     }
 
     fn start(password: Option<&str>) -> Self {
-        let users: Vec<String> =
-            ["alice", "bob", "carol"].iter().flat_map(|n| (1..=PEOPLE).map(move |i| format!("{n}{i}"))).collect();
+        let users: Vec<String> = ["alice", "bob", "carol"]
+            .iter()
+            .flat_map(|n| (1..=PEOPLE).map(move |i| format!("{n}{i}")))
+            .collect();
         let mut command = script(&["up"]);
         command.env("LAB_USERS", users.join(" ")).env_remove("LAB_DIR").env_remove("LAB_PORT_BASE");
         match password {
@@ -102,6 +104,11 @@ impl Lab {
         format!("{}/password", self.dir)
     }
 
+    /// The folder of these servers.
+    pub fn dir(&self) -> &str {
+        &self.dir
+    }
+
     /// The CA that signed the servers' certificate.
     pub fn ca(&self) -> &str {
         &self.ca
@@ -118,13 +125,30 @@ impl Lab {
     }
 
     /// `account add` with a host, a security and ports of the story's choosing.
-    pub fn account_args_at(&self, person: &Person, host: &str, security: &str, imap: u16, smtp: u16) -> Vec<String> {
+    pub fn account_args_at(
+        &self,
+        person: &Person,
+        host: &str,
+        security: &str,
+        imap: u16,
+        smtp: u16,
+    ) -> Vec<String> {
         let args = [
-            "account", "add", &person.address,
-            "--imap", &format!("{host}:{imap}"), "--imap-security", security,
-            "--smtp", &format!("{host}:{smtp}"), "--smtp-security", security,
-            "--password-file", &self.password_file(),
-            "--ca-file", self.ca(),
+            "account",
+            "add",
+            &person.address,
+            "--imap",
+            &format!("{host}:{imap}"),
+            "--imap-security",
+            security,
+            "--smtp",
+            &format!("{host}:{smtp}"),
+            "--smtp-security",
+            security,
+            "--password-file",
+            &self.password_file(),
+            "--ca-file",
+            self.ca(),
         ];
         args.iter().map(|a| (*a).to_owned()).collect()
     }

@@ -23,7 +23,14 @@ pub fn message_id(subject: &str) -> String {
 }
 
 /// A message with a text, an HTML and an attached part.
-pub fn with_attachment(from: &str, to: &str, subject: &str, body: &str, name: &str, content: &str) -> Vec<u8> {
+pub fn with_attachment(
+    from: &str,
+    to: &str,
+    subject: &str,
+    body: &str,
+    name: &str,
+    content: &str,
+) -> Vec<u8> {
     let id = message_id(subject);
     let encoded = data_encoding::BASE64.encode(content.as_bytes());
     format!(

@@ -9,7 +9,6 @@ pub mod smtp;
 pub mod world;
 
 pub use http::{Request, Response};
-pub use imap::Imap;
 pub use lab::{Lab, Person};
 pub use world::{Server, World};
 

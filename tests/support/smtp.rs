@@ -17,9 +17,12 @@ pub fn deliver(port: u16, from: &str, to: &str, message: &[u8]) {
         }
     };
     expect("220");
-    for (command, code) in
-        [("HELO tests.lab.test".to_owned(), "250"), (format!("MAIL FROM:<{from}>"), "250"), (format!("RCPT TO:<{to}>"), "250"), ("DATA".to_owned(), "354")]
-    {
+    for (command, code) in [
+        ("HELO tests.lab.test".to_owned(), "250"),
+        (format!("MAIL FROM:<{from}>"), "250"),
+        (format!("RCPT TO:<{to}>"), "250"),
+        ("DATA".to_owned(), "354"),
+    ] {
         writer.write_all(format!("{command}\r\n").as_bytes()).unwrap();
         expect(code);
     }

@@ -184,13 +184,6 @@ impl World {
         self.run(&["show", id, "--raw"]).done().stdout
     }
 
-    /// The tags of a message.
-    #[track_caller]
-    pub fn tags(&self, id: &str) -> Vec<String> {
-        let shown = self.ok(&["show", id]);
-        shown["tags"].as_array().unwrap().iter().map(|t| t.as_str().unwrap().to_owned()).collect()
-    }
-
     /// The server, unlocked.
     pub fn serve(&self) -> Server<'_> {
         Server::start(self, self.global_first(&["serve", "--listen", "127.0.0.1:0"], false))
@@ -219,14 +212,14 @@ pub fn finish(mut command: Command) -> Finished {
 
 /// A running `mailkeep serve`. Killed when dropped.
 pub struct Server<'w> {
-    pub world: &'w World,
+    world: std::marker::PhantomData<&'w World>,
     pub address: String,
     child: Child,
     log: std::sync::Arc<Mutex<String>>,
 }
 
 impl<'w> Server<'w> {
-    fn start(world: &'w World, mut command: Command) -> Self {
+    fn start(_: &'w World, mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = std::sync::Arc::new(Mutex::new(String::new()));
         let mut stderr = child.stderr.take().unwrap();
@@ -246,7 +239,7 @@ impl<'w> Server<'w> {
             panic!("serve ended with {status} before it was ready: {}", log.lock().unwrap());
         };
         std::thread::spawn(move || lines.for_each(drop));
-        Self { world, address, child, log }
+        Self { world: std::marker::PhantomData, address, child, log }
     }
 
     /// What it has written to stderr so far.
@@ -298,7 +291,8 @@ impl<'w> Server<'w> {
         let form = page.form_with("type=\"password\"");
         let mut fields = form.fields.clone();
         fields.push((form.password_name.clone(), PASSPHRASE.to_owned()));
-        let answer = self.request("POST", &form.action).cookie(&jar).origin(&self.origin()).form(&fields).send();
+        let answer =
+            self.request("POST", &form.action).cookie(&jar).origin(&self.origin()).form(&fields).send();
         assert!(answer.status == 303 || answer.status == 302, "signing in answered {}", answer.status);
         let new = answer.cookies();
         assert!(!new.is_empty(), "signing in sets a cookie");
