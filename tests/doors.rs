@@ -339,8 +339,8 @@ fn only_known_hosts_and_origins_are_served() {
     assert_eq!(server.request("GET", "/unlock").host(&format!("localhost:{port}")).send().status, 200);
     // A changing request: first find a form of ours, then send it from elsewhere.
     let page = server.request("GET", &format!("/messages/{id}")).cookie(&cookie).send();
-    let form = page.form_with("method=\"post\"");
-    let post = || server.request("POST", &form.action).cookie(&cookie).form(&form.fields);
+    let form = page.form_with("value=\"unread\"");
+    let post = || server.request("POST", &form.action).cookie(&cookie).form(&form.pressed("unread"));
     for origin in [
         "null",
         "http://evil.example",

@@ -30,6 +30,8 @@ pub struct Form {
     pub fields: Vec<(String, String)>,
     /// The name of its password field.
     pub password_name: String,
+    /// Its buttons that have a name, with their values.
+    pub buttons: Vec<(String, String)>,
 }
 
 impl Request {
@@ -175,7 +177,21 @@ impl Response {
                 _ => {}
             }
         }
+        for button in form.split("<button").skip(1).map(|rest| rest.split('>').next().unwrap_or_default()) {
+            if let Some(name) = attribute(button, "name") {
+                found.buttons.push((name, attribute(button, "value").unwrap_or_default()));
+            }
+        }
         found
+    }
+}
+
+impl Form {
+    /// Its hidden fields, and the button with this value pressed.
+    pub fn pressed(&self, value: &str) -> Vec<(String, String)> {
+        let button = self.buttons.iter().find(|(_, v)| v == value);
+        let button = button.unwrap_or_else(|| panic!("no button {value} in {self:?}"));
+        self.fields.iter().chain([button]).cloned().collect()
     }
 }
 
