@@ -1,0 +1,228 @@
+//! The house rules that the compiler does not know: floors import downwards only, each library has one door, and every
+//! file opens by saying what it is.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What each floor may import of ours, itself excepted.
+const FLOORS: &[(&str, &[&str])] = &[
+    ("mail", &[]),
+    ("crypto", &["mail"]),
+    ("storage", &["mail", "crypto"]),
+    ("network", &["mail", "crypto"]),
+    ("config", &[]),
+    ("engine", &["mail", "crypto", "storage", "network", "config"]),
+    ("web", &["mail", "crypto", "storage", "network", "engine", "config"]),
+    ("tasks", &["mail", "crypto", "storage", "network", "engine", "config"]),
+    ("cli", &["mail", "crypto", "storage", "network", "engine", "config"]),
+];
+
+/// `cli/serve.rs` starts what a server is made of; a demo is a server too.
+const STARTERS: &[&str] = &["cli/serve.rs", "cli/demo.rs"];
+
+/// The only places that may name a library.
+const DOORS: &[(&str, &[&str])] = &[
+    ("sqlx", &["storage/database"]),
+    ("tantivy", &["storage/index"]),
+    ("async_imap", &["network/imap"]),
+    ("lettre", &["network/smtp"]),
+    ("html5ever", &["mail/html"]),
+    ("markup5ever", &["mail/html"]),
+    ("cssparser", &["mail/html"]),
+    ("mail_parser", &["mail/message"]),
+    ("mail_builder", &["mail/compose"]),
+    ("axum", &["web"]),
+    ("askama", &["web"]),
+    ("utoipa", &["web"]),
+    ("clap", &["cli"]),
+    ("indicatif", &["cli"]),
+    ("rpassword", &["cli"]),
+    ("argon2", &["crypto"]),
+    ("aes_gcm", &["crypto"]),
+];
+
+/// What a pure floor never touches: no input or output, no clock.
+const IMPURE: &[&str] = &[
+    "tokio",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "SystemTime::now",
+    "Instant::now",
+    "Timestamp::now",
+    "Zoned::now",
+];
+
+fn source() -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut found = BTreeMap::new();
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.insert(name(&root, &path), std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    assert!(found.len() > 10, "the sources are found");
+    found
+}
+
+fn name(root: &Path, path: &PathBuf) -> String {
+    path.strip_prefix(root).unwrap().to_str().unwrap().to_owned()
+}
+
+/// The code without comments and without what stands below the tests' mark.
+fn code(text: &str) -> Vec<(usize, String)> {
+    text.lines()
+        .enumerate()
+        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
+        .map(|(n, line)| (n + 1, line.split("//").next().unwrap_or_default().to_owned()))
+        .collect()
+}
+
+/// Whether `line` names `path` as a whole word followed by `::`, `;` or the like.
+fn names(line: &str, path: &str) -> bool {
+    line.match_indices(path).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + path.len()..].chars().next();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+            && !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
+    })
+}
+
+/// The floors a line imports: `crate::floor`, or each of `crate::{floor, floor}`; `mailkeep::floor` likewise.
+fn imported(line: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for start in ["crate::", "mailkeep::"] {
+        for (at, _) in line.match_indices(start) {
+            let rest = &line[at + start.len()..];
+            let names: Vec<&str> = match rest.strip_prefix('{') {
+                Some(list) => list.split('}').next().unwrap_or_default().split(',').collect(),
+                None => vec![rest],
+            };
+            for name in names {
+                found.push(name.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn floors_import_downwards_only() {
+    let mut broken = Vec::new();
+    for (file, text) in source() {
+        let floor = file.split(['/', '.']).next().unwrap().to_owned();
+        let Some((_, below)) = FLOORS.iter().find(|(name, _)| *name == floor) else {
+            assert!(["main", "lib"].contains(&floor.as_str()), "src/{file} stands on no floor");
+            continue;
+        };
+        for (n, line) in code(&text) {
+            for other in imported(&line) {
+                let known = FLOORS.iter().any(|(name, _)| *name == other);
+                let started = STARTERS.contains(&file.as_str()) && ["web", "tasks"].contains(&other.as_str());
+                if known && other != floor && !below.contains(&other.as_str()) && !started {
+                    broken.push(format!("src/{file}:{n}: {floor} imports {other}; it may import {below:?}"));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "move the code down, or hand the value up:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn each_library_has_one_door() {
+    let mut broken = Vec::new();
+    for (file, text) in source() {
+        for (n, line) in code(&text) {
+            for (library, doors) in DOORS {
+                if names(&line, library) && !doors.iter().any(|door| file.starts_with(door)) {
+                    broken.push(format!("src/{file}:{n} names {library}, whose door is {doors:?}"));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "go through the door:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn the_pure_floors_are_pure() {
+    let mut broken = Vec::new();
+    for (file, text) in
+        source().into_iter().filter(|(f, _)| f.starts_with("mail/") || f.starts_with("crypto/"))
+    {
+        for (n, line) in code(&text) {
+            for impure in IMPURE.iter().filter(|i| names(&line, i)) {
+                broken.push(format!("src/{file}:{n} uses {impure}: hand the value in instead"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let silent: Vec<String> = source()
+        .into_iter()
+        .filter(|(_, text)| !text.starts_with("//! "))
+        .map(|(file, _)| format!("src/{file}"))
+        .collect();
+    assert!(silent.is_empty(), "these do not open with `//! `: {silent:?}");
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for path in std::fs::read_dir(tests).unwrap().map(|e| e.unwrap().path()) {
+        if path.extension().is_some_and(|e| e == "rs") {
+            assert!(std::fs::read_to_string(&path).unwrap().starts_with("//! "), "{path:?}");
+        }
+    }
+}
+
+#[test]
+fn the_top_level_is_what_it_is() {
+    let known = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "src",
+        "templates",
+        "static",
+        "migrations",
+        "tests",
+        "Dockerfile",
+        "README.md",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "deny.toml",
+        "rustfmt.toml",
+        "docs",
+        "fuzz",
+        "benches",
+        "target",
+    ];
+    for entry in std::fs::read_dir(env!("CARGO_MANIFEST_DIR")).unwrap().map(|e| e.unwrap().file_name()) {
+        let entry = entry.to_string_lossy().into_owned();
+        assert!(
+            entry.starts_with('.') || known.contains(&entry.as_str()),
+            "{entry} does not belong at the top"
+        );
+    }
+}
+
+#[test]
+fn only_the_database_speaks_sql() {
+    for (file, text) in source() {
+        for (n, line) in code(&text) {
+            let sql = ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "PRAGMA "].iter().any(|word| {
+                line.split('"')
+                    .nth(1)
+                    .is_some_and(|quoted| quoted.starts_with(word) && quoted.len() > word.len())
+            });
+            let imap = file.starts_with("network/imap");
+            assert!(
+                !sql || imap || file.starts_with("storage/database"),
+                "src/{file}:{n} speaks SQL: {line}"
+            );
+        }
+    }
+}

@@ -1,0 +1,120 @@
+// From set-up to an answer, as a person would walk it. With JAVASCRIPT=off the same way must lead to the same end.
+import { check, env, run, story, until, watched } from './browser.mjs';
+
+const base = env.BASE;
+const scripted = env.JAVASCRIPT === 'on';
+
+story(async (browser, state) => {
+  const context = await browser.newContext({ javaScriptEnabled: scripted, viewport: { width: 1280, height: 900 } });
+  const page = await watched(context, base);
+  state.page = page;
+
+  // Nothing is there yet: the first page leads to the set-up.
+  await page.goto(`${base}/`);
+  await page.waitForSelector('input[name=again]');
+  await page.fill('input[name=passphrase]', env.PASSPHRASE);
+  await page.fill('input[name=again]', env.PASSPHRASE);
+  if (scripted) check((await page.locator('meter').getAttribute('value')) !== '0', 'the strength is shown while typing');
+  await page.locator('form button.primary').click();
+
+  // The account, on servers with a certificate of their own.
+  await page.waitForSelector('input[name=address]');
+  await page.fill('input[name=address]', env.ADDRESS);
+  await page.fill('input[name=password]', env.PASSWORD);
+  if (!(await page.locator('input[name=imap_host]').isVisible())) await page.locator('details:has(input[name=imap_host]) > summary').click();
+  await page.fill('input[name=imap_host]', 'localhost');
+  await page.fill('input[name=imap_port]', env.IMAPS_PORT);
+  await page.selectOption('select[name=imap_security]', 'tls');
+  await page.fill('input[name=smtp_host]', 'localhost');
+  await page.fill('input[name=smtp_port]', env.SUBMISSIONS_PORT);
+  await page.selectOption('select[name=smtp_security]', 'tls');
+  await page.setInputFiles('input[name=ca]', env.CA);
+  await page.locator('form[action="/setup/account"] button.primary').click();
+
+  // Privacy, and done.
+  await page.waitForSelector('input[name=choice]');
+  await page.locator('form button.primary').click();
+  await page.waitForSelector('text=4 of 4');
+  await page.locator('main a.primary').click();
+
+  // The mail that was there, and one that arrives while we look.
+  const rows = page.locator('article[data-message-id]');
+  const seen = async (subject) => {
+    const found = async () => (await rows.filter({ hasText: subject }).count()) > 0;
+    await until(`${subject} in the list`, async () => {
+      if (await found()) return true;
+      if (!scripted) await page.reload();
+      return false;
+    });
+  };
+  await page.waitForSelector('[role=search]');
+  await until('the first mail', async () => {
+    if (await rows.filter({ hasText: 'The garden plan' }).count()) return true;
+    await page.reload();
+    return false;
+  });
+  run(env.LAB, ['send', env.CORRESPONDENT, env.ADDRESS, '-'], {
+    input: `From: Bob <${env.CORRESPONDENT}>\nTo: ${env.ADDRESS}\nSubject: Fresh from Bob\nMessage-ID: <fresh.${scripted}@stories.test>\n\nIt came by itself.\n`,
+  });
+  await seen('Fresh from Bob');
+
+  // Search: found in the text, not in the list's first words.
+  await page.fill('[role=search] input[name=q]', 'subject:garden');
+  await page.press('[role=search] input[name=q]', 'Enter');
+  await page.waitForURL(/\/search\?q=/);
+  check((await rows.count()) === 1, 'one is found');
+  check((await page.inputValue('[role=search] input[name=q]')) === 'subject:garden', 'the query stays in its field');
+  const id = await rows.first().getAttribute('data-message-id');
+
+  // A query that cannot be understood says so, on the page.
+  await page.goto(`${base}/search?q=${encodeURIComponent('(garden')}`);
+  check((await page.locator('[role=alert]').count()) > 0, 'an open parenthesis is pointed at');
+
+  // Read it, as it was designed and as text.
+  await page.goto(`${base}/messages/${id}?view=html`);
+  const frame = page.frameLocator('iframe[data-message-frame]');
+  await frame.locator('text=Here is the plan.').waitFor();
+  await page.goto(`${base}/messages/${id}?view=text`);
+  check((await page.locator('main').innerText()).includes('Here is the plan.'), 'the text is on the page');
+  check((await page.locator('iframe[data-message-frame]').count()) === 0, 'and no frame');
+  const [file] = await Promise.all([page.waitForEvent('download'), page.locator('a:has-text("plan.pdf")').first().click()]);
+  check(file.suggestedFilename() === 'plan.pdf', 'the attachment comes under its name');
+
+  // Tag it.
+  const id2 = id;
+  await page.goto(`${base}/messages/${id2}`);
+  const tagger = page.locator('details:has(input[name=tag]) > summary').first();
+  await tagger.click();
+  await page.locator('input[name=tag]:visible').first().fill('garden');
+  await page.locator('button[value=tag]:visible').first().click();
+  await until('the tag', async () => {
+    await page.goto(`${base}/search?q=tag:garden`);
+    return (await rows.count()) === 1;
+  });
+
+  // Answer it.
+  await page.goto(`${base}/messages/${id}`);
+  await page.locator('a:has-text("Reply")').first().click();
+  await page.waitForSelector('textarea[name=body]');
+  const to = await page.locator('form:has(textarea[name=body])').locator('input[name=to]').inputValue();
+  check(to.includes(env.CORRESPONDENT), `the answer goes to Bob: ${to}`);
+  const body = page.locator('textarea[name=body]').first();
+  await body.fill(`Thank you, Bob: it reached me.\n\n${await body.inputValue()}`);
+  await page.locator('button[name=do][value=send]').first().click();
+  await until('the message in the outbox', async () => {
+    await page.goto(`${base}/outbox`);
+    return (await page.locator('main').innerText()).includes('The garden plan');
+  });
+
+  // Every page of the house opens.
+  for (const path of ['/', '/compose', '/settings', '/contacts', '/keys', '/devices', '/network', '/outbox', '/status', `/threads/${id}`]) {
+    const answer = await page.goto(base + path);
+    check(answer.status() === 200, `${path} answers ${answer.status()}`);
+    for (const mark of ['main', 'nav', '[role=search]']) check((await page.locator(mark).count()) > 0, `${path} has ${mark}`);
+  }
+  // It goes out when the time to undo is over.
+  await until('the answer to be sent', async () => {
+    await page.goto(`${base}/search?q=in:sent`);
+    return (await rows.count()) === 1 && run(env.MAILKEEP, ['--data', env.DATA, '--passphrase-file', env.PASSPHRASE_FILE, '--json', 'outbox', 'list']).includes('"sent"');
+  });
+});
