@@ -128,6 +128,7 @@ document.addEventListener('submit', (event) => {
   const row = form.closest('.row');
   const tag = form.elements.tag?.value.trim();
   if ((action === 'tag' || action === 'untag') && !tag) return form.elements.tag.focus();
+  form.querySelector('[data-tag-menu]')?.removeAttribute('open');
   act(action, row ? [row] : picked(), tag ? { tag } : {});
 });
 
@@ -151,11 +152,18 @@ function listKey(key, shift) {
   else if (key === '*') selectAll();
   else if (key === 's' && affected[0]) act(toggles(affected[0], 'star', 'unstar', 'starred'), affected);
   else if (key === 'U' && affected[0]) act('unread', affected);
-  else if (key === 'l' && affected[0]) { boxOf(affected[0]).checked = true; showPicked(); document.getElementById('bulk-tag').focus(); }
+  else if (key === 'l' && affected[0]) openTags(affected[0]);
   else if (simple && affected[0]) act(simple, affected);
   else if (key === 'u') location.assign('/');
   else return false;
   return true;
+}
+
+function openTags(row) {
+  boxOf(row).checked = true;
+  showPicked();
+  document.querySelector('[data-tag-menu]').open = true;
+  document.getElementById('bulk-tag').focus();
 }
 
 function selectAll() {
