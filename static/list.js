@@ -107,28 +107,16 @@ async function refresh() {
   showPicked();
 }
 
-/** Asks once more within the button itself. */
-function sure(button) {
-  if (button.dataset.asked) return true;
-  button.dataset.asked = '1';
-  const label = button.querySelector('span') ?? button;
-  const words = label.textContent;
-  label.textContent = 'Yes, for ever';
-  setTimeout(() => { delete button.dataset.asked; label.textContent = words; }, 4000);
-  return false;
-}
-
 document.addEventListener('submit', (event) => {
   const form = event.target;
   const action = event.submitter?.value;
   if (form.getAttribute('action') !== '/actions') return;
-  if (action === 'destroy' && !sure(event.submitter)) return event.preventDefault();
   if (!list || form.querySelector('[name="all_found"]')?.checked) return;
   event.preventDefault();
   const row = form.closest('.row');
   const tag = form.elements.tag?.value.trim();
   if ((action === 'tag' || action === 'untag') && !tag) return form.elements.tag.focus();
-  form.querySelector('[data-tag-menu]')?.removeAttribute('open');
+  for (const menu of form.querySelectorAll('.menu')) menu.open = false;
   act(action, row ? [row] : picked(), tag ? { tag } : {});
 });
 

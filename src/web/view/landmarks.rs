@@ -3,9 +3,7 @@
 
 use askama::Template;
 
-use super::sample::{
-    HOSTILE, account_form, composer, framed, message, person, rows, shell, text, thread,
-};
+use super::sample::{HOSTILE, account_form, composer, framed, message, person, rows, shell, text, thread};
 use super::*;
 
 /// A page by its name, as it is sent.
@@ -33,21 +31,34 @@ fn pages() -> Vec<Page> {
 }
 
 fn lists() -> Vec<Page> {
-    let inbox = ListPage { shell: shell("Inbox", Spot::Inbox, "/", "in:inbox"), heading: "Inbox".into(), list: rows() };
+    let inbox = ListPage {
+        shell: shell("Inbox", Spot::Inbox, "/", "in:inbox"),
+        heading: "Inbox".into(),
+        list: rows(),
+    };
     let mut bars = inbox.clone();
     bars.shell.undo = Some(Undo { words: "3 messages archived.".into(), token: "u1".into() });
     bars.shell.sent = Some(Sent { id: "o1".into(), seconds: 10 });
     bars.shell.notice = Some(Notice { words: HOSTILE.into(), trouble: true });
-    bars.shell.state =
-        NetState { words: "Could not reach mail.example.org for 12 minutes. Trying again at 14:05.".into(), ok: false, busy: false };
+    bars.shell.state = NetState {
+        words: "Could not reach mail.example.org for 12 minutes. Trying again at 14:05.".into(),
+        ok: false 
+    };
     let mut found = rows();
     for row in &mut found.rows {
         row.place = "Archive".into();
-        row.snippet = vec![Piece::Text("… and the dwarf ".into()), Piece::Hit("beans".into()), Piece::Text(" by the wall".into())];
+        row.snippet = vec![
+            Piece::Text("… and the dwarf ".into()),
+            Piece::Hit("beans".into()),
+            Piece::Text(" by the wall".into()),
+        ];
     }
     found.in_inbox = false;
-    let search =
-        ListPage { shell: shell("Search", Spot::Elsewhere, "/search?q=beans", "beans"), heading: "Search".into(), list: found };
+    let search = ListPage {
+        shell: shell("Search", Spot::Elsewhere, "/search?q=beans", "beans"),
+        heading: "Search".into(),
+        list: found,
+    };
     let empty = ListPage {
         shell: shell("Inbox", Spot::Inbox, "/", "in:inbox"),
         heading: "Inbox".into(),
@@ -94,7 +105,10 @@ fn reading() -> Vec<Page> {
         from: person(HOSTILE, HOSTILE),
         snippet: HOSTILE.into(),
         body: Body::Text(vec![
-            Block::Text(vec![Piece::Link { href: HOSTILE.into(), shown: HOSTILE.into() }, Piece::Hit(HOSTILE.into())]),
+            Block::Text(vec![
+                Piece::Link { href: HOSTILE.into(), shown: HOSTILE.into() },
+                Piece::Hit(HOSTILE.into()),
+            ]),
             Block::Quote { depth: 2, words: HOSTILE.into(), pieces: text(HOSTILE) },
             Block::Signature(text(HOSTILE)),
         ]),
@@ -132,14 +146,18 @@ fn doors() -> Vec<Page> {
     let csrf = || "c2FtcGxl".to_owned();
     let wrong = Some(Notice { words: "That is not the passphrase.".into(), trouble: true });
     let refused = AccountForm {
-        trouble: "imap.example.org refused the password for alice@example.org: “authentication failed”.".into(),
+        trouble: "imap.example.org refused the password for alice@example.org: “authentication failed”."
+            .into(),
         ..account_form()
     };
     vec![
         bare("unlock", &UnlockPage { csrf: csrf(), ..UnlockPage::default() }),
         bare("unlock-wrong", &UnlockPage { csrf: csrf(), notice: wrong, ..UnlockPage::default() }),
         bare("setup-1", &SetupPassphrase { csrf: csrf(), asks_code: true, ..SetupPassphrase::default() }),
-        bare("setup-2", &SetupAccount { csrf: csrf(), form: AccountForm::default(), ..SetupAccount::default() }),
+        bare(
+            "setup-2",
+            &SetupAccount { csrf: csrf(), form: AccountForm::default(), ..SetupAccount::default() },
+        ),
         bare("setup-2-open", &SetupAccount { csrf: csrf(), form: refused, ..SetupAccount::default() }),
         bare("setup-3", &SetupPrivacy { csrf: csrf(), ..SetupPrivacy::default() }),
         bare(
@@ -189,7 +207,11 @@ fn outbox() -> OutboxPage {
         date_words: "since 11:40".into(),
         date_iso: "2025-03-03T11:40:00Z".into(),
         recipients: vec![
-            Recipient { address: "bob@example.net".into(), state_words: "Accepted".into(), ..Recipient::default() },
+            Recipient {
+                address: "bob@example.net".into(),
+                state_words: "Accepted".into(),
+                ..Recipient::default()
+            },
             Recipient {
                 address: "defer@lab.example".into(),
                 state_words: "Put off".into(),
@@ -225,7 +247,9 @@ fn settings() -> SettingsPage {
     };
     let refused = AccountView {
         address: "alice@work.example".into(),
-        state_words: "mail.work.example refused the password 20 minutes ago. Nothing is lost; what you send waits.".into(),
+        state_words:
+            "mail.work.example refused the password 20 minutes ago. Nothing is lost; what you send waits."
+                .into(),
         ok: false,
         ..account.clone()
     };
@@ -241,20 +265,38 @@ fn settings() -> SettingsPage {
             scope: "read".into(),
             used_words: "made 3 Mar, last used yesterday".into(),
         }],
-        new_token: Some(NewToken { name: "phone".into(), token: "mk_4x7q2m9f8w3k6t1z5r0n8v2c7b4j9h6d".into() }),
+        new_token: Some(NewToken {
+            name: "phone".into(),
+            token: "mk_4x7q2m9f8w3k6t1z5r0n8v2c7b4j9h6d".into(),
+        }),
     }
 }
 
 fn status() -> StatusPage {
-    let task = |name: &str, words: &str, ok, progress| Task { name: name.into(), words: words.into(), ok, progress };
-    let fact = |name: &str, value: &str, note: &str| Fact { name: name.into(), value: value.into(), note: note.into() };
+    let task =
+        |name: &str, words: &str, ok, progress| Task { name: name.into(), words: words.into(), ok, progress };
+    let fact = |name: &str, value: &str, note: &str| Fact {
+        name: name.into(),
+        value: value.into(),
+        note: note.into(),
+    };
     StatusPage {
         shell: shell("Status", Spot::Status, "/status", ""),
         words: "One account cannot be reached. Everything else is well.".into(),
         ok: false,
         accounts: vec![
-            task("alice@example.org", "Fetching mail, 1,204 of 18,220, about four minutes to go.", true, Some((1204, 18220))),
-            task("alice@work.example", "Could not reach mail.work.example for 12 minutes. Trying again at 14:05.", false, None),
+            task(
+                "alice@example.org",
+                "Fetching mail, 1,204 of 18,220, about four minutes to go.",
+                true,
+                Some((1204, 18220)),
+            ),
+            task(
+                "alice@work.example",
+                "Could not reach mail.work.example for 12 minutes. Trying again at 14:05.",
+                false,
+                None,
+            ),
         ],
         facts: vec![
             fact("Messages", "18,220", "in 9,120 threads"),
@@ -262,7 +304,10 @@ fn status() -> StatusPage {
             fact("Waiting to go out", "2", ""),
             fact("Changes not yet on the server", "3", ""),
         ],
-        tasks: vec![task("Sending", "Idle. Next attempt at 14:05.", true, None), task("Index", "Up to date.", true, None)],
+        tasks: vec![
+            task("Sending", "Idle. Next attempt at 14:05.", true, None),
+            task("Index", "Up to date.", true, None),
+        ],
         version: "0.1.0".into(),
     }
 }
@@ -282,7 +327,12 @@ fn rest() -> Vec<Page> {
         contacts: vec![
             contact("Anna Berg", "anna@berg.example", "AB", 0),
             contact("", "library@town.example", "L", 5),
-            contact("Dr. Maximilian Alexander von Hohenstaufen-Wittelsbach", "maximilian.alexander.von.hohenstaufen@narrow-gauge-railways.example", "MH", 3),
+            contact(
+                "Dr. Maximilian Alexander von Hohenstaufen-Wittelsbach",
+                "maximilian.alexander.von.hohenstaufen@narrow-gauge-railways.example",
+                "MH",
+                3,
+            ),
             contact("דוד לוי", "david@levi.example", "דל", 8),
         ],
         count_words: "4 people".into(),
@@ -348,7 +398,10 @@ fn message_html_only_ever_sits_in_a_sandboxed_frame() {
 #[test]
 fn the_door_has_one_field_and_one_button() {
     for page in pages().iter().filter(|page| page.name.starts_with("unlock")) {
-        let passwords = opening(&page.html, "input").iter().filter(|tag| attribute(tag, "type") == Some("password")).count();
+        let passwords = opening(&page.html, "input")
+            .iter()
+            .filter(|tag| attribute(tag, "type") == Some("password"))
+            .count();
         assert_eq!((passwords, opening(&page.html, "button").len()), (1, 1), "{}", page.name);
     }
 }
@@ -394,7 +447,9 @@ fn every_field_has_a_label() {
             let by_id = attribute(field, "id").is_some_and(|id| page.html.contains(&format!("for=\"{id}\"")));
             let place = page.html.find(field).unwrap();
             let before = &page.html[..place];
-            let within = before.rfind("<label").is_some_and(|open| before.rfind("</label").is_none_or(|close| close < open));
+            let within = before
+                .rfind("<label")
+                .is_some_and(|open| before.rfind("</label").is_none_or(|close| close < open));
             assert!(by_id || within || field.contains("aria-label="), "{}: {field}", page.name);
         }
     }
