@@ -42,7 +42,7 @@ fn lists() -> Vec<Page> {
     bars.shell.notice = Some(Notice { words: HOSTILE.into(), trouble: true });
     bars.shell.state = NetState {
         words: "Could not reach mail.example.org for 12 minutes. Trying again at 14:05.".into(),
-        ok: false 
+        ok: false,
     };
     let mut found = rows();
     for row in &mut found.rows {
@@ -348,12 +348,12 @@ fn rest() -> Vec<Page> {
     ]
 }
 
-/// The opening tags called `name`, each as written.
+/// What stands in each opening tag called `name`.
 fn opening<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
-    let start = format!("<{name}");
-    html.match_indices(&start)
-        .filter(|(at, _)| html[at + start.len()..].starts_with([' ', '>', '\n']))
-        .map(|(at, _)| &html[at..at + html[at..].find('>').unwrap()])
+    html.split(&format!("<{name}"))
+        .skip(1)
+        .filter(|rest| rest.starts_with([' ', '>', '\n']))
+        .map(|rest| rest.split('>').next().unwrap())
         .collect()
 }
 
@@ -445,8 +445,7 @@ fn every_field_has_a_label() {
         let fields = ["input", "select", "textarea"].map(|name| opening(&page.html, name)).concat();
         for field in fields.iter().filter(|tag| attribute(tag, "type") != Some("hidden")) {
             let by_id = attribute(field, "id").is_some_and(|id| page.html.contains(&format!("for=\"{id}\"")));
-            let place = page.html.find(field).unwrap();
-            let before = &page.html[..place];
+            let before = page.html.split_once(field).unwrap().0;
             let within = before
                 .rfind("<label")
                 .is_some_and(|open| before.rfind("</label").is_none_or(|close| close < open));
