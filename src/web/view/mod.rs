@@ -14,6 +14,8 @@ mod status;
 mod thread;
 
 #[cfg(test)]
+mod gallery;
+#[cfg(test)]
 mod landmarks;
 #[cfg(test)]
 mod sample;
