@@ -2,7 +2,7 @@
 //! file opens by saying what it is.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What each floor may import of ours, itself excepted.
 const FLOORS: &[(&str, &[&str])] = &[
@@ -64,7 +64,9 @@ fn source() -> BTreeMap<String, String> {
         for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "rs") && !is_tests(path.strip_prefix(&root).unwrap()) {
+            } else if path.extension().is_some_and(|e| e == "rs")
+                && !is_tests(path.strip_prefix(&root).unwrap())
+            {
                 found.insert(name(&root, &path), std::fs::read_to_string(&path).unwrap());
             }
         }
@@ -78,7 +80,7 @@ fn is_tests(path: &Path) -> bool {
     path.components().any(|part| ["tests", "tests.rs"].iter().any(|name| part.as_os_str() == *name))
 }
 
-fn name(root: &Path, path: &PathBuf) -> String {
+fn name(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap().to_str().unwrap().to_owned()
 }
 
