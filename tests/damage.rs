@@ -112,13 +112,12 @@ fn with_a_snapshot_tags_and_settings_come_back_too() {
     world.ok(&["config", "set", "avatars", "gravatar"]);
     // A running server makes its first snapshot soon after it opens.
     let server = world.serve();
-    crate::support::wait_until("a snapshot", || {
-        files(world.data()).iter().any(|f| f.to_string_lossy().contains("snapshot"))
-    });
+    crate::support::wait_until("a snapshot", || world.data().join("snapshots/list").exists());
     drop(server);
     // What comes in afterwards lies in the packs only.
     world.ok(&["import", &world.file("late.eml", letter(99))]);
-    for file in part_of(&world, "database").into_iter().filter(|f| !f.to_string_lossy().contains("snapshot"))
+    for file in
+        part_of(&world, "database").into_iter().filter(|f| !f.to_string_lossy().contains("snapshots/"))
     {
         std::fs::remove_file(file).unwrap();
     }

@@ -478,14 +478,12 @@ fn every_listener_but_loopback_wants_the_code_before_set_up() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let port: u16 = lines
         .find_map(|l| {
-            Some(
-                l.strip_prefix("Mailkeep is ready at http://")?
-                    .trim_end_matches('/')
-                    .rsplit(':')
-                    .next()?
-                    .parse()
-                    .ok()?,
-            )
+            l.strip_prefix("Mailkeep is ready at http://")?
+                .trim_end_matches('/')
+                .rsplit(':')
+                .next()?
+                .parse()
+                .ok()
         })
         .unwrap();
     let address = format!("127.0.0.1:{port}");

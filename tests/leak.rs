@@ -255,7 +255,7 @@ fn no_log_line_tells_of_the_mail() {
     lab.imap(&alice).append("INBOX", "", &letter(&mut words, &alice.address));
     let world = World::with_account(lab, &alice);
     let mut command = world.global_first(&["sync"], true);
-    command.env("RUST_LOG", "trace");
+    command.env("RUST_LOG", "trace").env("MAILKEEP_LOG", "trace");
     let finished = crate::support::world::finish(command).done();
     for word in words.0.iter().map(String::as_str).chain([
         lab.password(),

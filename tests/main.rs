@@ -3,6 +3,17 @@
 //!
 //! `tests/run` installs what these need and runs them. Where something is missing they fail and say what; none is skipped
 //! in silence.
+
+#![expect(unreachable_pub, reason = "a test binary has no outside: `pub` only says what the stories use")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "in a story, whatever is not as told shall end it"
+)]
+
 mod support;
 
 mod accounts;

@@ -129,7 +129,7 @@ impl Imap {
         let replies = self.command("LIST \"\" *");
         replies
             .iter()
-            .filter(|r| r.text.starts_with("* LIST"))
+            .filter(|r| r.text.starts_with("* LIST") && !r.text.contains("\\No"))
             .map(|r| r.text.rsplit("\"/\" ").next().unwrap().trim_matches('"').to_owned())
             .collect()
     }

@@ -4,7 +4,7 @@
 use super::imap::Imap;
 use super::smtp;
 use std::collections::HashMap;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,6 +19,8 @@ pub struct Lab {
     ports: HashMap<String, u16>,
     next: AtomicUsize,
     owned: bool,
+    /// Waits for our process to end, then cleans up: statics are never dropped, and tests get killed.
+    watch: Child,
 }
 
 /// Somebody with a mailbox.
@@ -31,15 +33,12 @@ pub struct Person {
 impl Lab {
     /// The one that all stories share.
     pub fn shared() -> &'static Self {
-        SHARED.get_or_init(|| {
-            let lab = Self::start(None);
-            lab.watched()
-        })
+        SHARED.get_or_init(|| Self::start(None))
     }
 
     /// One of a story's own, because it stops the servers or wants a password of its choosing. Taken down when dropped.
     pub fn own(password: Option<&str>) -> Self {
-        let mut lab = Self::start(password).watched();
+        let mut lab = Self::start(password);
         lab.owned = true;
         lab
     }
@@ -68,7 +67,14 @@ impl Lab {
             .map(|(k, v)| (k, v.trim_matches('\'')))
             .collect();
         let ports = vars.iter().filter_map(|(k, v)| Some(((*k).to_owned(), v.parse().ok()?))).collect();
+        let mut watch = Command::new("setsid");
+        watch
+            .arg(script_path())
+            .args(["watch", &std::process::id().to_string()])
+            .env("LAB_DIR", vars["LAB_DIR"]);
+        watch.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Self {
+            watch: watch.spawn().unwrap(),
             dir: vars["LAB_DIR"].to_owned(),
             ca: vars["LAB_CA"].to_owned(),
             password: vars["LAB_PASSWORD"].to_owned(),
@@ -76,14 +82,6 @@ impl Lab {
             next: AtomicUsize::new(1),
             owned: false,
         }
-    }
-
-    /// A process that waits for ours to end and then cleans up: statics are never dropped, and tests get killed.
-    fn watched(self) -> Self {
-        let mut watch = Command::new("setsid");
-        watch.arg(script_path()).args(["watch", &std::process::id().to_string()]).env("LAB_DIR", &self.dir);
-        watch.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        self
     }
 
     /// Somebody whom no other story knows. `name` is alice, bob or carol.
@@ -188,6 +186,8 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         if self.owned {
+            let _ = self.watch.kill();
+            let _ = self.watch.wait();
             let _ = script(&["down"]).env("LAB_DIR", &self.dir).output();
             let _ = std::fs::remove_dir_all(&self.dir);
         }
