@@ -191,7 +191,11 @@ pub async fn find(app: &App, address: &str) -> Result<AccountRow, Failure> {
 /// # Errors
 /// When none were found.
 pub async fn find_servers(app: &App, address: &str) -> Result<(Server, Server, String), Failure> {
-    let found = autoconfig::find(&app.dialer, address).await?;
+    let found = autoconfig::find(&app.dialer, address).await?.into_iter().next().ok_or_else(|| {
+        Failure::failed(format!(
+            "No mail servers were found for {address}; name them (on the command line with --imap and --smtp)"
+        ))
+    })?;
     let server = |s: &autoconfig::Server| Server {
         host: s.host.clone(),
         port: s.port,
@@ -202,7 +206,13 @@ pub async fn find_servers(app: &App, address: &str) -> Result<(Server, Server, S
         }
         .to_owned(),
     };
-    Ok((server(&found.imap), server(&found.smtp), found.source.to_string()))
+    let by = match &found.source {
+        autoconfig::Source::Known => "Known to Mailkeep".to_owned(),
+        autoconfig::Source::Domain(address) => format!("Found at {address}"),
+        autoconfig::Source::Guess => "Guessed; a server answers there".to_owned(),
+    };
+    let words = found.note.map_or_else(|| format!("{by}."), |note| format!("{by}. {note}"));
+    Ok((server(&found.imap), server(&found.smtp), words))
 }
 
 /// Adds an account, or changes the one of this address, after logging in to both servers.
@@ -324,4 +334,13 @@ async fn forget(app: &App, id: AccountId, keep_mail: bool) -> Result<Vec<Message
     tags::apply(&mut c, &mirrored).await?;
     commit(c).await?;
     Ok(orphans)
+}
+
+/// The accounts that are to be synced, by address.
+///
+/// # Errors
+/// When the store fails.
+pub async fn ids(app: &App) -> Result<std::collections::BTreeMap<String, AccountId>, Failure> {
+    let rows = accounts::list(&mut *app.reader.get().await?).await?;
+    Ok(rows.into_iter().map(|row| (row.address, row.id)).collect())
 }

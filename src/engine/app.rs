@@ -61,9 +61,11 @@ impl App {
         let indexing = blocking(move || Indexing::open(&index_path, &index_key, store_id)).await?;
         let mut connection = reader.get().await?;
         let extra = settings::get(&mut connection, "extra-ca").await?;
-        let extra = match extra.filter(|path| !path.is_empty()) {
-            Some(path) => std::fs::read(&path).map_err(|e| tracing::warn!(error = %e, "The file of extra-ca cannot be read")).ok(),
-            None => None,
+        let extra: Vec<Vec<u8>> = match extra.filter(|path| !path.is_empty()) {
+            Some(path) => vec![std::fs::read(&path).map_err(|e| {
+                Failure::failed(format!("The file of extra-ca, {path}, cannot be read: {}", super::import::plain(&e)))
+            })?],
+            None => Vec::new(),
         };
         drop(connection);
         let app = Arc::new(Self {
@@ -72,7 +74,7 @@ impl App {
             writer: tokio::sync::Mutex::new(writer),
             packs: Arc::new(packs),
             indexing,
-            dialer: Dialer::new(extra.as_deref())?,
+            dialer: Dialer::new(&extra)?,
             identifier: master.identifier(),
             tokens: master.subkey(Use::Tokens),
             snapshots: master.subkey(Use::Snapshots),

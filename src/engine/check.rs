@@ -10,7 +10,7 @@ use super::vault::Vault;
 use crate::crypto::master_key::Use;
 use crate::crypto::secret::SecretText;
 use crate::mail::ids::{MessageNumber, Uid};
-use crate::storage::database::{self, TagChanges, accounts, commit, messages, places, tags};
+use crate::storage::database::{self, FolderRow, TagChanges, accounts, commit, messages, places, tags};
 use crate::storage::packs::{PackError, Record, RecordMeta, RecordPlace};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ pub async fn check(app: &Arc<App>, repair: bool, watcher: &dyn Watcher) -> Resul
     if repair {
         let packs = Arc::clone(&app.packs);
         let report = blocking(move || packs.mend()).await?;
-        checked.repaired += report.mended;
+        checked.repaired += (report.tables_mended + report.headers_mended) as u64;
     }
     let broken = read_all(app, &mut checked, watcher).await?;
     if repair {
@@ -159,7 +159,7 @@ async fn adopt_from(app: &Arc<App>, from: Option<RecordPlace>) -> Result<u64, Fa
         for (place, record) in packs.scan(from) {
             match record {
                 Ok(record) => some.push((place, record)),
-                Err(PackError::Destroyed) => {}
+                Err(PackError::Destroyed(_)) => {}
                 Err(error) => tracing::warn!(%error, "A record of the packs cannot be read"),
             }
             if some.len() == STRIDE && sender.blocking_send(std::mem::take(&mut some)).is_err() {
@@ -202,7 +202,7 @@ async fn adopt_some(app: &Arc<App>, records: Vec<(RecordPlace, Record)>) -> Resu
     Ok(keep(app, understood).await?.new as u64)
 }
 
-type Folders = BTreeMap<(String, String, u32), crate::storage::database::FolderRow>;
+type Folders = BTreeMap<(String, String, u32), FolderRow>;
 
 async fn folders(app: &App) -> Result<Folders, Failure> {
     let mut reader = app.reader.get().await?;

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use crate::crypto::vault::VaultError;
-use crate::network::autoconfig::AutoconfigError;
+use crate::network::autoconfig::FindError;
 use crate::network::dialer::{BadCa, DialError};
 use crate::network::imap::ImapError;
 use crate::network::smtp::SubmitError;
@@ -21,7 +21,7 @@ macro_rules! plainly {
     };
 }
 
-plainly!(AutoconfigError, BadCa, DialError, ImapError, SubmitError, DiskError);
+plainly!(FindError, BadCa, DialError, ImapError, SubmitError, DiskError);
 
 impl From<VaultError> for Failure {
     fn from(error: VaultError) -> Self {
@@ -43,14 +43,17 @@ impl From<DataDirError> for Failure {
 
 impl From<IndexError> for Failure {
     fn from(error: IndexError) -> Self {
-        Self::failed(error.to_string())
+        match error {
+            IndexError::Damaged => Self::damaged(error.to_string()),
+            other => Self::failed(other.to_string()),
+        }
     }
 }
 
 impl From<PackError> for Failure {
     fn from(error: PackError) -> Self {
         match error {
-            PackError::Damaged { .. } | PackError::Missing { .. } => Self::damaged(error.to_string()),
+            PackError::Damaged(_) | PackError::Missing(_) => Self::damaged(error.to_string()),
             other => Self::failed(other.to_string()),
         }
     }

@@ -121,7 +121,10 @@ fn split(app: &App, pieces: Vec<Piece>) -> (Vec<Understood>, u64, Vec<String>) {
         match piece {
             Piece::Message(incoming) => {
                 bytes += incoming.raw.len() as u64;
-                understood.push(understand(app, incoming));
+                match understand(app, incoming) {
+                    Ok(message) => understood.push(message),
+                    Err(error) => failures.push(error.to_string()),
+                }
             }
             Piece::Failed(words) => failures.push(words),
         }

@@ -17,7 +17,7 @@ use crate::network::imap;
 use crate::storage::database::messages::{self, NewMessage, People};
 use crate::storage::database::{Connection, PersonRow, TagChanges, commit, places, settings, tags};
 use crate::storage::index::Document;
-use crate::storage::packs::{self, Prepared, RecordMeta, RecordPlace};
+use crate::storage::packs::{PackError, Prepared, RecordMeta, RecordPlace};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -105,6 +105,8 @@ enum Bytes {
     Prepared(Prepared),
     /// In the packs already.
     Lying(RecordPlace),
+    /// Handed to the packs.
+    Taken,
 }
 
 /// The text of a message as its text view shows it: what the sender wrote as text, or what the HTML lets a reader see.
@@ -122,10 +124,12 @@ pub fn visible_text(message: &Message) -> String {
 }
 
 /// Understands a message: parses it, finds its text, compresses it for the packs. Pure work, to be run in parallel.
-#[must_use]
-pub fn understand(app: &App, incoming: Incoming) -> Understood {
-    let bytes = Bytes::Prepared(packs::prepare(&meta(&incoming), &incoming.raw));
-    understood(app, incoming, bytes)
+///
+/// # Errors
+/// Where it is larger than the packs take.
+pub fn understand(app: &App, incoming: Incoming) -> Result<Understood, PackError> {
+    let bytes = Bytes::Prepared(Prepared::new(&meta(&incoming), &incoming.raw)?);
+    Ok(understood(app, incoming, bytes))
 }
 
 /// The same for a message whose bytes lie in the packs already: the database lost it, or never heard of it.
@@ -197,7 +201,7 @@ fn understood(app: &App, incoming: Incoming, bytes: Bytes) -> Understood {
 pub async fn receive(app: &Arc<App>, batch: Vec<Incoming>) -> Result<Received, Failure> {
     let worker = Arc::clone(app);
     let understood = blocking(move || {
-        Ok::<_, Failure>(batch.into_iter().map(|incoming| understand(&worker, incoming)).collect::<Vec<_>>())
+        batch.into_iter().map(|incoming| understand(&worker, incoming)).collect::<Result<Vec<_>, _>>()
     })
     .await?;
     keep(app, understood).await
@@ -290,28 +294,27 @@ fn ids_of(messages: &[Understood]) -> impl Iterator<Item = MessageId> {
     messages.iter().map(|m| m.id)
 }
 
-async fn append(app: &Arc<App>, fresh: Vec<Understood>) -> Result<(Vec<Understood>, Vec<RecordPlace>), Failure> {
+async fn append(app: &Arc<App>, mut fresh: Vec<Understood>) -> Result<(Vec<Understood>, Vec<RecordPlace>), Failure> {
     if fresh.is_empty() {
         return Ok((fresh, Vec::new()));
     }
     let packs = Arc::clone(&app.packs);
     blocking(move || {
-        let prepared: Vec<&Prepared> = fresh
-            .iter()
-            .filter_map(|m| match &m.bytes {
-                Bytes::Prepared(prepared) => Some(prepared),
-                Bytes::Lying(_) => None,
-            })
-            .collect();
-        let mut appended = packs.append_prepared(&prepared)?.into_iter();
-        let places = fresh
-            .iter()
-            .filter_map(|m| match &m.bytes {
-                Bytes::Prepared(_) => appended.next(),
-                Bytes::Lying(place) => Some(*place),
-            })
-            .collect();
-        Ok::<_, packs::PackError>((fresh, places))
+        let mut lying = Vec::with_capacity(fresh.len());
+        let mut prepared = Vec::with_capacity(fresh.len());
+        for message in &mut fresh {
+            match std::mem::replace(&mut message.bytes, Bytes::Taken) {
+                Bytes::Prepared(bytes) => {
+                    prepared.push(bytes);
+                    lying.push(None);
+                }
+                Bytes::Lying(place) => lying.push(Some(place)),
+                Bytes::Taken => {}
+            }
+        }
+        let mut appended = packs.append_prepared(prepared)?.into_iter();
+        let places: Vec<RecordPlace> = lying.into_iter().filter_map(|place| place.or_else(|| appended.next())).collect();
+        Ok::<_, PackError>((fresh, places))
     })
     .await
 }

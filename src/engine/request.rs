@@ -466,7 +466,7 @@ fn network_log(app: &App, limit: usize) -> Vec<Value> {
         .map(|e| {
             json!({
                 "at": e.at.to_string(), "purpose": e.purpose.as_str(), "host": e.host, "port": e.port,
-                "route": e.route.as_str(), "outcome": e.outcome,
+                "route": e.route, "outcome": e.outcome,
             })
         })
         .collect()

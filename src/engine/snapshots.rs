@@ -5,7 +5,7 @@ use super::app::App;
 use super::failure::Failure;
 use crate::crypto::seal;
 use crate::crypto::secret::Key;
-use crate::storage::database;
+use crate::storage::{database, disk};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
@@ -37,7 +37,7 @@ fn read(directory: &Path, wrapping: &Key) -> List {
 
 fn write(app: &App, list: &List) -> Result<(), Failure> {
     let plain = zeroize::Zeroizing::new(serde_json::to_vec(list).map_err(|e| Failure::failed(e.to_string()))?);
-    app.data.write_file(&app.data.snapshots().join("list"), &seal::wrap(&app.snapshots, AAD, &plain))?;
+    disk::replace(&app.data.snapshots().join("list"), &seal::wrap(&app.snapshots, AAD, &plain))?;
     Ok(())
 }
 
@@ -56,7 +56,7 @@ pub async fn make_if_due(app: &App) -> Result<(), Failure> {
     let age = list.0.last().map_or(i64::MAX, |last| app.now().saturating_sub(last.made_at));
     // A small database is copied in a moment, so the copy may as well be of today's state.
     let due = if size <= SMALL { 0 } else { 24 * 3600 };
-    let changed = fs::metadata(app.data.database_log()).is_ok_and(|m| m.len() > 0);
+    let changed = fs::metadata(app.data.database().with_file_name("database-wal")).is_ok_and(|m| m.len() > 0);
     if age > due && (changed || list.0.is_empty()) { make(app).await } else { Ok(()) }
 }
 
@@ -77,7 +77,7 @@ pub async fn make(app: &App) -> Result<(), Failure> {
             return Err(error.into());
         }
     }
-    app.data.settle(&path)?;
+    disk::settle(&path)?;
     list.0.push(Snapshot {
         file: name,
         key: data_encoding::HEXLOWER.encode(key.expose()),
@@ -135,4 +135,17 @@ async fn restore_one(path: &Path, key: &Key, target: &Path, database_key: &Key) 
     reader.close().await;
     writer.close().await;
     Ok(copied?)
+}
+
+/// The background task: looks every ten minutes whether it is time for a snapshot.
+///
+/// # Errors
+/// When the disk fails; the supervisor starts it again.
+pub async fn run(app: std::sync::Arc<App>, stop: tokio_util::sync::CancellationToken) -> Result<(), Failure> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(std::time::Duration::from_secs(600)) => make_if_due(&app).await?,
+        }
+    }
 }

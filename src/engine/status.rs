@@ -2,7 +2,7 @@
 
 use super::app::App;
 use super::failure::Failure;
-use crate::storage::database::{accounts, messages, outbox, tags};
+use crate::storage::database::{accounts as table, messages, outbox, tags};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::PoisonError;
@@ -69,20 +69,6 @@ pub async fn status(app: &App) -> Result<Status, Failure> {
     let (total, raw_bytes) = messages::totals(&mut reader).await?;
     let unread = tags::bitmap(&mut reader, "unread").await?.len();
     let waiting = outbox::list(&mut reader, i64::MAX).await?.len() as u64;
-    let mut rows = Vec::new();
-    for account in accounts::list(&mut reader).await? {
-        let mut skipped = Vec::new();
-        for folder in accounts::folders(&mut reader, Some(account.id)).await? {
-            let some = accounts::skipped(&mut reader, folder.id).await?;
-            skipped.extend(some.into_iter().take(20).map(|(uid, why)| format!("{} message {uid}: {why}", folder.name)));
-        }
-        rows.push(AccountStatus {
-            email: account.address,
-            synced_at: (account.synced_at > 0).then(|| super::search::rfc3339(account.synced_at)),
-            trouble: account.trouble,
-            skipped,
-        });
-    }
     drop(reader);
     let standing = app.indexing.standing().await;
     Ok(Status {
@@ -97,9 +83,32 @@ pub async fn status(app: &App) -> Result<Status, Failure> {
         unread,
         indexed: Indexed { to: standing.to, level: standing.level },
         outbox: waiting,
-        accounts: rows,
+        accounts: self::accounts(app).await?,
         tasks: app.health.lock().unwrap_or_else(PoisonError::into_inner).clone(),
     })
+}
+
+/// How each account is.
+///
+/// # Errors
+/// When the store fails.
+pub async fn accounts(app: &App) -> Result<Vec<AccountStatus>, Failure> {
+    let mut reader = app.reader.get().await?;
+    let mut rows = Vec::new();
+    for account in table::list(&mut reader).await? {
+        let mut skipped = Vec::new();
+        for folder in table::folders(&mut reader, Some(account.id)).await? {
+            let some = table::skipped(&mut reader, folder.id).await?;
+            skipped.extend(some.into_iter().take(20).map(|(uid, why)| format!("{} message {uid}: {why}", folder.name)));
+        }
+        rows.push(AccountStatus {
+            email: account.address,
+            synced_at: (account.synced_at > 0).then(|| super::search::rfc3339(account.synced_at)),
+            trouble: account.trouble,
+            skipped,
+        });
+    }
+    Ok(rows)
 }
 
 /// What the files below a directory take.

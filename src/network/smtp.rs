@@ -126,6 +126,9 @@ impl SubmitError {
 ///
 /// Lines are sent with CRLF at their ends, whatever ends them here; otherwise not a byte is changed.
 ///
+/// `hand_over` is called once the server has everything but the last dot: from its return on the message may be
+/// delivered, before it cannot be. Where it gives false, nothing is delivered.
+///
 /// # Errors
 /// If nothing was sent to anybody: no connection, no security, no login.
 pub async fn submit(
@@ -134,10 +137,11 @@ pub async fn submit(
     from: &str,
     recipients: &[String],
     message: &[u8],
+    hand_over: impl AsyncFnOnce() -> bool,
 ) -> Result<Vec<(String, Outcome)>, SubmitError> {
     let mut connection = Connection::open(dialer, submission, Purpose::Submission).await?;
     connection.log_in(submission).await?;
-    let outcomes = connection.transact(from, recipients, message).await;
+    let outcomes = connection.transact(from, recipients, message, hand_over).await;
     connection.quit().await;
     Ok(recipients.iter().cloned().zip(outcomes).collect())
 }
@@ -310,7 +314,13 @@ impl Connection {
     }
 
     /// From MAIL FROM to the answer after the last dot.
-    async fn transact(&mut self, from: &str, recipients: &[String], message: &[u8]) -> Vec<Outcome> {
+    async fn transact(
+        &mut self,
+        from: &str,
+        recipients: &[String],
+        message: &[u8],
+        hand_over: impl AsyncFnOnce() -> bool,
+    ) -> Vec<Outcome> {
         let everybody = |outcome: Outcome| vec![outcome; recipients.len()];
         let parameters = match self.parameters(from, recipients, message) {
             Ok(parameters) => parameters,
@@ -337,7 +347,7 @@ impl Connection {
             }
         }
         if outcomes.iter().any(Option::is_none) {
-            let outcome = self.data(message).await;
+            let outcome = self.data(message, hand_over).await;
             return outcomes.into_iter().map(|its| its.unwrap_or_else(|| outcome.clone())).collect();
         }
         outcomes.into_iter().flatten().collect()
@@ -382,7 +392,7 @@ impl Connection {
         Ok(parameters)
     }
 
-    async fn data(&mut self, message: &[u8]) -> Outcome {
+    async fn data(&mut self, message: &[u8], hand_over: impl AsyncFnOnce() -> bool) -> Outcome {
         match self.ask("DATA\r\n").await {
             Ok(reply) if reply.code == 354 => {}
             // A yes where only "go on" makes sense: whatever follows would be read as commands.
@@ -394,6 +404,9 @@ impl Connection {
             if self.wire.send(&chunk).await.is_err() {
                 return self.broken_off().await;
             }
+        }
+        if !hand_over().await {
+            return Outcome::Temporary("The message was not handed over: this could not be noted down first.".into());
         }
         // From here on the server may have the whole message.
         let unknown = |why: &str| Outcome::Unknown(format!("The message was handed over, but {}", why));

@@ -7,7 +7,7 @@ use crate::engine::receive::{Incoming, Origin, receive};
 use crate::mail::ids::{ModSeq, Uid, UidValidity};
 use crate::network::imap::{Fetched, Flags, ImapError, Meta, Selected, Session, UidRange, tag_for_keyword};
 use crate::storage::database::accounts as table;
-use crate::storage::database::{FolderRow, TagChanges, commit, places, tags};
+use crate::storage::database::{DatabaseError, FolderRow, TagChanges, commit, places, tags};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeSet, HashMap};
 
@@ -26,11 +26,17 @@ pub(super) enum Broken {
     Session(Failure),
 }
 
-impl<E: Into<Failure>> From<E> for Broken {
-    fn from(error: E) -> Self {
-        Self::Session(error.into())
-    }
+macro_rules! breaks_the_session {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Broken {
+            fn from(error: $error) -> Self {
+                Self::Session(error.into())
+            }
+        })*
+    };
 }
+
+breaks_the_session!(Failure, ImapError, DatabaseError);
 
 /// Brings one folder up to date.
 pub(super) async fn pull(pass: &mut Pass<'_>, session: &mut Session, folder: &FolderRow) -> Result<(), Broken> {

@@ -97,7 +97,7 @@ fn row(row: &SqliteRow) -> Result<MessageRow, DatabaseError> {
         thread: ThreadNumber(row.try_get("thread_id")?),
         place: RecordPlace {
             pack: row.try_get("pack")?,
-            offset: row.try_get::<i64, _>("pack_offset")?.cast_unsigned(),
+            offset: row.try_get("pack_offset")?,
             length: row.try_get("pack_length")?,
         },
         size: row.try_get::<i64, _>("size")?.cast_unsigned(),
@@ -167,7 +167,7 @@ pub async fn insert(
                 .push_bind(*thread)
                 .push_bind(message.link)
                 .push_bind(message.place.pack)
-                .push_bind(message.place.offset.cast_signed())
+                .push_bind(message.place.offset)
                 .push_bind(message.place.length)
                 .push_bind(message.size.cast_signed())
                 .push_bind(message.date)
@@ -361,9 +361,9 @@ pub async fn totals(c: &mut Connection) -> Result<(u64, u64), DatabaseError> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn records_of_pack(c: &mut Connection, pack: u32) -> Result<Vec<(u64, MessageNumber)>, DatabaseError> {
+pub async fn records_of_pack(c: &mut Connection, pack: u32) -> Result<Vec<(u32, MessageNumber)>, DatabaseError> {
     let rows = sqlx::query("SELECT pack_offset, id FROM message WHERE pack = ?").bind(pack).fetch_all(c).await?;
-    Ok(rows.iter().map(|row| (row.get::<i64, _>(0).cast_unsigned(), MessageNumber(row.get(1)))).collect())
+    Ok(rows.iter().map(|row| (row.get(0), MessageNumber(row.get(1)))).collect())
 }
 
 /// Where the record that was written last lies, as far as the database knows.
@@ -381,7 +381,7 @@ pub async fn last_record(c: &mut Connection) -> Result<Option<RecordPlace>, Data
     .await?;
     Ok(row.map(|row| RecordPlace {
         pack: row.get(0),
-        offset: row.get::<i64, _>(1).cast_unsigned(),
+        offset: row.get(1),
         length: row.get(2),
     }))
 }
@@ -402,7 +402,7 @@ pub async fn set_role(c: &mut Connection, number: MessageNumber, role: &str) -> 
 pub async fn set_record(c: &mut Connection, number: MessageNumber, place: RecordPlace) -> Result<(), DatabaseError> {
     sqlx::query("UPDATE message SET pack = ?, pack_offset = ?, pack_length = ? WHERE id = ?")
         .bind(place.pack)
-        .bind(place.offset.cast_signed())
+        .bind(place.offset)
         .bind(place.length)
         .bind(number.0)
         .execute(c)

@@ -1,0 +1,40 @@
+//! The pages: each file opens with its routes, then has its handlers and what they need.
+
+mod actions;
+mod compose;
+mod form;
+mod list;
+mod outbox;
+mod plain;
+mod settings;
+mod setup;
+mod shell;
+mod status;
+mod thread;
+mod unlock;
+
+use super::Web;
+use super::auth::Owner;
+use super::error::WebError;
+use axum::Router;
+use std::sync::Arc;
+
+/// Every page and every form.
+pub(super) fn routes() -> Router<Arc<Web>> {
+    Router::new()
+        .merge(list::routes())
+        .merge(thread::routes())
+        .merge(actions::routes())
+        .merge(compose::routes())
+        .merge(outbox::routes())
+        .merge(settings::routes())
+        .merge(setup::routes())
+        .merge(unlock::routes())
+        .merge(status::routes())
+        .merge(plain::routes())
+}
+
+/// No page has this address; who is not signed in does not even learn that.
+pub(super) async fn nothing(_owner: Owner) -> WebError {
+    WebError::NotFound
+}

@@ -1,0 +1,331 @@
+//! A thread and a single message.
+
+use super::list::own_tags;
+use super::shell::shell;
+use crate::engine::failure::{Failure, blocking};
+use crate::engine::read::{self, Opened, Shown};
+use crate::engine::receive::clip;
+use crate::engine::request::inert;
+use crate::engine::{drafts, flags, tags as deeds};
+use crate::mail::address::{Person, canonical};
+use crate::mail::html;
+use crate::mail::part::Risk;
+use crate::mail::text;
+use crate::storage::database::{drafts as draft_table, messages};
+use crate::web::Web;
+use crate::web::auth::Owner;
+use crate::web::content::Piece as Content;
+use crate::web::error::{WebError, page};
+use crate::web::view::{
+    Attachment, Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag, ThreadPage,
+};
+use crate::web::{leave, words};
+use axum::Router;
+use axum::extract::{Path, Query};
+use axum::response::Response;
+use axum::routing::get;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+pub(super) fn routes() -> Router<Arc<Web>> {
+    Router::new().route("/messages/{id}", get(message)).route("/threads/{id}", get(thread))
+}
+
+#[derive(serde::Deserialize, Default)]
+struct Asked {
+    #[serde(default)]
+    view: String,
+    #[serde(default)]
+    from: String,
+}
+
+/// The most messages of a thread that are shown open or folded with their text.
+const MOST_SHOWN: usize = 200;
+/// How much text is shown of one message, in bytes; the rest is in the source.
+const LONGEST_TEXT: usize = 500_000;
+
+async fn message(owner: Owner, Path(id): Path<String>, Query(asked): Query<Asked>) -> Result<Response, WebError> {
+    let opened = read::open(&owner.app, &id).await?;
+    let count = messages::of_thread(&mut *owner.app.reader.get().await?, opened.row.thread).await?.len();
+    let shown = read::shown(&owner.app, &opened).await?;
+    mark_read(&owner, &[&shown], &opened).await?;
+    let thread = (count > 1).then(|| format!("/threads/{}", shown.id));
+    let shell = shell(&owner, subject(&shown.subject), spot(&shown), &asked.from).await?;
+    let subject = shown.subject.clone();
+    let message = view(&owner, opened, shown, &asked.view).await?;
+    page(&MessagePage { shell, subject, thread, thread_count: count as u64, message })
+}
+
+fn subject(subject: &str) -> &str {
+    if subject.is_empty() { "(no subject)" } else { subject }
+}
+
+fn spot(shown: &Shown) -> Spot {
+    let is = |tag: &str| shown.tags.iter().any(|t| t == tag);
+    match () {
+        () if is("inbox") => Spot::Inbox,
+        () if is("trash") => Spot::Trash,
+        () if is("spam") => Spot::Spam,
+        () if is("draft") => Spot::Drafts,
+        () if is("sent") => Spot::Sent,
+        () if is("archive") => Spot::Archive,
+        () => Spot::Elsewhere,
+    }
+}
+
+/// What is opened counts as read.
+async fn mark_read(owner: &Owner, shown: &[&Shown], opened: &Opened) -> Result<(), Failure> {
+    if shown.iter().any(|s| s.tags.iter().any(|t| t == "unread")) {
+        deeds::apply(&owner.app, &[opened.row.number], &[], &["unread".to_owned()]).await?;
+    }
+    Ok(())
+}
+
+async fn thread(owner: Owner, Path(id): Path<String>, Query(asked): Query<Asked>) -> Result<Response, WebError> {
+    let row = read::find(&owner.app, &id).await?;
+    let rows = messages::of_thread(&mut *owner.app.reader.get().await?, row.thread).await?;
+    let mut all = Vec::new();
+    for row in rows.into_iter().rev().take(MOST_SHOWN) {
+        // A message whose seal is broken must not keep the others from being read.
+        let Ok(opened) = read::open_row(&owner.app, row).await else { continue };
+        let shown = read::shown(&owner.app, &opened).await?;
+        all.push((opened, shown));
+    }
+    all.reverse();
+    let has = |tag: &str| all.iter().any(|(_, s)| s.tags.iter().any(|t| t == tag));
+    let (in_inbox, in_trash, in_spam, starred) = (has("inbox"), has("trash"), has("spam"), has("starred"));
+    let title = all.first().map(|(_, s)| s.subject.clone()).unwrap_or_default();
+    let own = owner.app.own_addresses();
+    let mut seen = BTreeSet::new();
+    let people: Vec<Person> = all
+        .iter()
+        .flat_map(|(o, _)| o.message.from.first().cloned())
+        .filter(|p| seen.insert(canonical(&p.address)))
+        .collect();
+    let tags: BTreeSet<String> =
+        all.iter().flat_map(|(_, s)| s.tags.iter().filter(|t| flags::is_own_tag(t)).cloned()).collect();
+    let unread: Vec<_> =
+        all.iter().filter(|(_, s)| s.tags.iter().any(|t| t == "unread")).map(|(o, _)| o.row.number).collect();
+    let ids: Vec<String> = all.iter().map(|(_, s)| s.id.to_string()).collect();
+    let spot = all.last().map_or(Spot::Elsewhere, |(_, s)| spot(s));
+    let shell = shell(&owner, subject(&title), spot, &asked.from).await?;
+    let last = all.len().saturating_sub(1);
+    let last_id = ids.last().cloned().unwrap_or_default();
+    let answerable = all.last().is_some_and(|(_, s)| !s.tags.iter().any(|t| t == "draft")) && !in_trash && !in_spam;
+    let mut views = Vec::with_capacity(all.len());
+    for (at, (opened, shown)) in all.into_iter().enumerate() {
+        let mut view = view(&owner, opened, shown, &asked.view).await?;
+        view.folded = at != last && !view.unread;
+        views.push(view);
+    }
+    if !unread.is_empty() {
+        deeds::apply(&owner.app, &unread, &[], &["unread".to_owned()]).await?;
+    }
+    let reply = if answerable { quick_reply(&owner, &last_id).await } else { None };
+    let back = if asked.from.is_empty() {
+        ("/".to_owned(), "Inbox".to_owned())
+    } else {
+        (format!("/search?q={}", crate::web::view::encoded(&asked.from)), asked.from.clone())
+    };
+    page(&ThreadPage {
+        shell,
+        subject: title,
+        people_words: format!(
+            "{}, {}",
+            words::count(views.len() as u64, "message", "messages"),
+            words::people(&people, &own, 4)
+        ),
+        tags: tags.iter().map(|t| Tag { name: t.clone(), hue: words::hue(t), ..Tag::default() }).collect(),
+        all_tags: own_tags(&owner).await?,
+        ids,
+        starred,
+        in_inbox,
+        in_trash,
+        in_spam,
+        back,
+        newer: None,
+        older: None,
+        messages: views,
+        reply,
+    })
+}
+
+/// The answer at the foot of a thread.
+async fn quick_reply(owner: &Owner, id: &str) -> Option<Composer> {
+    let content = drafts::reply_to(&owner.app, id, false, "").await.ok()?;
+    let mut composer = super::compose::composer(owner, &content, "", id, "").await.ok()?;
+    composer.inline = true;
+    // The quote stands right above: here only the answer is written.
+    composer.body = String::new();
+    composer.full_href = format!("/compose?reply={id}");
+    Some(composer)
+}
+
+/// One message as its template wants it.
+async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Result<MessageView, Failure> {
+    let own = owner.app.own_addresses();
+    let when = words::when(opened.row.date, owner.app.now());
+    let has_html = opened.message.html().is_some();
+    let has_plain = opened.message.plain().is_some_and(|t| !t.trim().is_empty());
+    let as_html = match wanted {
+        "html" => has_html,
+        "text" => false,
+        _ => has_html && !has_plain,
+    };
+    let is = |tag: &str| shown.tags.iter().any(|t| t == tag);
+    let sender = opened.message.from.first().cloned().unwrap_or_default();
+    let grant = |piece: Content| owner.web.grants.address(&owner.web, &owner.host, shown.id, piece);
+    let attachments = opened
+        .message
+        .attachments()
+        .map(|part| Attachment {
+            name: part.name.clone().unwrap_or_else(|| format!("part {}", part.n)),
+            kind: words::kind(&part.content_type),
+            size_words: words::size(part.bytes),
+            risk_words: match part.risk {
+                Risk::None => String::new(),
+                Risk::Caution => "May carry programs within; open it only if you expected it.".into(),
+                Risk::Danger => "Can run programs on your computer, or pretends to be something else.".into(),
+            },
+            href: grant(Content::Part(part.n)),
+        })
+        .collect();
+    let draft_href = if is("draft") {
+        let draft = draft_table::by_message(&mut *owner.app.reader.get().await?, opened.row.number).await?;
+        draft.map(|d| format!("/compose?draft={}", d.key))
+    } else {
+        None
+    };
+    let mut notes = Vec::new();
+    if opened.message.from.len() > 1 {
+        notes.push(format!("This message names {} senders; nobody can tell who wrote it.", opened.message.from.len()));
+    }
+    let frame = grant(Content::Document);
+    let raw_href = grant(Content::Raw);
+    let closed = shown.privacy == "closed" && shown.text.trim().is_empty();
+    let source = opened.message.html().map(str::to_owned);
+    let (look, seen_hidden) = blocking(move || {
+        let look = source.as_deref().map(|html| html::sanitise(html, &inert()));
+        let hidden = look.as_ref().is_some_and(|look| look.hidden_text);
+        Ok::<_, Failure>((look, hidden))
+    })
+    .await?;
+    let body = if closed {
+        Body::Closed("This message is encrypted, and Mailkeep has no key for it yet.".into())
+    } else if as_html {
+        let length = look.as_ref().map_or(0, |l| l.document.len()) + 40 * shown.text.lines().count();
+        Body::Frame { src: frame, height: height(length) }
+    } else {
+        let blocks = blocks(&owner.web, clip(&shown.text, LONGEST_TEXT));
+        if blocks.is_empty() { Body::Nothing } else { Body::Text(blocks) }
+    };
+    let (remote, trackers) = look.map_or((0, Vec::new()), |l| (l.remote_images, l.trackers));
+    let person = |p: &Person| PersonView { name: p.name.clone(), address: p.address.clone() };
+    Ok(MessageView {
+        id: shown.id.to_string(),
+        from: person(&sender),
+        initials: words::initials(&sender),
+        hue: words::hue(&canonical(&sender.address)),
+        to_words: words::people(&shown.to.iter().chain(&shown.cc).cloned().collect::<Vec<_>>(), &own, 3),
+        to: shown.to.iter().map(person).collect(),
+        cc: shown.cc.iter().map(person).collect(),
+        bcc: shown.bcc.iter().map(person).collect(),
+        date_words: when.words,
+        date_exact: when.exact,
+        date_iso: when.iso,
+        folded: false,
+        unread: is("unread"),
+        starred: is("starred"),
+        snippet: opened.row.snippet.clone(),
+        trust: Vec::new(),
+        notes,
+        remote_words: remote_words(remote, &trackers),
+        hidden_words: if seen_hidden { "It holds text that is made not to be seen; the text view leaves it out.".into() } else { String::new() },
+        body,
+        has_html,
+        has_text: true,
+        attachments,
+        draft_href,
+        raw_href,
+        places: shown.places.iter().map(|p| format!("{} of {}", p.folder, p.account)).collect(),
+    })
+}
+
+/// How high a frame is made for so much content, in eight steps.
+const fn height(length: usize) -> u8 {
+    match length {
+        0..600 => 1,
+        600..2_000 => 2,
+        2_000..5_000 => 3,
+        5_000..10_000 => 4,
+        10_000..20_000 => 5,
+        20_000..40_000 => 6,
+        40_000..80_000 => 7,
+        _ => 8,
+    }
+}
+
+fn remote_words(pictures: usize, trackers: &[String]) -> String {
+    if pictures == 0 && trackers.is_empty() {
+        return String::new();
+    }
+    let mut words = match pictures {
+        0 => String::new(),
+        1 => "1 picture from another server was not loaded".to_owned(),
+        n => format!("{n} pictures from other servers were not loaded"),
+    };
+    if !trackers.is_empty() {
+        let hosts = trackers.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+        let joined = if words.is_empty() { "A tracking pixel was left out" } else { "; a tracking pixel was left out" };
+        words.push_str(&format!("{joined}: it would have told {hosts} that you read this"));
+    }
+    words.push('.');
+    words
+}
+
+/// Text in blocks, with its links made to lead over the leave page.
+fn blocks(web: &Web, source: &str) -> Vec<Block> {
+    text::blocks(source)
+        .into_iter()
+        .map(|block| match block {
+            text::Block::Text(text) => Block::Text(linked(web, &text)),
+            text::Block::Quote { depth, text, lines } => Block::Quote {
+                depth: depth.min(6),
+                words: words::count(lines as u64, "quoted line", "quoted lines"),
+                pieces: linked(web, &text),
+            },
+            text::Block::Signature(text) => Block::Signature(linked(web, &text)),
+        })
+        .collect()
+}
+
+/// Finds addresses in a text. Each ends at white space, and before punctuation that belongs to the sentence.
+fn linked(web: &Web, text: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("http").filter(|_| pieces.len() < 5_000) {
+        let (before, found) = rest.split_at(at);
+        plain.push_str(before);
+        let end = found.find(|c: char| c.is_whitespace() || "<>\"`{}|\\^".contains(c)).unwrap_or(found.len());
+        let (word, after) = found.split_at(end);
+        let url = word.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '\'', '*']);
+        let is_link = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).is_some_and(|r| r.len() > 2);
+        match leave::path(web, url).filter(|_| is_link) {
+            Some(href) => {
+                if !plain.is_empty() {
+                    pieces.push(Piece::Text(std::mem::take(&mut plain)));
+                }
+                pieces.push(Piece::Link { href, shown: url.to_owned() });
+                plain.push_str(word.get(url.len()..).unwrap_or_default());
+            }
+            None => plain.push_str(word),
+        }
+        rest = after;
+    }
+    plain.push_str(rest);
+    if !plain.is_empty() {
+        pieces.push(Piece::Text(plain));
+    }
+    pieces
+}

@@ -1,0 +1,33 @@
+//! Every door of the browser on one page.
+
+use super::{Web, api, content, events, guard, leave, pages, static_files};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use std::sync::Arc;
+
+/// The largest form that is taken, in bytes: a message with 50 MB of attachments.
+const LARGEST_FORM: usize = 64 << 20;
+
+pub(super) fn router(web: Arc<Web>) -> Router {
+    Router::new()
+        .merge(pages::routes())
+        .merge(api::routes())
+        .route("/health", get(health))
+        .route("/events", get(events::events))
+        .route("/leave", get(leave::leave))
+        .route("/static/{name}", get(static_files::file))
+        .route("/content/{capability}/", get(content::by_bare_path))
+        .route("/content/{capability}/{*rest}", get(content::by_path))
+        .fallback(pages::nothing)
+        .layer(DefaultBodyLimit::max(LARGEST_FORM))
+        .layer(from_fn_with_state(Arc::clone(&web), guard::guard))
+        .with_state(web)
+}
+
+/// Whether the program answers, and whether the store is locked; nothing else.
+async fn health(State(web): State<Arc<Web>>) -> impl IntoResponse {
+    axum::Json(serde_json::json!({"status": "ok", "locked": web.vault.app().is_none()}))
+}
