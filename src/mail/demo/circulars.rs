@@ -66,18 +66,18 @@ fn newsletter(head: &'static str, text: &'static str, calendar: Calendar) -> Opt
     let mut facts = head.splitn(4, '|').map(str::trim);
     let key = facts.next()?;
     let design = design(key)?;
-    let days_ago = facts.next()?.parse().ok()?;
+    let days_ago = calendar.days_ago(facts.next()?)?;
     let when = facts.next()?;
     let (clock, is_trash) = when.strip_suffix(" trash").map_or((when, false), |clock| (clock, true));
     let subject = facts.next()?;
     let preheader = text.lines().find_map(|line| line.strip_prefix("> ")).unwrap_or_default();
     let items: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("* ")?.split_once(" | ")).collect();
-    let number = format!("{:05}", seed(subject) % 100_000);
+    let number = format!("{:05}", seed(text) % 100_000);
     let html = fill(design.page, subject, preheader, &number, &items).replace('\n', "\r\n");
     let plain: String =
         items.iter().map(|(head, text)| format!("{head}\n{}\n\n", without_tags(text))).collect();
     let plain = format!("{subject}\n\n{preheader}\n\n{plain}");
-    let id = format!("{number}.{days_ago}@{}", domain(design.address));
+    let id = format!("{number}@{}", domain(design.address));
     let body = match key {
         // Some send nothing but HTML.
         "energy" | "seeds" => Part::html(&html),
@@ -134,14 +134,14 @@ fn notices(head: &'static str, text: &'static str, calendar: Calendar) -> Vec<De
     rows.filter_map(|row| {
         let mut facts = row.split('|').map(str::trim);
         let (days_ago, clock) = facts.next()?.split_once(' ')?;
-        let days_ago: i64 = days_ago.parse().ok()?;
+        let days_ago = calendar.days_ago(days_ago)?;
         let (mut subject, mut text) = ((*subject).to_owned(), template.trim().to_owned());
         for (number, fact) in (1..).zip(facts) {
             let place = format!("{{{number}}}");
             subject = subject.replace(&place, fact);
             text = text.replace(&place, fact);
         }
-        let id = format!("{:08x}.{days_ago}@{}", seed(row), domain(address));
+        let id = format!("{:08x}@{}", seed(row), domain(address));
         let fields = vec![("Auto-Submitted", "auto-generated".to_owned())];
         let body = Part::plain(&wrap(&text, false), UTF_8, false);
         let mut message = circular(name, address, &subject, &id, calendar.at(days_ago, clock)?, fields, body);

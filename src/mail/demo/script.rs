@@ -1,6 +1,6 @@
 //! The small format of the conversations beside this file.
 //!
-//! `== subject` opens a thread, `@ slug | days ago | options` places it, `-- who > to, to / cc | day clock | options` opens a
+//! `== subject` opens a thread, `@ slug | days ago or a day of the year | options` places it, `-- who > to, to / cc | day clock | options` opens a
 //! message whose text follows; `day` counts from the thread's beginning.
 
 /// A conversation.
@@ -8,8 +8,8 @@
 pub(super) struct Thread {
     pub(super) subject: &'static str,
     pub(super) slug: &'static str,
-    /// How many days ago it began.
-    pub(super) days_ago: i64,
+    /// When it began, as [`super::time::Calendar::days_ago`] reads it.
+    pub(super) began: &'static str,
     pub(super) options: Options,
     pub(super) entries: Vec<Entry>,
 }
@@ -63,10 +63,10 @@ pub(super) fn threads(file: &'static str) -> impl Iterator<Item = Thread> {
         let (place, _) = rest.split_once('\n')?;
         let mut place = place.strip_prefix("@ ")?.split('|').map(str::trim);
         let slug = place.next()?;
-        let days_ago = place.next()?.parse().unwrap_or(0);
+        let began = place.next()?;
         let options = Options::parse(place.next().unwrap_or_default());
         let entries = split_at_marks(rest, "-- ").filter_map(|(head, text)| entry(head, text)).collect();
-        Some(Thread { subject, slug, days_ago, options, entries })
+        Some(Thread { subject, slug, began, options, entries })
     })
 }
 

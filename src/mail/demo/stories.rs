@@ -79,7 +79,7 @@ fn write(
     calendar: Calendar,
 ) -> Option<Written> {
     let options = &entry.options;
-    let days_ago = thread.days_ago - entry.day;
+    let days_ago = calendar.days_ago(thread.began)? - entry.day;
     let mut at = calendar.at(days_ago, entry.clock)?;
     let id = format!("{:08x}.{number}.{}@{}", seed(thread.slug), seed(entry.text) % 10_000, from.domain());
     if !entry.clock.starts_with("now") {

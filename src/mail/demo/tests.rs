@@ -43,7 +43,7 @@ fn there_is_enough_of_everything() {
         "format=flowed",
         ".pdf.exe",
         "iso-2022-jp",
-        "koi8-r",
+        "charset=koi8-r",
         "windows-1252",
         "gb18030",
         "quoted-printable",
@@ -151,7 +151,8 @@ fn nobody_real_is_named() {
 
 #[test]
 fn all_mail_is_to_or_from_robin_and_of_the_last_two_years() {
-    for now in [NOW, NOW + 3600, NOW - 5 * 3600, 0] {
+    let around_the_year = (0..12).map(|month| NOW + month * 2_629_746);
+    for now in around_the_year.chain([NOW + 3600, NOW - 5 * 3600, 0]) {
         for message in messages(now) {
             let fields = header(&message);
             let people =
@@ -166,4 +167,23 @@ fn all_mail_is_to_or_from_robin_and_of_the_last_two_years() {
         }
     }
     assert_eq!(messages(NOW), messages(NOW));
+}
+
+#[test]
+fn days_of_the_year_are_those_last_gone_by() {
+    // 2024-05-17, after nine in the evening.
+    let calendar = Calendar::new(NOW);
+    let cases = [
+        ("412", 412),
+        ("05-17", 0),
+        ("05-18", 365),
+        ("05-16", 1),
+        ("05-16-1y", 367),
+        ("05-16/90", 367),
+        ("05-16/90+7", 360),
+    ];
+    for (when, days) in cases {
+        assert_eq!(calendar.days_ago(when), Some(days), "{when}");
+    }
+    assert_eq!(calendar.days_ago("13-40"), None);
 }

@@ -1,6 +1,7 @@
 //! When sample messages were written: days before now, at a time of day.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::Offset;
 
 const DAY: i64 = 86_400;
@@ -17,6 +18,27 @@ pub(super) struct Calendar {
 impl Calendar {
     pub(super) fn new(now: i64) -> Self {
         Self { now, today: now.saturating_sub(EVENING).div_euclid(DAY).saturating_mul(DAY) }
+    }
+
+    /// How many days ago `412` was, or a day of the year: `10-08` is the last eighth of October, `10-08-1y` the one before,
+    /// `10-08/90+7` the last that is at least 90 days ago and then seven days on.
+    pub(super) fn days_ago(self, when: &str) -> Option<i64> {
+        if let Ok(days) = when.parse() {
+            return Some(days);
+        }
+        let (when, later) = when.split_once('+').unwrap_or((when, "0"));
+        let (when, margin) = when.split_once('/').unwrap_or((when, "0"));
+        let (when, years_more) = when.strip_suffix("-1y").map_or((when, 0), |when| (when, 1));
+        let (month, day) = when.split_once('-')?;
+        let (month, day): (i8, i8) = (month.parse().ok()?, day.parse().ok()?);
+        let margin: i64 = margin.parse().ok()?;
+        let today = Offset::UTC.to_datetime(Timestamp::from_second(self.today).ok()?).date();
+        let days_since = |years: i16| {
+            let date = Date::new(today.year() - years, month, day).ok()?;
+            Some(i64::from(today.since(date).ok()?.get_days()))
+        };
+        let last = (0..3).find(|years| days_since(*years).is_some_and(|days| days >= margin))?;
+        Some(days_since(last + years_more)? - later.parse::<i64>().ok()?)
     }
 
     /// `days` ago at `clock` (`19:40`), or `now-12m`, whatever `days` says.
