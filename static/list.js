@@ -107,27 +107,16 @@ async function refresh() {
   showPicked();
 }
 
-/** Asks once more within the button itself. */
-function sure(button) {
-  if (button.dataset.asked) return true;
-  button.dataset.asked = '1';
-  const label = button.querySelector('span') ?? button;
-  const words = label.textContent;
-  label.textContent = 'Yes, for ever';
-  setTimeout(() => { delete button.dataset.asked; label.textContent = words; }, 4000);
-  return false;
-}
-
 document.addEventListener('submit', (event) => {
   const form = event.target;
   const action = event.submitter?.value;
   if (form.getAttribute('action') !== '/actions') return;
-  if (action === 'destroy' && !sure(event.submitter)) return event.preventDefault();
   if (!list || form.querySelector('[name="all_found"]')?.checked) return;
   event.preventDefault();
   const row = form.closest('.row');
   const tag = form.elements.tag?.value.trim();
   if ((action === 'tag' || action === 'untag') && !tag) return form.elements.tag.focus();
+  for (const menu of form.querySelectorAll('.menu')) menu.open = false;
   act(action, row ? [row] : picked(), tag ? { tag } : {});
 });
 
@@ -151,11 +140,18 @@ function listKey(key, shift) {
   else if (key === '*') selectAll();
   else if (key === 's' && affected[0]) act(toggles(affected[0], 'star', 'unstar', 'starred'), affected);
   else if (key === 'U' && affected[0]) act('unread', affected);
-  else if (key === 'l' && affected[0]) { boxOf(affected[0]).checked = true; showPicked(); document.getElementById('bulk-tag').focus(); }
+  else if (key === 'l' && affected[0]) openTags(affected[0]);
   else if (simple && affected[0]) act(simple, affected);
   else if (key === 'u') location.assign('/');
   else return false;
   return true;
+}
+
+function openTags(row) {
+  boxOf(row).checked = true;
+  showPicked();
+  document.querySelector('[data-tag-menu]').open = true;
+  document.getElementById('bulk-tag').focus();
 }
 
 function selectAll() {

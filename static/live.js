@@ -26,6 +26,7 @@ const changed = () => document.dispatchEvent(new CustomEvent('mailkeep:changed')
 function listen() {
   const news = new EventSource('/events');
   let wasLost = false;
+  let patience = 0;
   const onState = (ok) => (event) => showState(words(event).words, ok);
   news.addEventListener('progress', onState(true));
   news.addEventListener('trouble', onState(false));
@@ -39,12 +40,18 @@ function listen() {
     });
   }
   news.addEventListener('open', () => {
+    clearTimeout(patience);
+    patience = 0;
     if (wasLost) { changed(); showState('Connected again', true); }
     wasLost = false;
   });
   news.addEventListener('error', () => {
-    if (!wasLost) showState('Mailkeep does not answer. Trying again.', false);
-    wasLost = true;
+    // A short break is nobody's business.
+    patience ||= setTimeout(() => {
+      wasLost = true;
+      showState('Mailkeep does not answer. Trying again.', false);
+      if (news.readyState === EventSource.CLOSED) setTimeout(listen, 10000);
+    }, 6000);
   });
   // A page that is put aside for "back" must not hold a connection.
   addEventListener('pagehide', () => news.close());

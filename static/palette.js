@@ -17,7 +17,7 @@ function everything() {
     found.push({ words: tag ? `Tag: ${tag}` : words, hint: link.dataset.go ? `g ${link.dataset.go}` : '', run: () => link.click() });
   }
   found.push({ words: 'Status', hint: '', run: () => location.assign('/status') });
-  const deeds = '.toolbar [data-key], .message:last-of-type .message-acts [data-key], .bulk .acts button';
+  const deeds = '.toolbar [data-key], .message:last-of-type .message-acts [data-key], .bulk .acts > button';
   for (const deed of document.querySelectorAll(deeds)) {
     if (deed.closest('.bulk') && !document.querySelector('#rows input:checked')) continue;
     found.push({ words: deed.textContent.trim(), hint: deed.dataset.key ?? '', run: () => deed.click() });

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod compose;
+pub mod demo;
 pub mod html;
 pub mod ids;
 pub mod mbox;

@@ -1,6 +1,13 @@
 //! How bytes leave and arrive: the one door to the outside.
 
+pub mod address_guard;
 pub mod autoconfig;
 pub mod dialer;
+mod http;
 pub mod imap;
+pub mod log;
 pub mod smtp;
+mod wire;
+
+#[cfg(test)]
+mod test_server;

@@ -57,7 +57,8 @@ pub(super) fn write(tree: &Tree, css: &str, dark: bool, dark_css: &str) -> Strin
     }
     text.push_str("</head>");
     push_body(&mut text, tree);
-    text.push_str("</html>\n");
+    // No line end: the parser would put it into the body.
+    text.push_str("</html>");
     text
 }
 

@@ -209,6 +209,8 @@ struct Writer {
     /// Whether the row's current line has come through its cells without a break.
     in_row: bool,
     quotes: usize,
+    /// How deep the line before was quoted.
+    quotes_before: usize,
     indents: Vec<String>,
     /// The mark of a list's item that has no words yet.
     pending: Option<String>,
@@ -232,7 +234,7 @@ impl Writer {
 
     fn word(&mut self, word: &str) {
         let clean: std::borrow::Cow<'_, str> = if word.chars().any(is_filler) {
-            word.chars().filter(|c| !is_filler(*c)).map(|c| if c == '\u{a0}' { ' ' } else { c }).collect::<String>().into()
+            word.chars().filter(|c| *c == '\u{a0}' || !is_filler(*c)).map(|c| if c == '\u{a0}' { ' ' } else { c }).collect::<String>().into()
         } else {
             word.into()
         };
@@ -268,9 +270,9 @@ impl Writer {
         } else if self.breaks > 0 {
             for number in 0..self.breaks {
                 self.out.push('\n');
-                let blank_quoted = number + 1 < self.breaks && self.quotes > 0;
-                if blank_quoted {
-                    let marks = ">".repeat(self.quotes.min(MAX_MARKS));
+                // A blank line between two lines of a quote belongs to it.
+                if number + 1 < self.breaks {
+                    let marks = ">".repeat(self.quotes.min(self.quotes_before).min(MAX_MARKS));
                     self.push(&marks);
                 }
             }
@@ -283,6 +285,7 @@ impl Writer {
         }
         self.space = false;
         self.gap = false;
+        self.quotes_before = self.quotes;
     }
 
     fn prefix(&mut self) {

@@ -7,7 +7,7 @@ use roaring::RoaringBitmap;
 use std::fmt;
 use std::sync::Arc;
 use tantivy::index::{InvertedIndexReader, SegmentReader};
-use tantivy::postings::{Postings, SegmentPostings, TermInfo};
+use tantivy::postings::{BlockSegmentPostings, Postings, SegmentPostings, TermInfo};
 use tantivy::query::{
     BitSetDocSet, ConstScorer, EmptyScorer, EnableScoring, Explanation, Query, Scorer, Weight,
 };
@@ -137,10 +137,17 @@ fn for_each_term(
 
 fn with_prefix(reader: &SegmentReader, field: Field, prefix: &str) -> tantivy::Result<Option<BitSet>> {
     let index = reader.inverted_index(field)?;
-    let mut found = None;
+    let mut found: Option<BitSet> = None;
+    let mut reused: Option<BlockSegmentPostings> = None;
     for_each_term(&index, prefix, |term| {
         let found = found.get_or_insert_with(|| BitSet::with_max_value(reader.max_doc()));
-        let mut postings = index.read_block_postings_from_terminfo(term, IndexRecordOption::Basic)?;
+        let postings = match &mut reused {
+            Some(postings) => {
+                index.reset_block_postings_from_terminfo(term, postings)?;
+                postings
+            }
+            None => reused.insert(index.read_block_postings_from_terminfo(term, IndexRecordOption::Basic)?),
+        };
         while !postings.docs().is_empty() {
             for doc in postings.docs() {
                 found.insert(*doc);
@@ -170,25 +177,42 @@ fn with_phrase(
     if candidates.is_empty() {
         return Ok(None);
     }
+    let mut found = BitSet::with_max_value(reader.max_doc());
     let mut positions = Vec::new();
     for_each_term(&index, prefix, |term| {
-        let mut postings =
-            index.read_postings_from_terminfo(term, IndexRecordOption::WithFreqsAndPositions)?;
-        for candidate in candidates.iter_mut().filter(|candidate| !candidate.is_found) {
-            if postings.doc() > candidate.doc {
-                continue;
+        let mut postings = index.read_postings_from_terminfo(term, IndexRecordOption::WithFreqsAndPositions)?;
+        let mut has_one = |candidate: &Candidate, postings: &mut SegmentPostings| {
+            postings.positions(&mut positions);
+            let fits = positions.iter().any(|at| candidate.ends.binary_search(at).is_ok());
+            if fits {
+                found.insert(candidate.doc);
             }
-            if postings.seek(candidate.doc) == candidate.doc {
-                postings.positions(&mut positions);
-                candidate.is_found = positions.iter().any(|at| candidate.ends.binary_search(at).is_ok());
+            fits
+        };
+        // Whichever is fewer leads: the documents of the term, or those that are still undecided.
+        if (term.doc_freq as usize) < candidates.len() {
+            while postings.doc() != TERMINATED {
+                if let Ok(at) = candidates.binary_search_by_key(&postings.doc(), |candidate| candidate.doc)
+                    && let Some(candidate) = candidates.get_mut(at)
+                    && !candidate.is_found
+                {
+                    candidate.is_found = has_one(candidate, &mut postings);
+                }
+                postings.advance();
             }
+        } else {
+            candidates.retain(|candidate| {
+                if candidate.is_found {
+                    return false;
+                }
+                if postings.doc() < candidate.doc {
+                    postings.seek(candidate.doc);
+                }
+                postings.doc() != candidate.doc || !has_one(candidate, &mut postings)
+            });
         }
         Ok(())
     })?;
-    let mut found = BitSet::with_max_value(reader.max_doc());
-    for candidate in candidates.iter().filter(|candidate| candidate.is_found) {
-        found.insert(candidate.doc);
-    }
     Ok(Some(found))
 }
 

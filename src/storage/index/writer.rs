@@ -161,13 +161,12 @@ impl Writer {
 
     /// After a failure, goes back to the last commit, so that the next call finds a working writer.
     fn or_back(&mut self, result: tantivy::Result<()>) -> Result<(), IndexError> {
-        let Err(failure) = result else { return Ok(()) };
+        let Err(mut failure) = result else { return Ok(()) };
         // The thread that failed says why only when it is waited for.
-        let mut failure = failure;
-        if let Some(mut writer) = self.open.take() {
-            if let Err(reason) = writer.prepare_commit().map(drop) {
-                failure = reason;
-            }
+        if let Some(mut writer) = self.open.take()
+            && let Err(reason) = writer.prepare_commit().map(drop)
+        {
+            failure = reason;
         }
         self.added = self.committed;
         self.is_changed = false;

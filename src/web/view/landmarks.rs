@@ -3,307 +3,16 @@
 
 use askama::Template;
 
-use super::sample::{
-    HOSTILE, account_form, composer, framed, message, person, rows, shell, text, thread,
-};
-use super::*;
+use super::gallery::pages;
+use super::sample::{rows, shell};
+use super::{RowsPart, Spot};
 
-/// A page by its name, as it is sent.
-struct Page {
-    name: &'static str,
-    html: String,
-    /// Whether it has navigation and search.
-    whole: bool,
-}
-
-fn whole(name: &'static str, page: &impl Template) -> Page {
-    Page { name, html: page.render().unwrap(), whole: true }
-}
-
-fn bare(name: &'static str, page: &impl Template) -> Page {
-    Page { name, html: page.render().unwrap(), whole: false }
-}
-
-fn pages() -> Vec<Page> {
-    let mut all = lists();
-    all.extend(reading());
-    all.extend(doors());
-    all.extend(rest());
-    all
-}
-
-fn lists() -> Vec<Page> {
-    let inbox = ListPage { shell: shell("Inbox", Spot::Inbox, "/", "in:inbox"), heading: "Inbox".into(), list: rows() };
-    let mut bars = inbox.clone();
-    bars.shell.undo = Some(Undo { words: "3 messages archived.".into(), token: "u1".into() });
-    bars.shell.sent = Some(Sent { id: "o1".into(), seconds: 10 });
-    bars.shell.notice = Some(Notice { words: HOSTILE.into(), trouble: true });
-    bars.shell.state =
-        NetState { words: "Could not reach mail.example.org for 12 minutes. Trying again at 14:05.".into(), ok: false, busy: false };
-    let mut found = rows();
-    for row in &mut found.rows {
-        row.place = "Archive".into();
-        row.snippet = vec![Piece::Text("… and the dwarf ".into()), Piece::Hit("beans".into()), Piece::Text(" by the wall".into())];
-    }
-    found.in_inbox = false;
-    let search =
-        ListPage { shell: shell("Search", Spot::Elsewhere, "/search?q=beans", "beans"), heading: "Search".into(), list: found };
-    let empty = ListPage {
-        shell: shell("Inbox", Spot::Inbox, "/", "in:inbox"),
-        heading: "Inbox".into(),
-        list: Rows {
-            empty: Empty {
-                words: "Nothing in the inbox.".into(),
-                hint: "New mail shows up here by itself. What you archived is found by searching.".into(),
-                action: Some(("Look in the archive".into(), "/search?q=in:archive".into())),
-            },
-            ..Rows::default()
-        },
-    };
-    let trouble = ListPage {
-        shell: shell("Search", Spot::Elsewhere, "/search", "from:anna (peas OR"),
-        heading: "Search".into(),
-        list: Rows {
-            trouble: Some(QueryTrouble {
-                words: "This parenthesis is never closed.".into(),
-                before: "from:anna ".into(),
-                at: "(".into(),
-                after: "peas OR".into(),
-            }),
-            ..Rows::default()
-        },
-    };
-    let mut trash = inbox.clone();
-    trash.heading = "Trash".into();
-    (trash.list.in_inbox, trash.list.in_trash) = (false, true);
-    let mut spam = inbox.clone();
-    (spam.list.in_inbox, spam.list.in_spam) = (false, true);
-    vec![
-        whole("inbox", &inbox),
-        whole("bars", &bars),
-        whole("search", &search),
-        whole("empty", &empty),
-        whole("trouble", &trouble),
-        whole("trash", &trash),
-        whole("spam", &spam),
-    ]
-}
-
-fn reading() -> Vec<Page> {
-    let hostile = MessageView {
-        from: person(HOSTILE, HOSTILE),
-        snippet: HOSTILE.into(),
-        body: Body::Text(vec![
-            Block::Text(vec![Piece::Link { href: HOSTILE.into(), shown: HOSTILE.into() }, Piece::Hit(HOSTILE.into())]),
-            Block::Quote { depth: 2, words: HOSTILE.into(), pieces: text(HOSTILE) },
-            Block::Signature(text(HOSTILE)),
-        ]),
-        ..message("h1")
-    };
-    let page = |name, subject: &str, message| {
-        let page = MessagePage {
-            shell: shell(subject, Spot::Elsewhere, "/messages/m1", ""),
-            subject: subject.into(),
-            thread: Some("/threads/t00".into()),
-            thread_count: 5,
-            message,
-        };
-        whole(name, &page)
-    };
-    let mut writing = ComposePage {
-        shell: shell("New message", Spot::Drafts, "/compose", ""),
-        heading: "New message".into(),
-        composer: composer(false),
-    };
-    let compose = whole("compose", &writing);
-    writing.composer.trouble = "“bob@” is not an address. Nothing was sent; the draft is kept.".into();
-    writing.composer.body = format!("</textarea>{HOSTILE}");
-    writing.composer.to = HOSTILE.into();
-    vec![
-        whole("thread", &thread()),
-        page("message", "Rust Weekly 612", framed("m5")),
-        page("hostile", HOSTILE, hostile),
-        compose,
-        whole("compose-trouble", &writing),
-    ]
-}
-
-fn doors() -> Vec<Page> {
-    let csrf = || "c2FtcGxl".to_owned();
-    let wrong = Some(Notice { words: "That is not the passphrase.".into(), trouble: true });
-    let refused = AccountForm {
-        trouble: "imap.example.org refused the password for alice@example.org: “authentication failed”.".into(),
-        ..account_form()
-    };
-    vec![
-        bare("unlock", &UnlockPage { csrf: csrf(), ..UnlockPage::default() }),
-        bare("unlock-wrong", &UnlockPage { csrf: csrf(), notice: wrong, ..UnlockPage::default() }),
-        bare("setup-1", &SetupPassphrase { csrf: csrf(), asks_code: true, ..SetupPassphrase::default() }),
-        bare("setup-2", &SetupAccount { csrf: csrf(), form: AccountForm::default(), ..SetupAccount::default() }),
-        bare("setup-2-open", &SetupAccount { csrf: csrf(), form: refused, ..SetupAccount::default() }),
-        bare("setup-3", &SetupPrivacy { csrf: csrf(), ..SetupPrivacy::default() }),
-        bare(
-            "setup-4",
-            &SetupDone {
-                csrf: csrf(),
-                address: "alice@example.org".into(),
-                words: "1,204 of 18,220 messages are here, about four minutes to go.".into(),
-                arrived: 1204,
-                expected: 18220,
-                ..SetupDone::default()
-            },
-        ),
-        bare(
-            "leave",
-            &LeavePage {
-                href: "https://garden.example/swap/2025?list=spring".into(),
-                before: "https://".into(),
-                host: "garden.example".into(),
-                after: "/swap/2025?list=spring".into(),
-                caution: "The message showed another address: bank.example.".into(),
-                ..LeavePage::default()
-            },
-        ),
-        bare(
-            "error",
-            &ErrorPage {
-                status: 404,
-                heading: "Nothing is here".into(),
-                words: "The message may have been deleted for ever, or the address is mistyped.".into(),
-                action: Some(("Go to the inbox".into(), "/".into())),
-                ..ErrorPage::default()
-            },
-        ),
-    ]
-}
-
-fn outbox() -> OutboxPage {
-    let put_off = Entry {
-        id: "o1".into(),
-        href: "/messages/o1".into(),
-        subject: "Re: Saturday, and the boat".into(),
-        to_words: "to Bob Marlow and defer@lab.example".into(),
-        state_words: "Put off by the server.".into(),
-        state: "queued",
-        attempts_words: "4 attempts. Trying again at 14:05.".into(),
-        date_words: "since 11:40".into(),
-        date_iso: "2025-03-03T11:40:00Z".into(),
-        recipients: vec![
-            Recipient { address: "bob@example.net".into(), state_words: "Accepted".into(), ..Recipient::default() },
-            Recipient {
-                address: "defer@lab.example".into(),
-                state_words: "Put off".into(),
-                reply: format!("451 4.7.1 {HOSTILE} come back later"),
-                trouble: true,
-            },
-        ],
-        can_retry: true,
-        can_cancel: true,
-    };
-    let sent = Entry {
-        id: "o2".into(),
-        subject: String::new(),
-        state: "sent",
-        state_words: "Sent.".into(),
-        recipients: vec![],
-        attempts_words: String::new(),
-        can_retry: false,
-        can_cancel: false,
-        ..put_off.clone()
-    };
-    OutboxPage { shell: shell("Outbox", Spot::Outbox, "/outbox", ""), open: vec![put_off], ended: vec![sent] }
-}
-
-fn settings() -> SettingsPage {
-    let account = AccountView {
-        address: "alice@example.org".into(),
-        name: "Alice".into(),
-        imap_words: "imap.example.org, port 993, TLS".into(),
-        smtp_words: "smtp.example.org, port 465, TLS".into(),
-        state_words: "18,220 messages, up to date since 12:04.".into(),
-        ok: true,
-    };
-    let refused = AccountView {
-        address: "alice@work.example".into(),
-        state_words: "mail.work.example refused the password 20 minutes ago. Nothing is lost; what you send waits.".into(),
-        ok: false,
-        ..account.clone()
-    };
-    SettingsPage {
-        shell: shell("Settings", Spot::Settings, "/settings", ""),
-        accounts: vec![account, refused],
-        form: AccountForm { in_settings: true, ..AccountForm::default() },
-        signature: "Alice\n</textarea><script>".into(),
-        passphrase_trouble: String::new(),
-        token_trouble: String::new(),
-        tokens: vec![TokenView {
-            name: "backup script".into(),
-            scope: "read".into(),
-            used_words: "made 3 Mar, last used yesterday".into(),
-        }],
-        new_token: Some(NewToken { name: "phone".into(), token: "mk_4x7q2m9f8w3k6t1z5r0n8v2c7b4j9h6d".into() }),
-    }
-}
-
-fn status() -> StatusPage {
-    let task = |name: &str, words: &str, ok, progress| Task { name: name.into(), words: words.into(), ok, progress };
-    let fact = |name: &str, value: &str, note: &str| Fact { name: name.into(), value: value.into(), note: note.into() };
-    StatusPage {
-        shell: shell("Status", Spot::Status, "/status", ""),
-        words: "One account cannot be reached. Everything else is well.".into(),
-        ok: false,
-        accounts: vec![
-            task("alice@example.org", "Fetching mail, 1,204 of 18,220, about four minutes to go.", true, Some((1204, 18220))),
-            task("alice@work.example", "Could not reach mail.work.example for 12 minutes. Trying again at 14:05.", false, None),
-        ],
-        facts: vec![
-            fact("Messages", "18,220", "in 9,120 threads"),
-            fact("On disk", "1.2 GB", "0.61 of their size on the server"),
-            fact("Waiting to go out", "2", ""),
-            fact("Changes not yet on the server", "3", ""),
-        ],
-        tasks: vec![task("Sending", "Idle. Next attempt at 14:05.", true, None), task("Index", "Up to date.", true, None)],
-        version: "0.1.0".into(),
-    }
-}
-
-fn rest() -> Vec<Page> {
-    let contact = |name: &str, address: &str, initials: &str, hue| Contact {
-        name: name.into(),
-        address: address.into(),
-        initials: initials.into(),
-        hue,
-        count_words: "41 messages".into(),
-        date_words: "3 Mar".into(),
-        date_iso: "2025-03-03T12:04:00Z".into(),
-    };
-    let contacts = ContactsPage {
-        shell: shell("Contacts", Spot::Contacts, "/contacts", ""),
-        contacts: vec![
-            contact("Anna Berg", "anna@berg.example", "AB", 0),
-            contact("", "library@town.example", "L", 5),
-            contact("Dr. Maximilian Alexander von Hohenstaufen-Wittelsbach", "maximilian.alexander.von.hohenstaufen@narrow-gauge-railways.example", "MH", 3),
-            contact("דוד לוי", "david@levi.example", "דל", 8),
-        ],
-        count_words: "4 people".into(),
-        newer: None,
-        older: None,
-    };
-    vec![
-        whole("outbox", &outbox()),
-        whole("settings", &settings()),
-        whole("status", &status()),
-        whole("contacts", &contacts),
-        whole("keyboard", &KeyboardPage { shell: shell("Keys", Spot::Elsewhere, "/keyboard", "") }),
-    ]
-}
-
-/// The opening tags called `name`, each as written.
+/// What stands in each opening tag called `name`.
 fn opening<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
-    let start = format!("<{name}");
-    html.match_indices(&start)
-        .filter(|(at, _)| html[at + start.len()..].starts_with([' ', '>', '\n']))
-        .map(|(at, _)| &html[at..at + html[at..].find('>').unwrap()])
+    html.split(&format!("<{name}"))
+        .skip(1)
+        .filter(|rest| rest.starts_with([' ', '>', '\n']))
+        .map(|rest| rest.split('>').next().unwrap())
         .collect()
 }
 
@@ -348,7 +57,10 @@ fn message_html_only_ever_sits_in_a_sandboxed_frame() {
 #[test]
 fn the_door_has_one_field_and_one_button() {
     for page in pages().iter().filter(|page| page.name.starts_with("unlock")) {
-        let passwords = opening(&page.html, "input").iter().filter(|tag| attribute(tag, "type") == Some("password")).count();
+        let passwords = opening(&page.html, "input")
+            .iter()
+            .filter(|tag| attribute(tag, "type") == Some("password"))
+            .count();
         assert_eq!((passwords, opening(&page.html, "button").len()), (1, 1), "{}", page.name);
     }
 }
@@ -392,9 +104,10 @@ fn every_field_has_a_label() {
         let fields = ["input", "select", "textarea"].map(|name| opening(&page.html, name)).concat();
         for field in fields.iter().filter(|tag| attribute(tag, "type") != Some("hidden")) {
             let by_id = attribute(field, "id").is_some_and(|id| page.html.contains(&format!("for=\"{id}\"")));
-            let place = page.html.find(field).unwrap();
-            let before = &page.html[..place];
-            let within = before.rfind("<label").is_some_and(|open| before.rfind("</label").is_none_or(|close| close < open));
+            let before = page.html.split_once(field).unwrap().0;
+            let within = before
+                .rfind("<label")
+                .is_some_and(|open| before.rfind("</label").is_none_or(|close| close < open));
             assert!(by_id || within || field.contains("aria-label="), "{}: {field}", page.name);
         }
     }

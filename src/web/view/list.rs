@@ -46,8 +46,6 @@ pub struct Rows {
     pub empty: Empty,
     /// Set when the query could not be understood.
     pub trouble: Option<QueryTrouble>,
-    /// The owner's tags, to choose from.
-    pub tags: Vec<String>,
     /// Whether these lie in the trash: they can be deleted for ever.
     pub in_trash: bool,
     /// Whether these lie in spam: they can be declared good.

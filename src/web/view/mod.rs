@@ -14,6 +14,8 @@ mod status;
 mod thread;
 
 #[cfg(test)]
+mod gallery;
+#[cfg(test)]
 mod landmarks;
 #[cfg(test)]
 mod sample;
@@ -25,7 +27,7 @@ pub use plain::{Contact, ContactsPage, ErrorPage, KeyboardPage, LeavePage};
 pub use settings::{AccountView, NewToken, SettingsPage, TokenView};
 pub use setup::{AccountForm, SetupAccount, SetupDone, SetupPassphrase, SetupPrivacy, UnlockPage};
 pub use shell::{
-    Counts, Density, Found, Nav, NetState, Notice, Place, Sent, Shell, Spot, Tag, Theme, Undo, encoded, grouped,
+    Counts, Density, Nav, NetState, Notice, Place, Sent, Shell, Spot, Tag, Theme, Undo, encoded, grouped,
 };
 pub use status::{Fact, StatusPage, Task};
 pub use thread::{Attachment, Block, Body, MessagePage, MessageView, Person, Piece, ThreadPage, Trust};

@@ -23,7 +23,7 @@ pub(super) fn shell(title: &str, spot: Spot, here: &str, query: &str) -> Shell {
         here: here.into(),
         query: query.into(),
         nav: Nav::new(spot, counts, tags()),
-        state: NetState { words: "Up to date, 12:04".into(), ok: true, busy: false },
+        state: NetState { words: "Up to date, 12:04".into(), ok: true },
         ..Shell::default()
     }
 }
@@ -31,20 +31,100 @@ pub(super) fn shell(title: &str, spot: Spot, here: &str, query: &str) -> Shell {
 struct Line(&'static str, &'static str, &'static str, &'static str, u64, &'static str, &'static str);
 
 const LINES: &[Line] = &[
-    Line("Anna Berg, me", "AB", "Seeds for the spring", "I have kept two bags of the early peas for you, and the dwarf beans that did so well by the wall last year.", 4, "12:04", "ugs"),
-    Line("Bob Marlow", "BM", "Re: Saturday, and the boat", "The tide is at ten past nine, so come before that and bring the long rope.", 2, "11:40", "u"),
-    Line("Rust Weekly", "RW", "Rust Weekly 612: a new trait solver, and what it costs", "This week: the trait solver lands in nightly, a walk through the borrow checker by examples.", 1, "09:15", "ur"),
-    Line("Carol Okafor", "CO", "Invoice 2025-0417", "Please find the invoice for the roof attached. Payment within thirty days is fine.", 1, "08:02", "ac"),
-    Line("Dr. Maximilian Alexander von Hohenstaufen-Wittelsbach, Secretary", "MH", "Minutes of the annual general meeting of the society for the preservation of narrow-gauge railways in the lower valley, with corrections", "Dear members, herewith the minutes as amended by the committee.", 17, "Yesterday", "a"),
+    Line(
+        "Anna Berg, me",
+        "AB",
+        "Seeds for the spring",
+        "I have kept two bags of the early peas for you, and the dwarf beans that did so well by the wall last year.",
+        4,
+        "12:04",
+        "ugs",
+    ),
+    Line(
+        "Bob Marlow",
+        "BM",
+        "Re: Saturday, and the boat",
+        "The tide is at ten past nine, so come before that and bring the long rope.",
+        2,
+        "11:40",
+        "u",
+    ),
+    Line(
+        "Rust Weekly",
+        "RW",
+        "Rust Weekly 612: a new trait solver, and what it costs",
+        "This week: the trait solver lands in nightly, a walk through the borrow checker by examples.",
+        1,
+        "09:15",
+        "ur",
+    ),
+    Line(
+        "Carol Okafor",
+        "CO",
+        "Invoice 2025-0417",
+        "Please find the invoice for the roof attached. Payment within thirty days is fine.",
+        1,
+        "08:02",
+        "ac",
+    ),
+    Line(
+        "Dr. Maximilian Alexander von Hohenstaufen-Wittelsbach, Secretary",
+        "MH",
+        "Minutes of the annual general meeting of the society for the preservation of narrow-gauge railways in the lower valley, with corrections",
+        "Dear members, herewith the minutes as amended by the committee.",
+        17,
+        "Yesterday",
+        "a",
+    ),
     Line("דוד לוי", "דל", "פגישה ביום שלישי בבוקר", "שלום, האם נוכל להיפגש בשעה תשע?", 1, "Yesterday", "h"),
-    Line("library@town.example", "L", "Two books are due on Friday", "“The Summer Book” and “Moominvalley in November” can be renewed once more.", 1, "Tue", ""),
+    Line(
+        "library@town.example",
+        "L",
+        "Two books are due on Friday",
+        "“The Summer Book” and “Moominvalley in November” can be renewed once more.",
+        1,
+        "Tue",
+        "",
+    ),
     Line("Mara Lindqvist, Tom", "ML", "", "sent from my phone", 3, "Tue", "p"),
-    Line("山田太郎", "山", "会議の議事録をお送りします", "お世話になっております。先日の会議の議事録を添付いたします。", 1, "Mon", "c"),
-    Line("Bank of Example", "BE", "Your statement is ready", "Sign in as usual to read it. We never send links in mail.", 1, "Mon", "t"),
+    Line(
+        "山田太郎",
+        "山",
+        "会議の議事録をお送りします",
+        "お世話になっております。先日の会議の議事録を添付いたします。",
+        1,
+        "Mon",
+        "c",
+    ),
+    Line(
+        "Bank of Example",
+        "BE",
+        "Your statement is ready",
+        "Sign in as usual to read it. We never send links in mail.",
+        1,
+        "Mon",
+        "t",
+    ),
     Line("Eve", "E", HOSTILE, HOSTILE, 1, "3 Mar", "x"),
     Line("Frank, me", "F", "Keys for the shed", "Under the third pot. Not the blue one.", 6, "2 Mar", "gs"),
-    Line("Priya Raman", "PR", "Draft of chapter four", "I rewrote the opening twice and am now back at the first one; tell me honestly.", 2, "28 Feb", "cp"),
-    Line("Town Council", "TC", "Works on Mill Lane from 10 to 14 March", "Access for residents is kept at all times.", 1, "27 Feb", ""),
+    Line(
+        "Priya Raman",
+        "PR",
+        "Draft of chapter four",
+        "I rewrote the opening twice and am now back at the first one; tell me honestly.",
+        2,
+        "28 Feb",
+        "cp",
+    ),
+    Line(
+        "Town Council",
+        "TC",
+        "Works on Mill Lane from 10 to 14 March",
+        "Access for residents is kept at all times.",
+        1,
+        "27 Feb",
+        "",
+    ),
 ];
 
 /// The rows of an inbox.
@@ -88,7 +168,6 @@ pub(super) fn rows() -> Rows {
         newer: None,
         older: Some("/search?q=in:inbox&page=2".into()),
         in_inbox: true,
-        tags: tags().into_iter().map(|tag| tag.name).collect(),
         ..Rows::default()
     }
 }
@@ -145,8 +224,20 @@ pub(super) fn framed(id: &str) -> MessageView {
             Trust { icon: "key", words: "Same key since 3 Mar 2025".into(), caution: false },
         ],
         attachments: vec![
-            Attachment { name: "minutes, corrected.pdf".into(), kind: "PDF document".into(), size_words: "1.2 MB".into(), href: "http://cap.localhost:7677/1".into(), ..Attachment::default() },
-            Attachment { name: format!("{HOSTILE}.exe"), kind: "Windows program".into(), size_words: "48 kB".into(), risk_words: "Can run as a program on a computer.".into(), href: "http://cap.localhost:7677/2".into() },
+            Attachment {
+                name: "minutes, corrected.pdf".into(),
+                kind: "PDF document".into(),
+                size_words: "1.2 MB".into(),
+                href: "http://cap.localhost:7677/1".into(),
+                ..Attachment::default()
+            },
+            Attachment {
+                name: format!("{HOSTILE}.exe"),
+                kind: "Windows program".into(),
+                size_words: "48 kB".into(),
+                risk_words: "Can run as a program on a computer.".into(),
+                href: "http://cap.localhost:7677/2".into(),
+            },
         ],
         ..message(id)
     }
@@ -159,13 +250,29 @@ pub(super) fn composer(inline: bool) -> Composer {
         inline,
         full_href: if inline { "/compose?reply=m00".into() } else { String::new() },
         from: vec![
-            SenderChoice { address: "alice@example.org".into(), shown: "Alice <alice@example.org>".into(), chosen: true },
-            SenderChoice { address: "alice@work.example".into(), shown: "Alice Archer <alice@work.example>".into(), chosen: false },
+            SenderChoice {
+                address: "alice@example.org".into(),
+                shown: "Alice <alice@example.org>".into(),
+                chosen: true,
+            },
+            SenderChoice {
+                address: "alice@work.example".into(),
+                shown: "Alice Archer <alice@work.example>".into(),
+                chosen: false,
+            },
         ],
         to: "Anna Berg <anna@berg.example>, Bob Marlow <bob@example.net>".into(),
         subject: "Re: Seeds for the spring".into(),
-        body: if inline { String::new() } else { "Dear Anna,\n\nyes please to both. I can come on Wednesday.\n\nAlice\n".into() },
-        kept: if inline { vec![] } else { vec![Kept { n: 1, name: "bed by the wall.jpg".into(), size_words: "640 kB".into() }] },
+        body: if inline {
+            String::new()
+        } else {
+            "Dear Anna,\n\nyes please to both. I can come on Wednesday.\n\nAlice\n".into()
+        },
+        kept: if inline {
+            vec![]
+        } else {
+            vec![Kept { n: 1, name: "bed by the wall.jpg".into(), size_words: "640 kB".into() }]
+        },
         outcome: "Will go out readable by mail servers.".into(),
         saved_words: "Saved 12:04".into(),
         people: vec!["Carol Okafor <carol@example.com>".into()],
@@ -182,7 +289,8 @@ pub(super) fn thread() -> ThreadPage {
     let mut closed = message("m3");
     closed.body = Body::Closed("This message is encrypted with a key that is not here.".into());
     closed.notes = vec!["One part of it could not be read: the server sent half of it.".into()];
-    closed.trust = vec![Trust { icon: "warning", words: "Bob wrote with a different key".into(), caution: true }];
+    closed.trust =
+        vec![Trust { icon: "warning", words: "Bob wrote with a different key".into(), caution: true }];
     let mut draft = message("m4");
     draft.draft_href = Some("/compose?draft=d1".into());
     draft.body = Body::Nothing;
@@ -191,7 +299,6 @@ pub(super) fn thread() -> ThreadPage {
         subject: "Seeds for the spring, and who gets the tall beans this time".into(),
         people_words: "5 messages, Anna Berg, Bob Marlow and you".into(),
         tags: tags().into_iter().take(2).collect(),
-        all_tags: vec![],
         ids: vec!["m1".into(), "m2".into()],
         starred: true,
         in_inbox: true,

@@ -186,8 +186,6 @@ pub struct NetState {
     pub words: String,
     /// Whether all is well.
     pub ok: bool,
-    /// Whether something is being fetched right now.
-    pub busy: bool,
 }
 
 /// What can be taken back.
@@ -215,15 +213,6 @@ pub struct Notice {
     pub words: String,
     /// Whether it is about trouble.
     pub trouble: bool,
-}
-
-/// How many were found, for bulk actions on all of them.
-#[derive(Debug, Clone, Default)]
-pub struct Found {
-    /// "1,234 messages".
-    pub words: String,
-    /// How many.
-    pub total: u64,
 }
 
 /// The owner's choice of colours.

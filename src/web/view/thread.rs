@@ -16,8 +16,6 @@ pub struct ThreadPage {
     pub people_words: String,
     /// The owner's tags on it.
     pub tags: Vec<Tag>,
-    /// All tags of the owner, to choose from.
-    pub all_tags: Vec<String>,
     /// The ids that an action on the whole thread is about.
     pub ids: Vec<String>,
     /// Whether any message is starred.

@@ -192,7 +192,7 @@ fn query() -> impl Strategy<Value = Query> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 300, ..ProptestConfig::default() })]
     #[test]
     fn the_index_finds_what_a_patient_reader_finds(
         mut messages in proptest::collection::vec(message(), 1..24),

@@ -1,0 +1,158 @@
+//! What the network log page shows: for what, where to, by which route, with which outcome.
+//!
+//! Kept in memory only, and bounded; it never holds anything that was said over a connection.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// How many connections the log remembers.
+const CAPACITY: usize = 1000;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Reading mail on the owner's server.
+    Imap,
+    /// Handing mail to the owner's server.
+    Submission,
+    /// Finding the servers of the owner's address.
+    Autoconfig,
+    /// Asking for somebody's certificate.
+    KeyLookup,
+    /// Publishing the owner's certificate.
+    KeyPublication,
+    /// Asking for somebody's picture.
+    Avatar,
+    /// A picture that a message wants from elsewhere.
+    RemoteImage,
+    /// Leaving a mailing list by one click.
+    Unsubscribe,
+    /// The key behind a DKIM signature.
+    Dkim,
+}
+
+impl Purpose {
+    /// The words of the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Imap => "imap",
+            Self::Submission => "submission",
+            Self::Autoconfig => "autoconfig",
+            Self::KeyLookup => "key lookup",
+            Self::KeyPublication => "key publication",
+            Self::Avatar => "avatar",
+            Self::RemoteImage => "remote image",
+            Self::Unsubscribe => "unsubscribe",
+            Self::Dkim => "dkim",
+        }
+    }
+
+    /// The policy: the owner's own servers are reached directly, everybody else by Tor or not at all.
+    #[must_use]
+    pub const fn route(self) -> Route {
+        match self {
+            Self::Imap | Self::Submission | Self::Autoconfig => Route::Direct,
+            Self::KeyLookup
+            | Self::KeyPublication
+            | Self::Avatar
+            | Self::RemoteImage
+            | Self::Unsubscribe
+            | Self::Dkim => Route::Tor,
+        }
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Purpose {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// The way a connection takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Route {
+    /// From this machine to the server.
+    Direct,
+    /// Through the Tor network. Not there yet: it is refused, and nothing goes direct instead.
+    Tor,
+}
+
+/// One connection that was made, tried or refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// When it was tried.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: Timestamp,
+    /// What for.
+    pub purpose: Purpose,
+    /// The server's name as it was asked for.
+    pub host: String,
+    /// The server's port.
+    pub port: u16,
+    /// By which route.
+    pub route: Route,
+    /// `connected`, or the sentence that says why not.
+    pub outcome: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn rfc3339<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(at)
+}
+
+/// The last connections, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Log(Mutex<VecDeque<Entry>>);
+
+impl Log {
+    pub(super) fn push(&self, entry: Entry) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() == CAPACITY {
+            entries.pop_front();
+        }
+        entries.push_back(entry);
+    }
+
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_forgets_the_oldest() {
+        let log = Log::default();
+        for port in 0..1500 {
+            log.push(Entry {
+                at: Timestamp::UNIX_EPOCH,
+                purpose: Purpose::KeyLookup,
+                host: "keys.example".into(),
+                port,
+                route: Route::Tor,
+                outcome: "connected".into(),
+            });
+        }
+        let entries = log.entries();
+        assert_eq!(entries.len(), CAPACITY);
+        assert_eq!(entries[0].port, 500);
+        assert_eq!(
+            serde_json::to_string(&entries[0]).unwrap(),
+            r#"{"at":"1970-01-01T00:00:00Z","purpose":"key lookup","host":"keys.example","port":500,"route":"tor","outcome":"connected"}"#
+        );
+    }
+}

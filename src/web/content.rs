@@ -1,0 +1,199 @@
+//! Message content, apart from everything else: each piece has a host name of its own (`<capability>.localhost`) that
+//! bears no session, or, where such names do not resolve, a path that is blind to cookies (`threats.md` §12).
+//!
+//! A capability is 128 random bits, in memory, for one piece of one message, GET only, dead at lock or after 15 minutes.
+
+use super::Web;
+use super::leave;
+use crate::crypto::secret::random;
+use crate::engine::failure::Failure;
+use crate::engine::read;
+use crate::mail::html::{Options, Remote};
+use crate::mail::ids::MessageId;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a capability lives.
+const LIFE: Duration = Duration::from_secs(15 * 60);
+/// How many there may be; the oldest give way.
+const MOST: usize = 5_000;
+/// Pictures that a message may show within itself.
+const PICTURES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+
+/// What a capability opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// The sanitised document of a message, with the pictures it shows.
+    Document,
+    /// One part, as a download.
+    Part(u32),
+    /// The stored bytes, as a download.
+    Raw,
+}
+
+#[derive(Clone)]
+struct Grant {
+    message: MessageId,
+    piece: Piece,
+    /// The origin of the page that may frame it.
+    page: String,
+    made: Instant,
+}
+
+/// The capabilities that live.
+#[derive(Default)]
+pub(super) struct Grants(Mutex<HashMap<String, Grant>>);
+
+impl Grants {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Grant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a capability for a piece, framed by pages of `page_host`; gives its address.
+    pub(super) fn address(&self, web: &Web, page_host: &str, message: MessageId, piece: Piece) -> String {
+        let capability = data_encoding::HEXLOWER.encode(&random::<16>());
+        let mut all = self.all();
+        all.retain(|_, grant| grant.made.elapsed() < LIFE);
+        if all.len() >= MOST
+            && let Some(oldest) = all.iter().min_by_key(|(_, grant)| grant.made).map(|(c, _)| c.clone())
+        {
+            all.remove(&oldest);
+        }
+        let grant = Grant { message, piece, page: format!("http://{page_host}"), made: Instant::now() };
+        all.insert(capability.clone(), grant);
+        // Browsers resolve *.localhost to this machine by themselves, for pages that are on this machine.
+        let name = page_host.rsplit_once(':').map_or(page_host, |(name, _)| name);
+        if matches!(name, "localhost" | "127.0.0.1" | "[::1]") {
+            format!("http://{capability}.localhost:{}/", web.port)
+        } else {
+            format!("/content/{capability}/")
+        }
+    }
+
+    fn find(&self, capability: &str) -> Option<Grant> {
+        self.all().get(capability).filter(|grant| grant.made.elapsed() < LIFE).cloned()
+    }
+
+    /// Ends all capabilities.
+    pub(super) fn clear(&self) {
+        self.all().clear();
+    }
+}
+
+/// The capability in a host name, if it is a content host's.
+pub(super) fn capability_of(host: &str, port: u16) -> Option<&str> {
+    let capability = host.strip_suffix(&format!(".localhost:{port}"))?;
+    (!capability.is_empty() && capability.bytes().all(|b| b.is_ascii_alphanumeric())).then_some(capability)
+}
+
+/// The same by path, for page hosts that have no names below them. Cookies are never looked at.
+pub(super) async fn by_path(State(web): State<Arc<Web>>, Path((capability, rest)): Path<(String, String)>) -> Response {
+    answer(&web, &capability, &format!("/{rest}"), &format!("/content/{capability}")).await
+}
+
+/// The same for the document itself.
+pub(super) async fn by_bare_path(State(web): State<Arc<Web>>, Path(capability): Path<String>) -> Response {
+    answer(&web, &capability, "/", &format!("/content/{capability}")).await
+}
+
+/// An answer without anything in it.
+pub(super) fn bare(status: StatusCode) -> Response {
+    let mut response = status.into_response();
+    dress(&mut response, "default-src 'none'; sandbox", "none");
+    response
+}
+
+/// Answers on a content host; `base` is where its own pictures are found.
+pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &str) -> Response {
+    let Some(grant) = web.grants.find(capability) else { return bare(StatusCode::NOT_FOUND) };
+    let Some(app) = web.vault.app() else { return bare(StatusCode::NOT_FOUND) };
+    let Ok(opened) = read::open(&app, &grant.message.to_string()).await else { return bare(StatusCode::NOT_FOUND) };
+    let picture = path.strip_prefix("/picture/").and_then(|n| n.parse::<u32>().ok());
+    match (grant.piece, picture) {
+        (Piece::Document, None) if path == "/" => document(web, opened, &grant, base).await,
+        (Piece::Document, Some(n)) => {
+            let part = opened.message.parts.iter().find(|p| p.n == n && PICTURES.contains(&p.content_type.as_str()));
+            match part {
+                Some(part) => {
+                    let mut response = Body::from(part.decoded(&opened.raw).into_owned()).into_response();
+                    set(&mut response, header::CONTENT_TYPE, &part.content_type);
+                    dress(&mut response, "default-src 'none'; sandbox", &grant.page);
+                    response
+                }
+                None => bare(StatusCode::NOT_FOUND),
+            }
+        }
+        (Piece::Part(n), _) => match opened.message.parts.iter().find(|p| p.n == n) {
+            Some(part) => {
+                let name = part.name.clone().unwrap_or_else(|| format!("part-{n}"));
+                download(part.decoded(&opened.raw).into_owned(), &name)
+            }
+            None => bare(StatusCode::NOT_FOUND),
+        },
+        (Piece::Raw, _) => download(opened.raw, &format!("{}.eml", grant.message)),
+        _ => bare(StatusCode::NOT_FOUND),
+    }
+}
+
+async fn document(web: &Arc<Web>, opened: read::Opened, grant: &Grant, base: &str) -> Response {
+    let (worker, page, place) = (Arc::clone(web), grant.page.clone(), base.to_owned());
+    let document = crate::engine::failure::blocking(move || {
+        let cid = |id: &str| {
+            let part = opened.message.inline_by_content_id(id)?;
+            PICTURES.contains(&part.content_type.as_str()).then(|| format!("{place}/picture/{}", part.n))
+        };
+        let link = |url: &str| leave::path(&worker, url).map(|path| format!("{page}{path}"));
+        let options = Options { remote: Remote::Blocked, cid: &cid, link: &link, fold_quotes: true, dark: true };
+        Ok::<_, Failure>(opened.document(&options).document)
+    })
+    .await;
+    let Ok(document) = document else { return bare(StatusCode::INTERNAL_SERVER_ERROR) };
+    let mut response = document.into_response();
+    set(&mut response, header::CONTENT_TYPE, "text/html; charset=utf-8");
+    let pictures = if base.starts_with("http") { base } else { "'self'" };
+    let policy = format!(
+        "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src {pictures} data:; \
+         style-src 'unsafe-inline'; font-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors {}",
+        grant.page
+    );
+    dress(&mut response, &policy, &grant.page);
+    response
+}
+
+/// Bytes from mail as a download that nothing takes for a page (`threats.md` §14).
+pub(super) fn download(bytes: Vec<u8>, name: &str) -> Response {
+    let mut response = Body::from(bytes).into_response();
+    set(&mut response, header::CONTENT_TYPE, "application/octet-stream");
+    let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || "._- ".contains(c) { c } else { '_' }).collect();
+    let disposition =
+        format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", super::view::encoded(name));
+    set(&mut response, header::CONTENT_DISPOSITION, &disposition);
+    dress(&mut response, "sandbox; default-src 'none'", "none");
+    response
+}
+
+fn set(response: &mut Response, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+fn dress(response: &mut Response, policy: &str, page: &str) {
+    set(response, header::CONTENT_SECURITY_POLICY, policy);
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_DNS_PREFETCH_CONTROL, "off"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        set(response, name, value);
+    }
+    // The frame lies on another host name than its page, so it is cross-origin by design; downloads are nobody's.
+    let policy = if page == "none" { "same-origin" } else { "cross-origin" };
+    set(response, header::HeaderName::from_static("cross-origin-resource-policy"), policy);
+}

@@ -1,0 +1,85 @@
+//! What holds for every request before anybody looks at it: the names it may ask for, where a change may come from, and
+//! the headers that every answer bears (`threats.md` §12-14).
+
+use super::{Web, content};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+
+/// The host a request names, in lower case.
+pub(super) fn host(headers: &HeaderMap) -> Option<String> {
+    headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_ascii_lowercase)
+}
+
+/// Guards every request.
+pub(super) async fn guard(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+    let Some(host) = host(request.headers()) else {
+        return refused("Say which host you mean");
+    };
+    if let Some(capability) = content::capability_of(&host, web.port) {
+        let capability = capability.to_owned();
+        let path = request.uri().path().to_owned();
+        if request.method() != Method::GET {
+            return content::bare(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        return content::answer(&web, &capability, &path, &format!("http://{host}")).await;
+    }
+    if !web.hosts.contains(&host) {
+        // Another name for this address (DNS rebinding) is not ours to answer.
+        return refused("Mailkeep does not answer to this name");
+    }
+    let path = request.uri().path();
+    let is_api = path.starts_with("/api/");
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    if changes && !is_api && !own_origin(request.headers(), &host) {
+        return refused("This change does not come from a page of Mailkeep");
+    }
+    let is_content = path.starts_with("/content/");
+    let mut response = next.run(request).await;
+    if !is_content {
+        dress(response.headers_mut(), web.port);
+    }
+    response
+}
+
+/// Whether a change comes from one of our own pages. `null` never does: every sandboxed frame of the web says that.
+fn own_origin(headers: &HeaderMap, host: &str) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?").to_ascii_lowercase());
+    match text("origin") {
+        Some(origin) => origin == format!("http://{host}") || origin == format!("https://{host}"),
+        None => text("sec-fetch-site").as_deref() == Some("same-origin"),
+    }
+}
+
+fn refused(words: &'static str) -> Response {
+    let mut response = (StatusCode::FORBIDDEN, words).into_response();
+    dress(response.headers_mut(), 0);
+    response
+}
+
+/// The headers of every page.
+fn dress(headers: &mut HeaderMap, port: u16) {
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+         form-action 'self'; frame-src 'self' http://*.localhost:{port}; base-uri 'none'; frame-ancestors 'none'"
+    );
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY)
+        && let Ok(policy) = HeaderValue::from_str(&policy)
+    {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    let fixed: [(header::HeaderName, &str); 7] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::X_DNS_PREFETCH_CONTROL, "off"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
