@@ -4,7 +4,7 @@
 #   docker run -d --name mailkeep -p 127.0.0.1:7677:7677 -v mailkeep:/data mailkeep
 #   docker logs mailkeep        # the code for the set-up page
 #
-# Both bases are arguments, for builds without a registry (buildah and a debootstrap'ed Debian).
+# Both bases are arguments: tests/container builds it without a registry (buildah and a debootstrap-ed Debian).
 ARG BUILD_BASE=docker.io/library/rust:1.95-slim-bookworm
 ARG RUN_BASE=docker.io/library/debian:bookworm-slim
 

@@ -1,10 +1,9 @@
 //! Promise 7 of the store: a full disk or one that cannot be written to gives one clear message; the store stays
 //! openable, and reading and searching go on.
 
-use crate::support::World;
 use crate::support::mail::{lf, mbox, plain};
+use crate::support::{World, as_root};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// A small filesystem in memory, unmounted at the end.
 struct Small(PathBuf);
@@ -12,8 +11,9 @@ struct Small(PathBuf);
 impl Small {
     fn mount(at: PathBuf, megabytes: u32) -> Result<Self, String> {
         std::fs::create_dir_all(&at).unwrap();
-        let options = format!("size={megabytes}m,mode=0700");
-        let output = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&at).output();
+        let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let options = format!("size={megabytes}m,mode=0700,uid={user},gid={group}");
+        let output = as_root("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&at).output();
         match output {
             Ok(output) if output.status.success() => Ok(Self(at)),
             Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
@@ -22,14 +22,14 @@ impl Small {
     }
 
     fn remount(&self, options: &str) {
-        let status = Command::new("mount").args(["-o", options]).arg(&self.0).status().unwrap();
+        let status = as_root("mount").args(["-o", options]).arg(&self.0).status().unwrap();
         assert!(status.success());
     }
 }
 
 impl Drop for Small {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        let _ = as_root("umount").arg("-l").arg(&self.0).status();
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::support::http::encode;
 use crate::support::mail::{plain, with_attachment};
 use crate::support::world::{PASSPHRASE, finish};
-use crate::support::{Response, Server, World, wait_until};
+use crate::support::{Request, Response, Server, World, as_root, wait_until};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -449,10 +449,6 @@ fn fifty_guesses_at_once_do_not_eat_the_memory() {
 
 #[test]
 fn another_user_of_this_machine_gets_nothing() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("not run: needs root, to become somebody else");
-        return;
-    }
     let world = World::bare();
     let server = world.serve_locked();
     let (host, port) = server.address.split_once(':').unwrap();
@@ -460,7 +456,7 @@ fn another_user_of_this_machine_gets_nothing() {
         let script = format!(
             "exec 3<>/dev/tcp/{host}/{port} && printf 'GET {page} HTTP/1.1\\r\\nHost: {host}:{port}\\r\\nConnection: close\\r\\n\\r\\n' >&3 && cat <&3"
         );
-        let output = Command::new("setpriv")
+        let output = as_root("setpriv")
             .args(["--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", &script])
             .output()
             .unwrap();
@@ -472,35 +468,29 @@ fn another_user_of_this_machine_gets_nothing() {
 #[test]
 fn every_listener_but_loopback_wants_the_code_before_set_up() {
     let world = World::bare();
-    let mut command = world.global_first(&["serve", "--listen", "0.0.0.0:0"], false);
-    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let port: u16 = lines
-        .find_map(|l| {
-            l.strip_prefix("Mailkeep is ready at http://")?
-                .trim_end_matches('/')
-                .rsplit(':')
-                .next()?
-                .parse()
-                .ok()
-        })
-        .unwrap();
-    let address = format!("127.0.0.1:{port}");
-    let first = crate::support::Request::new(&address, "GET", "/").send();
-    let page = match first.header("location") {
-        Some(to) => crate::support::Request::new(&address, "GET", to).send(),
-        None => first,
-    };
-    assert_ne!(
-        page.text().matches("type=\"password\"").count(),
-        2,
-        "no passphrase is set by who comes first: {}",
-        page.text()
-    );
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(!world.data().join("vault").exists());
+    let server = world.serve_locked_at("0.0.0.0:0");
+    let address = format!("127.0.0.1:{}", server.port());
+    let mut page = Request::new(&address, "GET", "/").send();
+    if let Some(to) = page.header("location").map(str::to_owned) {
+        page = Request::new(&address, "GET", &to).send();
+    }
+    assert!(page.text().contains("name=\"code\""), "set-up asks for the code: {}", page.text());
+    let form = page.form_with("name=\"code\"");
+    for code in ["", "000000", "AAAA-AAAA"] {
+        let mut fields = form.fields.clone();
+        fields.push(("code".to_owned(), code.to_owned()));
+        for name in ["passphrase", "again"] {
+            fields.push((name.to_owned(), PASSPHRASE.to_owned()));
+        }
+        let post = Request::new(&address, "POST", &form.action).cookie(&page.cookies());
+        let answer = post.origin(&format!("http://{address}")).form(&fields).send();
+        assert!(
+            answer.cookies().is_empty() || answer.status >= 400 || answer.status == 200,
+            "{}",
+            answer.status
+        );
+        assert!(!world.data().join("vault").exists(), "the code {code:?} made a store");
+    }
 }
 
 #[test]
@@ -625,7 +615,7 @@ fn the_demo_is_quick_to_see_and_gone_afterwards() {
         .inspect(|l| said.push(l.clone()))
         .find_map(|l| Some(l.strip_prefix("Mailkeep is ready at http://")?.trim_end_matches('/').to_owned()))
         .expect("the demo gets ready");
-    let health = crate::support::Request::new(&address, "GET", "/health").send().json();
+    let health = Request::new(&address, "GET", "/health").send().json();
     assert_eq!(health["locked"], false);
     crate::support::world::signal(child.id(), rustix::process::Signal::INT);
     child.wait().unwrap();

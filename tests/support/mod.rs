@@ -31,6 +31,16 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     wait_for(what, || is_so().then_some(()));
 }
 
+/// A command run as root: by sudo where this is not root already.
+pub fn as_root(program: &str) -> std::process::Command {
+    if rustix::process::geteuid().is_root() {
+        return std::process::Command::new(program);
+    }
+    let mut command = std::process::Command::new("sudo");
+    command.args(["-n", program]);
+    command
+}
+
 /// A small generator of numbers for tests that want chance: xorshift, its seed printed so that a run can be repeated.
 pub struct Chance(u64);
 

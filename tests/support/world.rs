@@ -192,8 +192,13 @@ impl World {
 
     /// The server, locked until somebody signs in.
     pub fn serve_locked(&self) -> Server<'_> {
+        self.serve_locked_at("127.0.0.1:0")
+    }
+
+    /// The same on a listener of the story's choosing.
+    pub fn serve_locked_at(&self, listen: &str) -> Server<'_> {
         let mut command = Command::new(MAILKEEP);
-        command.arg("--data").arg(&self.data).args(["serve", "--listen", "127.0.0.1:0"]).stdin(Stdio::null());
+        command.arg("--data").arg(&self.data).args(["serve", "--listen", listen]).stdin(Stdio::null());
         command.env_remove("MAILKEEP_DATA").env_remove("MAILKEEP_PASSPHRASE_FILE").env_remove("RUST_LOG");
         Server::start(self, command)
     }
