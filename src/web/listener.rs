@@ -13,6 +13,16 @@ struct Guarded {
     own: u32,
 }
 
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct From(pub(super) IpAddr);
+
+impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, Guarded>> for From {
+    fn connect_info(stream: axum::serve::IncomingStream<'_, Guarded>) -> Self {
+        Self(stream.remote_addr().ip())
+    }
+}
+
 impl axum::serve::Listener for Guarded {
     type Io = TcpStream;
     type Addr = SocketAddr;
@@ -77,7 +87,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
     let guarded = Guarded { listener, own: rustix::process::geteuid().as_raw() };
-    let service = router::router(web).into_make_service_with_connect_info::<SocketAddr>();
+    let service = router::router(web).into_make_service_with_connect_info::<From>();
     axum::serve(guarded, service)
         .with_graceful_shutdown(stop)
         .await

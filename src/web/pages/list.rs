@@ -84,17 +84,10 @@ async fn list(
         Err(failure) => return Err(failure.into()),
     };
     (list.in_inbox, list.in_spam, list.in_trash) = (spot == Spot::Inbox, spot == Spot::Spam, spot == Spot::Trash);
-    list.tags = own_tags(owner).await?;
     if headers.get("x-part").is_some_and(|part| part == "rows") {
         return page(&RowsPart { shell, list });
     }
     page(&ListPage { shell, heading, list })
-}
-
-/// The names of the owner's tags.
-pub(super) async fn own_tags(owner: &Owner) -> Result<Vec<String>, Failure> {
-    let all = tags::counts(&mut *owner.app.reader.get().await?).await?;
-    Ok(all.into_iter().map(|(name, _)| name).filter(|name| flags::is_own_tag(name)).collect())
 }
 
 async fn rows(owner: &Owner, query: &str, found: search::Found, number: usize, base: &str) -> Result<Rows, Failure> {

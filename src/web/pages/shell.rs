@@ -85,14 +85,14 @@ async fn sent_bar(owner: &Owner, id: &str) -> Result<Option<Sent>, Failure> {
 async fn state(owner: &Owner) -> Result<NetState, Failure> {
     let status = status::accounts(&owner.app).await?;
     if let Some(trouble) = status.iter().find(|a| !a.trouble.is_empty()) {
-        return Ok(NetState { words: trouble.trouble.clone(), ok: false, busy: false });
+        return Ok(NetState { words: trouble.trouble.clone(), ok: false });
     }
     let words = if status.is_empty() {
         "No account yet"
     } else if status.iter().any(|a| a.synced_at.is_none()) {
-        return Ok(NetState { words: "Fetching mail".into(), ok: true, busy: true });
+        return Ok(NetState { words: "Fetching mail".into(), ok: true });
     } else {
         "Up to date"
     };
-    Ok(NetState { words: words.into(), ok: true, busy: false })
+    Ok(NetState { words: words.into(), ok: true })
 }

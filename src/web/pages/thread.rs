@@ -1,6 +1,5 @@
 //! A thread and a single message.
 
-use super::list::own_tags;
 use super::shell::shell;
 use crate::engine::failure::{Failure, blocking};
 use crate::engine::read::{self, Opened, Shown};
@@ -136,7 +135,6 @@ async fn thread(owner: Owner, Path(id): Path<String>, Query(asked): Query<Asked>
             words::people(&people, &own, 4)
         ),
         tags: tags.iter().map(|t| Tag { name: t.clone(), hue: words::hue(t), ..Tag::default() }).collect(),
-        all_tags: own_tags(&owner).await?,
         ids,
         starred,
         in_inbox,

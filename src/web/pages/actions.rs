@@ -1,0 +1,138 @@
+//! What is done with messages: one form for all, and undoing it.
+
+use super::form::Form;
+use crate::engine::failure::Failure;
+use crate::engine::read;
+use crate::engine::tags::{self, Which};
+use crate::mail::ids::MessageNumber;
+use crate::storage::database::messages;
+use crate::web::Web;
+use crate::web::auth::Owner;
+use crate::web::error::{WebError, sentence};
+use crate::web::words;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::json;
+use std::sync::Arc;
+
+pub(super) fn routes() -> Router<Arc<Web>> {
+    Router::new().route("/actions", post(act)).route("/undo", post(undo))
+}
+
+/// Whether the script of the page asks, who wants JSON.
+pub(super) fn wants_json(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|accept| accept.contains("application/json"))
+}
+
+/// A deed: tags to add, tags to remove, and what was done, in words.
+struct Deed {
+    add: Vec<String>,
+    remove: Vec<String>,
+    done: String,
+    /// Whether it is meant for the whole thread: what is put away is put away whole.
+    whole: bool,
+}
+
+fn deed(action: &str, tag: &str) -> Result<Option<Deed>, Failure> {
+    let make = |add: &[&str], remove: &[&str], done: &str, whole: bool| {
+        let own = |all: &[&str]| all.iter().map(|t| (*t).to_owned()).collect();
+        Ok(Some(Deed { add: own(add), remove: own(remove), done: done.to_owned(), whole }))
+    };
+    match action {
+        "read" => make(&[], &["unread"], "marked as read", true),
+        "unread" => make(&["unread"], &[], "marked as unread", false),
+        "star" => make(&["starred"], &[], "starred", false),
+        "unstar" => make(&[], &["starred"], "no longer starred", true),
+        "archive" => make(&["archive"], &["inbox", "spam", "trash"], "archived", true),
+        "inbox" => make(&["inbox"], &["archive", "spam", "trash"], "put into the inbox", true),
+        "spam" => make(&["spam"], &["inbox", "archive"], "moved to spam", true),
+        "delete" => make(&["trash"], &[], "moved to the trash", true),
+        "tag" | "untag" if tag.trim().is_empty() => Ok(None),
+        "tag" => make(&[&tags::name(tag)?], &[], &format!("tagged “{}”", tag.trim()), false),
+        "untag" => make(&[], &[&tags::name(tag)?], &format!("no longer tagged “{}”", tag.trim()), true),
+        other => Err(Failure::usage(format!("There is no action {other:?}"))),
+    }
+}
+
+/// The messages that a form means.
+async fn meant(owner: &Owner, form: &Form, whole: bool) -> Result<Vec<MessageNumber>, Failure> {
+    if form.get("all_found") == "1" {
+        return tags::resolve(&owner.app, &Which::Query(form.get("q").to_owned())).await;
+    }
+    let mut numbers = Vec::new();
+    for id in form.all("id") {
+        let row = read::find(&owner.app, id).await?;
+        let from_list = !form.get("q").is_empty() || form.back() == "/" || form.back().starts_with("/search");
+        if whole && from_list {
+            let thread = messages::of_thread(&mut *owner.app.reader.get().await?, row.thread).await?;
+            numbers.extend(thread.into_iter().map(|m| m.number));
+        } else {
+            numbers.push(row.number);
+        }
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    Ok(numbers)
+}
+
+fn answer(headers: &HeaderMap, back: &str, words: &str, undo: Option<String>) -> Response {
+    if wants_json(headers) {
+        return Json(json!({"words": sentence(words), "undo": undo})).into_response();
+    }
+    let back = match undo {
+        Some(token) => format!("{back}{}undo={token}", if back.contains('?') { '&' } else { '?' }),
+        None => back.to_owned(),
+    };
+    Redirect::to(&back).into_response()
+}
+
+fn failed(headers: &HeaderMap, failure: Failure) -> Response {
+    if wants_json(headers) {
+        let status = crate::web::error::status_of(failure.kind);
+        return (status, Json(json!({"words": sentence(&failure.words)}))).into_response();
+    }
+    WebError::Failed(failure).into_response()
+}
+
+async fn act(owner: Owner, headers: HeaderMap, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    Ok(match perform(&owner, &form).await {
+        Ok((words, undo)) => answer(&headers, &form.back(), &words, undo),
+        Err(failure) => failed(&headers, failure),
+    })
+}
+
+async fn perform(owner: &Owner, form: &Form) -> Result<(String, Option<String>), Failure> {
+    let action = form.get("action");
+    if action == "destroy" {
+        let numbers = meant(owner, form, false).await?;
+        let count = tags::delete(&owner.app, &numbers).await?;
+        return Ok((format!("{} deleted for ever", words::count(count as u64, "message", "messages")), None));
+    }
+    let Some(deed) = deed(action, form.get("tag"))? else {
+        return Ok(("Nothing was changed: no tag was given".into(), None));
+    };
+    let numbers = meant(owner, form, deed.whole).await?;
+    if numbers.is_empty() {
+        return Ok(("Nothing was selected".into(), None));
+    }
+    let before = tags::apply(&owner.app, &numbers, &deed.add, &deed.remove).await?;
+    let words = format!("{} {}", words::count(before.len() as u64, "message", "messages"), deed.done);
+    let undo = owner.web.sessions.remember(&owner.session, &sentence(&words), before);
+    Ok((words, undo))
+}
+
+async fn undo(owner: Owner, headers: HeaderMap, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    let Some(before) = owner.web.sessions.take_undo(&owner.session, form.get("token")) else {
+        let words = "This can no longer be undone.";
+        if wants_json(&headers) {
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(json!({"words": words}))).into_response());
+        }
+        return Err(Failure::usage(words).into());
+    };
+    tags::undo(&owner.app, &before).await?;
+    Ok(answer(&headers, &form.back(), "Undone", None))
+}

@@ -1,0 +1,215 @@
+//! The first run, in four steps: passphrase, account, privacy, mail arriving.
+
+use super::actions::wants_json;
+use super::form::Form;
+use crate::crypto::secret::SecretText;
+use crate::engine::accounts::{self, NewAccount, Server};
+use crate::engine::failure::Failure;
+use crate::engine::{settings, status, vault};
+use crate::web::Web;
+use crate::web::auth::{Owner, prove_visitor, set_cookie, visitor_token};
+use crate::web::error::{WebError, page, sentence, status_of};
+use crate::web::view::{AccountForm, SetupAccount, SetupDone, SetupPassphrase, SetupPrivacy, Theme};
+use crate::web::words;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+pub(super) fn routes() -> Router<Arc<Web>> {
+    Router::new()
+        .route("/setup", get(setup))
+        .route("/setup/passphrase", post(passphrase))
+        .route("/setup/strength", post(strength))
+        .route("/setup/account", post(account))
+        .route("/setup/find-servers", post(find_servers))
+        .route("/setup/privacy", post(privacy))
+}
+
+#[derive(serde::Deserialize, Default)]
+#[serde(default)]
+struct Asked {
+    step: String,
+}
+
+async fn setup(State(web): State<Arc<Web>>, owner: Option<Owner>, Query(asked): Query<Asked>) -> Result<Response, WebError> {
+    if !web.vault.exists() {
+        return first(&web, "");
+    }
+    let Some(owner) = owner else { return Err(WebError::SignIn("/setup".into())) };
+    let accounts = status::accounts(&owner.app).await?;
+    match (asked.step.as_str(), accounts.first()) {
+        ("privacy", Some(_)) => page(&SetupPrivacy { csrf: owner.csrf.clone(), ..SetupPrivacy::default() }),
+        ("done", Some(account)) => {
+            let arrived = status::status(&owner.app).await?.messages;
+            page(&SetupDone {
+                csrf: owner.csrf.clone(),
+                address: account.email.clone(),
+                words: format!("{} here so far.", words::count(arrived, "message is", "messages are")),
+                arrived,
+                ..SetupDone::default()
+            })
+        }
+        (_, None) | ("account", _) => second(&owner, AccountForm::default()),
+        _ => Ok(Redirect::to("/").into_response()),
+    }
+}
+
+fn first(web: &Web, trouble: &str) -> Result<Response, WebError> {
+    page(&SetupPassphrase {
+        csrf: visitor_token(web),
+        theme: Theme::Auto,
+        asks_code: web.setup_code.is_some(),
+        trouble: trouble.to_owned(),
+    })
+}
+
+fn second(owner: &Owner, form: AccountForm) -> Result<Response, WebError> {
+    page(&SetupAccount { csrf: owner.csrf.clone(), theme: Theme::Auto, form })
+}
+
+async fn passphrase(State(web): State<Arc<Web>>, form: Form) -> Result<Response, WebError> {
+    prove_visitor(&web, form.get("csrf"))?;
+    if web.vault.exists() {
+        return Err(WebError::SignIn("/setup".into()));
+    }
+    let again = |words: &str| -> Result<Response, WebError> {
+        let mut response = first(&web, words)?;
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+        Ok(response)
+    };
+    if let Some(code) = &web.setup_code {
+        let given = form.get("code").trim().to_lowercase();
+        if !bool::from(code.as_bytes().ct_eq(given.as_bytes())) {
+            return again("That is not the code that was printed where Mailkeep was started.");
+        }
+    }
+    if form.get("passphrase") != form.get("again") {
+        return again("The two differ. Type the same passphrase twice.");
+    }
+    let passphrase = SecretText::new(form.get("passphrase").to_owned());
+    if let Err(failure) = web.vault.create(&passphrase, None).await {
+        return again(&sentence(&failure.words));
+    }
+    let session = web.sessions.begin();
+    let mut response = Redirect::to("/setup").into_response();
+    if let Ok(cookie) = HeaderValue::from_str(&set_cookie(&web, &session)) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// How good a passphrase is; asked while it is typed, in set-up and in the settings.
+async fn strength(State(web): State<Arc<Web>>, owner: Option<Owner>, form: Form) -> Result<Response, WebError> {
+    match owner {
+        Some(owner) => owner.prove(form.get("csrf"))?,
+        None => prove_visitor(&web, form.get("csrf"))?,
+    }
+    let (score, words) = vault::strength(&SecretText::new(form.get("passphrase").to_owned()));
+    Ok(Json(json!({"score": score, "words": sentence(&words)})).into_response())
+}
+
+fn server(form: &Form, kind: &str, default: (u16, u16)) -> Result<Option<Server>, Failure> {
+    let get = |field: &str| form.get(&format!("{kind}_{field}")).trim().to_owned();
+    let (host, port, security) = (get("host"), get("port"), get("security"));
+    if host.is_empty() {
+        return Ok(None);
+    }
+    let security = if security.is_empty() { "tls".to_owned() } else { security };
+    let port = if port.is_empty() {
+        if security == "tls" { default.0 } else { default.1 }
+    } else {
+        port.parse().map_err(|_| Failure::usage(format!("{port:?} is no port; it is a number up to 65535")))?
+    };
+    Ok(Some(Server { host, port, security }))
+}
+
+/// The account that a form describes.
+pub(super) fn new_account(form: &Form) -> Result<NewAccount, Failure> {
+    let ca = form.files.iter().find(|(field, ..)| field == "ca").map(|(_, _, _, bytes)| bytes.clone());
+    let ca = ca.map(|bytes| String::from_utf8(bytes).map_err(|_| Failure::usage("The certificate is no PEM file")));
+    Ok(NewAccount {
+        address: form.get("address").trim().to_owned(),
+        name: form.get("name").trim().to_owned(),
+        imap: server(form, "imap", (993, 143))?,
+        smtp: server(form, "smtp", (465, 587))?,
+        user: Some(form.get("user").trim().to_owned()).filter(|u| !u.is_empty()),
+        password: form.get("password").to_owned(),
+        ca: ca.transpose()?,
+        prefer_encrypt: None,
+    })
+}
+
+/// The form as it was filled in, with what must be put right.
+pub(super) fn filled(form: &Form, trouble: &str) -> AccountForm {
+    let get = |field: &str| form.get(field).to_owned();
+    AccountForm {
+        address: get("address"),
+        name: get("name"),
+        user: get("user"),
+        imap_host: get("imap_host"),
+        imap_port: get("imap_port"),
+        imap_security: get("imap_security"),
+        smtp_host: get("smtp_host"),
+        smtp_port: get("smtp_port"),
+        smtp_security: get("smtp_security"),
+        trouble: trouble.to_owned(),
+        servers_open: true,
+        ..AccountForm::default()
+    }
+}
+
+async fn account(owner: Owner, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    let added = match new_account(&form) {
+        Ok(account) => accounts::add(&owner.app, account).await,
+        Err(failure) => Err(failure),
+    };
+    match added {
+        Ok(_) => Ok(Redirect::to("/setup?step=privacy").into_response()),
+        Err(failure) => {
+            let mut response = second(&owner, filled(&form, &sentence(&failure.words)))?;
+            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+            Ok(response)
+        }
+    }
+}
+
+async fn find_servers(owner: Owner, headers: HeaderMap, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    let found = accounts::find_servers(&owner.app, form.get("address").trim()).await;
+    if wants_json(&headers) {
+        return Ok(match found {
+            Ok((imap, smtp, by)) => Json(json!({"imap": imap, "smtp": smtp, "found_by": by})).into_response(),
+            Err(failure) => {
+                (status_of(failure.kind), Json(json!({"words": sentence(&failure.words)}))).into_response()
+            }
+        });
+    }
+    let mut filled = filled(&form, "");
+    match found {
+        Ok((imap, smtp, by)) => {
+            (filled.imap_host, filled.imap_port, filled.imap_security) = (imap.host, imap.port.to_string(), imap.security);
+            (filled.smtp_host, filled.smtp_port, filled.smtp_security) = (smtp.host, smtp.port.to_string(), smtp.security);
+            filled.found_words = by;
+        }
+        Err(failure) => filled.trouble = sentence(&failure.words),
+    }
+    second(&owner, filled)
+}
+
+async fn privacy(owner: Owner, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    let choice = match form.get("choice") {
+        "careful" => "always-ask",
+        "plain" => "when-asked",
+        _ => "when-possible",
+    };
+    settings::set(&owner.app, "privacy.encrypt", choice).await?;
+    settings::set(&owner.app, "setup.done", "yes").await?;
+    Ok(Redirect::to("/setup?step=done").into_response())
+}
