@@ -248,7 +248,8 @@ mod tests {
         #[test]
         fn every_keyword_is_an_atom(tag in any::<String>()) {
             if let Some(keyword) = keyword_for_tag(&tag) {
-                prop_assert!(keyword.bytes().all(|b| b.is_ascii_graphic() && !b"(){%*\"\\]".contains(&b)));
+                let is_atom = keyword.bytes().all(|b| b.is_ascii_graphic() && !b"(){%*\"\\]".contains(&b));
+                prop_assert!(is_atom, "{}", keyword);
             }
         }
 
