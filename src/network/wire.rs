@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::dialer::{DialError, Stream};
@@ -155,7 +156,7 @@ impl Wire {
     }
 }
 
-fn flatten<E>(result: Result<std::io::Result<()>, E>) -> Result<(), WireError> {
+fn flatten(result: Result<std::io::Result<()>, Elapsed>) -> Result<(), WireError> {
     match result {
         Err(_) => Err(WireError::TimedOut),
         Ok(Err(_)) => Err(WireError::Closed),

@@ -33,8 +33,11 @@ async fn the_domains_own_file_is_found_behind_a_redirect() {
     let identity = Identity::new(&["autoconfig.a.example", "files.b.example"]);
     let dialer = Dialer::new(&[identity.ca_pem.clone()]).unwrap();
     let first = serve_tls(&identity, |mut client| async move {
-        let request =
-            http(&mut client, "HTTP/1.1 302 Found\r\nLocation: https://files.b.example/x.xml\r\nContent-Length: 0\r\n\r\n").await;
+        let request = http(
+            &mut client,
+            "HTTP/1.1 302 Found\r\nLocation: https://files.b.example/x.xml\r\nContent-Length: 0\r\n\r\n",
+        )
+        .await;
         assert_eq!(request, "GET /mail/config-v1.1.xml HTTP/1.1", "no address is told");
     })
     .await;

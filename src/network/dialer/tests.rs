@@ -8,7 +8,10 @@ fn dialer() -> Dialer {
 }
 
 async fn tls(dialer: &Dialer, host: &str, port: u16, ca: Option<&[u8]>) -> Result<(), DialError> {
-    dialer.connect(Purpose::Imap, host, port, Security::Tls, ca).await.map(|stream| assert!(stream.is_encrypted()))
+    dialer
+        .connect(Purpose::Imap, host, port, Security::Tls, ca)
+        .await
+        .map(|stream| assert!(stream.is_encrypted()))
 }
 
 #[tokio::test]
@@ -45,7 +48,8 @@ async fn a_server_that_signed_itself_is_known_by_its_very_certificate() {
 async fn nothing_goes_out_while_offline_or_without_tor() {
     let address = serve(|_| async { panic!("somebody came") }).await;
     let dialer = dialer();
-    let call = |purpose, host: &'static str| dialer.connect(purpose, host, address.port(), Security::None, None);
+    let call =
+        |purpose, host: &'static str| dialer.connect(purpose, host, address.port(), Security::None, None);
     dialer.set_offline(true);
     assert!(matches!(call(Purpose::Imap, "127.0.0.1").await, Err(DialError::Offline { .. })));
     dialer.set_offline(false);

@@ -38,7 +38,12 @@ async fn open(port: u16, security: Security) -> Result<Session, ImapError> {
 /// Greets, lets Alice in and opens the inbox.
 async fn welcome(client: &mut Client) {
     client.say(format!("* OK [CAPABILITY {CAPABILITIES}] ready\r\n")).await;
-    client.answer("AUTHENTICATE PLAIN AGFsaWNlAG9wZW4gInNlc2FtZSI=", &format!("TAG OK [CAPABILITY {CAPABILITIES}] in\r\n")).await;
+    client
+        .answer(
+            "AUTHENTICATE PLAIN AGFsaWNlAG9wZW4gInNlc2FtZSI=",
+            &format!("TAG OK [CAPABILITY {CAPABILITIES}] in\r\n"),
+        )
+        .await;
     client.answer("ENABLE QRESYNC", "* ENABLED QRESYNC\r\nTAG OK done\r\n").await;
 }
 
@@ -71,7 +76,10 @@ fn texts(fetched: &[Fetched]) -> Vec<String> {
 async fn a_server_that_says_goodbye_at_once_is_quoted() {
     let address = serve(|mut client| async move { client.say("* BYE Too many connections\r\n").await }).await;
     let error = open(address.port(), Security::None).await.err().unwrap();
-    assert_eq!(error.to_string(), "The connection to localhost was lost: Too many connections. It will be tried again.");
+    assert_eq!(
+        error.to_string(),
+        "The connection to localhost was lost: Too many connections. It will be tried again."
+    );
     assert!(error.is_temporary());
 }
 
@@ -165,7 +173,10 @@ async fn after_starttls_nothing_said_before_counts() {
 async fn a_message_cut_in_half_is_no_message() {
     let mut session = with(|mut client| async move {
         client
-            .answer("UID FETCH 1:2", "* 1 FETCH (UID 1 FLAGS () BODY[] {5}\r\nHello)\r\n* 2 FETCH (UID 2 BODY[] {500}\r\nHel")
+            .answer(
+                "UID FETCH 1:2",
+                "* 1 FETCH (UID 1 FLAGS () BODY[] {5}\r\nHello)\r\n* 2 FETCH (UID 2 BODY[] {500}\r\nHel",
+            )
             .await;
     })
     .await;
@@ -213,12 +224,14 @@ async fn a_large_message_comes_in_pieces_and_a_huge_one_not_at_all() {
         let whole = "0123456789".repeat(250);
         for (from, to) in [(0, 1000), (1000, 2000), (2000, 2500)] {
             let piece = &whole[from..to];
-            let answer = format!("* 1 FETCH (UID 5 BODY[]<{from}> {{{}}}\r\n{piece})\r\nTAG OK\r\n", piece.len());
+            let answer =
+                format!("* 1 FETCH (UID 5 BODY[]<{from}> {{{}}}\r\n{piece})\r\nTAG OK\r\n", piece.len());
             client.answer(&format!("UID FETCH 5 (UID BODY.PEEK[]<{from}.1000>)"), &answer).await;
         }
         // The server says it is small, and it never ends.
         for from in (0..6000).step_by(1000) {
-            let answer = format!("* 2 FETCH (UID 6 BODY[]<{from}> {{1000}}\r\n{})\r\nTAG OK\r\n", "x".repeat(1000));
+            let answer =
+                format!("* 2 FETCH (UID 6 BODY[]<{from}> {{1000}}\r\n{})\r\nTAG OK\r\n", "x".repeat(1000));
             client.answer("UID FETCH 6 ", &answer).await;
         }
     })
@@ -227,7 +240,10 @@ async fn a_large_message_comes_in_pieces_and_a_huge_one_not_at_all() {
     session.fetch(&[meta(5, 2500), meta(6, 10), meta(7, 5001)][..1], &mut fetched).await.unwrap();
     session.fetch(&[meta(6, 10)], &mut fetched).await.unwrap();
     session.fetch(&[meta(7, 5001)], &mut fetched).await.unwrap();
-    assert_eq!(texts(&fetched), [format!("5:{}", "0123456789".repeat(250)).as_str(), "6 skipped", "7 skipped"]);
+    assert_eq!(
+        texts(&fetched),
+        [format!("5:{}", "0123456789".repeat(250)).as_str(), "6 skipped", "7 skipped"]
+    );
 }
 
 #[tokio::test]
@@ -255,7 +271,8 @@ async fn a_known_position_brings_only_what_happened_since() {
         client.answer("SELECT", "TAG NO [NONEXISTENT] no such folder\r\n").await;
     })
     .await;
-    let position = Some(SyncPosition { uid_validity: UidValidity(9), mod_seq: crate::mail::ids::ModSeq(100) });
+    let position =
+        Some(SyncPosition { uid_validity: UidValidity(9), mod_seq: crate::mail::ids::ModSeq(100) });
     let selected = session.select("Al\"ice", position).await.unwrap();
     assert!(selected.resumed && !selected.allows_keywords && !selected.read_only);
     assert_eq!((selected.exists, selected.uid_next), (3, Some(Uid(8))));
@@ -293,7 +310,12 @@ async fn without_uidplus_a_move_leaves_marks_and_never_expunges() {
 #[tokio::test]
 async fn moves_and_appends_tell_where_things_are() {
     let mut session = with(|mut client| async move {
-        client.answer("UID MOVE 4:5 \"Archive\"", "* OK [COPYUID 7 4:5 20:21] moved\r\n* VANISHED 4:5\r\nTAG OK done\r\n").await;
+        client
+            .answer(
+                "UID MOVE 4:5 \"Archive\"",
+                "* OK [COPYUID 7 4:5 20:21] moved\r\n* VANISHED 4:5\r\nTAG OK done\r\n",
+            )
+            .await;
         let (tag, rest) = client.command().await;
         assert_eq!(rest, r#"APPEND "Sent" (\Seen) "17-Jul-1996 09:44:25 +0000" {4}"#);
         client.say("+ \r\n").await;
@@ -322,9 +344,10 @@ async fn news_wakes_and_the_session_goes_on() {
         assert_eq!(client.hear().await, "DONE");
         client.say(format!("{tag} OK done\r\n")).await;
         for _ in 0..2 {
-            client.answer("IDLE", "+ idling\r\n").await;
+            let (tag, _) = client.command().await;
+            client.say("+ idling\r\n").await;
             assert_eq!(client.hear().await, "DONE");
-            client.say(b"A4 OK\r\nA5 OK\r\n").await;
+            client.say(format!("{tag} OK done\r\n")).await;
         }
     })
     .await;

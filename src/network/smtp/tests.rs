@@ -40,7 +40,12 @@ async fn each_recipient_has_an_outcome_of_its_own_and_dots_are_kept() {
         welcome(&mut client, "250-SIZE 1000\r\n250-8BITMIME\r\n250-   \r\n").await;
         expect(&mut client, "MAIL FROM:<alice@a.example> SIZE=22 BODY=8BITMIME", "250 ok\r\n").await;
         expect(&mut client, "RCPT TO:<bob@b.example>", "250 ok\r\n").await;
-        expect(&mut client, "RCPT TO:<carol@xn--bcher-kva.example>", "550-5.1.1 no\r\n550 5.1.1 such user\r\n").await;
+        expect(
+            &mut client,
+            "RCPT TO:<carol@xn--bcher-kva.example>",
+            "550-5.1.1 no\r\n550 5.1.1 such user\r\n",
+        )
+        .await;
         expect(&mut client, "RCPT TO:<dave@d.example>", "451 4.3.0 not now\r\n").await;
         expect(&mut client, "DATA", "354 go\r\n").await;
         for line in ["..one", "two", "ä", "....", "..", "end"] {
@@ -58,7 +63,10 @@ async fn each_recipient_has_an_outcome_of_its_own_and_dots_are_kept() {
     .await
     .unwrap();
     assert_eq!(outcomes[0].1, Outcome::Accepted("250 2.0.0 queued as 1".into()));
-    assert_eq!(outcomes[1], ("carol@bücher.example".into(), Outcome::Permanent("550 5.1.1 no 5.1.1 such user".into())));
+    assert_eq!(
+        outcomes[1],
+        ("carol@bücher.example".into(), Outcome::Permanent("550 5.1.1 no 5.1.1 such user".into()))
+    );
     assert_eq!(outcomes[2].1, Outcome::Temporary("451 4.3.0 not now".into()));
     assert!(matches!(outcomes[3].1, Outcome::Permanent(_)));
 }
@@ -182,7 +190,8 @@ async fn starttls_begins_anew() {
         }
     })
     .await;
-    let submission = Submission { ca: Some(identity.ca_pem.clone()), ..submission(address.port(), Security::StartTls) };
+    let submission =
+        Submission { ca: Some(identity.ca_pem.clone()), ..submission(address.port(), Security::StartTls) };
     check(&Dialer::new(&[]).unwrap(), &submission).await.unwrap();
 }
 
@@ -191,7 +200,16 @@ fn paths_hold_addresses_and_nothing_else() {
     for good in ["", "bob@b.example", "\"b o b\"@b.example", "bob@[192.0.2.1]", "bøb@b.example"] {
         assert_eq!(path(good).as_deref(), Some(good));
     }
-    for bad in ["bob", "@b.example", "bob@", "b b@b.example", "bob@b.example>", "bob@b.example\r\nDATA", "b<ob@b.example", "bob@b example"] {
+    for bad in [
+        "bob",
+        "@b.example",
+        "bob@",
+        "b b@b.example",
+        "bob@b.example>",
+        "bob@b.example\r\nDATA",
+        "b<ob@b.example",
+        "bob@b example",
+    ] {
         assert_eq!(path(bad), None, "{bad}");
     }
 }
@@ -211,11 +229,14 @@ async fn a_real_server_takes_refuses_and_defers() {
     let dialer = Dialer::new(&[]).unwrap();
     check(&dialer, &submission).await.unwrap();
     let start_tls = lab("LAB_SUBMISSION_PORT").unwrap().parse().unwrap();
-    check(&dialer, &Submission { port: start_tls, security: Security::StartTls, ..submission.clone() }).await.unwrap();
+    check(&dialer, &Submission { port: start_tls, security: Security::StartTls, ..submission.clone() })
+        .await
+        .unwrap();
     let wrong = Submission { password: SecretText::new("wrong".into()), ..submission.clone() };
     assert!(matches!(check(&dialer, &wrong).await, Err(SubmitError::Refused { temporary: false, .. })));
     let recipients = ["bob@lab.test", "defer@lab.test", "reject@lab.test", "nobody@lab.test"].map(Into::into);
-    let message = b"From: alice@lab.test\r\nTo: bob@lab.test\r\nSubject: Hello\r\n\r\n.\r\n..\r\nHello Bob\r\n";
+    let message =
+        b"From: alice@lab.test\r\nTo: bob@lab.test\r\nSubject: Hello\r\n\r\n.\r\n..\r\nHello Bob\r\n";
     let outcomes = submit(&dialer, &submission, "alice@lab.test", &recipients, message).await.unwrap();
     assert!(matches!(outcomes[0].1, Outcome::Accepted(_)), "{outcomes:?}");
     assert!(matches!(outcomes[1].1, Outcome::Temporary(_)), "{outcomes:?}");

@@ -22,7 +22,8 @@ fn lab() -> Option<(Dialer, Login)> {
 
 fn message(n: u32, bytes: usize) -> Vec<u8> {
     let body = "A line of a letter to Bob.\r\n".repeat(bytes / 28 + 1);
-    format!("From: erin@lab.test\r\nMessage-ID: <{n}.net@lab.test>\r\nSubject: {n}\r\n\r\n{body}").into_bytes()
+    format!("From: erin@lab.test\r\nMessage-ID: <{n}.net@lab.test>\r\nSubject: {n}\r\n\r\n{body}")
+        .into_bytes()
 }
 
 #[tokio::test]
@@ -41,7 +42,8 @@ async fn a_real_server_keeps_what_it_is_given() {
     let old = session.uids().await.unwrap();
     session.delete(&old).await.unwrap();
 
-    let sent: Vec<Vec<u8>> = [10, 1000, 99_000, 350_000].iter().zip(1..).map(|(size, n)| message(n, *size)).collect();
+    let sent: Vec<Vec<u8>> =
+        [10, 1000, 99_000, 350_000].iter().zip(1..).map(|(size, n)| message(n, *size)).collect();
     for raw in &sent {
         let place = session.append(&folder, raw, &["\\Seen", "to&ACA-do"], None).await.unwrap().place;
         assert!(place.is_some());
@@ -72,7 +74,10 @@ async fn a_real_server_keeps_what_it_is_given() {
     let moved = other.move_to(&uids[1..2], "Archive").await.unwrap();
     assert_eq!((moved.uids.len(), moved.left_behind), (1, false));
     assert!(other.delete(&uids[2..3]).await.unwrap());
-    assert_eq!(session.idle(std::future::pending(), Duration::from_secs(20)).await.unwrap(), IdleOutcome::News);
+    assert_eq!(
+        session.idle(std::future::pending(), Duration::from_secs(20)).await.unwrap(),
+        IdleOutcome::News
+    );
     let resumed = session.select(&folder, Some(position)).await.unwrap();
     assert!(resumed.resumed);
     assert!([1, 2].iter().all(|n| resumed.vanished.iter().any(|range| range.contains(uids[*n]))));
@@ -109,4 +114,44 @@ async fn a_real_server_is_strict_about_who_comes_in() {
     assert!(matches!(no_tls, Some(ImapError::NoTls { .. })), "{no_tls:?}");
     let bad = open("127.0.0.4", login.port, Security::Tls, right).await;
     assert!(matches!(bad, Some(ImapError::Dial(DialError::Certificate { .. }))), "{bad:?}");
+}
+
+/// Every odd message there is goes to the server and comes back, byte for byte but for the ends of its lines.
+#[tokio::test]
+async fn odd_messages_come_back_as_they_went() {
+    let (Some((dialer, login)), Ok(corpora)) = (lab(), std::env::var("MAILKEEP_CORPORA")) else { return };
+    let mut session = Session::open(&dialer, &login).await.unwrap();
+    let folder = session.create_folder("Corpus").await.unwrap();
+    session.select(&folder, None).await.unwrap();
+    let old = session.uids().await.unwrap();
+    session.delete(&old).await.unwrap();
+    let mut sent = std::collections::HashMap::new();
+    let mut folders = vec![std::path::Path::new(&corpora).join("mime")];
+    while let Some(path) = folders.pop() {
+        if path.is_dir() {
+            folders.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let raw = std::fs::read(&path).unwrap();
+        match session.append(&folder, &raw, &[], None).await {
+            Ok(appended) => {
+                sent.insert(appended.place.unwrap().1, raw);
+            }
+            Err(error) => assert!(error.leaves_session_usable(), "{path:?}: {error}"),
+        }
+    }
+    session.select(&folder, None).await.unwrap();
+    let uids = session.uids().await.unwrap();
+    let metas = session.sizes(&uids).await.unwrap();
+    assert_eq!(metas.len(), sent.len());
+    let crlf = |raw: &[u8]| String::from_utf8_lossy(raw).replace("\r\n", "\n").replace('\n', "\r\n");
+    for batch in batches(&metas, 8 << 20, 100) {
+        let mut fetched = Vec::new();
+        session.fetch(batch, &mut fetched).await.unwrap();
+        for one in fetched {
+            let Fetched::Message { uid, raw, .. } = one else { panic!("{one:?}") };
+            assert_eq!(crlf(&raw), crlf(&sent[&uid]));
+        }
+    }
+    eprintln!("{} messages came back", sent.len());
 }
