@@ -132,9 +132,9 @@ impl Wire {
     /// Writes it all and sends it off.
     pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         for chunk in bytes.chunks(CHUNK_BYTES) {
-            flatten(timeout(self.silence, self.stream.write_all(chunk)).await)?;
+            flatten(&timeout(self.silence, self.stream.write_all(chunk)).await)?;
         }
-        flatten(timeout(self.silence, self.stream.flush()).await)
+        flatten(&timeout(self.silence, self.stream.flush()).await)
     }
 
     /// Begins TLS in the middle of a conversation. Whatever the server said in clear beyond its permission was
@@ -156,7 +156,7 @@ impl Wire {
     }
 }
 
-fn flatten(result: Result<std::io::Result<()>, Elapsed>) -> Result<(), WireError> {
+const fn flatten(result: &Result<std::io::Result<()>, Elapsed>) -> Result<(), WireError> {
     match result {
         Err(_) => Err(WireError::TimedOut),
         Ok(Err(_)) => Err(WireError::Closed),

@@ -31,7 +31,7 @@ async fn http(client: &mut Client, answer: &str) -> String {
 #[tokio::test]
 async fn the_domains_own_file_is_found_behind_a_redirect() {
     let identity = Identity::new(&["autoconfig.a.example", "files.b.example"]);
-    let dialer = Dialer::new(&[identity.ca_pem.clone()]).unwrap();
+    let dialer = Dialer::new(std::slice::from_ref(&identity.ca_pem)).unwrap();
     let first = serve_tls(&identity, |mut client| async move {
         let request = http(
             &mut client,
@@ -67,7 +67,7 @@ async fn the_domains_own_file_is_found_behind_a_redirect() {
 #[tokio::test]
 async fn a_guess_has_to_answer_securely() {
     let identity = Identity::new(&["mail.a.example"]);
-    let dialer = Dialer::new(&[identity.ca_pem.clone()]).unwrap();
+    let dialer = Dialer::new(std::slice::from_ref(&identity.ca_pem)).unwrap();
     let nothing = serve(|_| async {}).await;
     for host in ["autoconfig.a.example", "a.example", "imap.a.example", "mail.a.example", "smtp.a.example"] {
         for port in [443, 465, 587, 993] {

@@ -29,7 +29,9 @@ async fn the_accounts_own_ca_is_trusted_for_its_own_names_only() {
     assert!(wrong_name.to_string().contains("127.0.0.1 is not valid for that name"));
     let not_a_ca = tls(&dialer, "localhost", address.port(), Some(b"hello")).await;
     assert!(matches!(not_a_ca, Err(DialError::BadCa { .. })));
-    tls(&Dialer::new(&[identity.ca_pem.clone()]).unwrap(), "localhost", address.port(), None).await.unwrap();
+    tls(&Dialer::new(std::slice::from_ref(&identity.ca_pem)).unwrap(), "localhost", address.port(), None)
+        .await
+        .unwrap();
     let outcomes: Vec<String> = dialer.log().into_iter().map(|entry| entry.outcome).collect();
     assert_eq!(outcomes.len(), 4);
     assert_eq!((outcomes[0].as_str(), &outcomes[1]), ("connected", &unknown.to_string()));

@@ -223,7 +223,7 @@ async fn a_large_message_comes_in_pieces_and_a_huge_one_not_at_all() {
     let mut session = with(|mut client| async move {
         let whole = "0123456789".repeat(250);
         for (from, to) in [(0, 1000), (1000, 2000), (2000, 2500)] {
-            let piece = &whole[from..to];
+            let piece = whole.get(from..to).unwrap();
             let answer =
                 format!("* 1 FETCH (UID 5 BODY[]<{from}> {{{}}}\r\n{piece})\r\nTAG OK\r\n", piece.len());
             client.answer(&format!("UID FETCH 5 (UID BODY.PEEK[]<{from}.1000>)"), &answer).await;
@@ -394,4 +394,23 @@ async fn implicit_tls_works_from_the_first_byte() {
     let folders = session.folders().await.unwrap();
     assert_eq!((folders[1].name.as_str(), folders[1].role), ("Entwürfe", Some(Role::Sent)));
     session.logout().await;
+}
+
+#[test]
+fn all_of_it_can_run_as_a_background_task() {
+    fn movable<T: Send>(_: T) {}
+    let check = async |mut session: Session, dialer: Dialer, login: Login| {
+        movable(Session::open(&dialer, &login));
+        movable(session.folders());
+        movable(session.select("INBOX", None));
+        movable(session.uids());
+        movable(session.fetch(&[], &mut Vec::new()));
+        movable(session.store(&[], &[], &[], None));
+        movable(session.move_to(&[], ""));
+        movable(session.append("", b"", &[], None));
+        movable(session.idle(std::future::pending(), Duration::ZERO));
+        movable(crate::network::autoconfig::find(&dialer, ""));
+        movable(session.logout());
+    };
+    drop(check);
 }

@@ -116,7 +116,7 @@ async fn a_real_server_is_strict_about_who_comes_in() {
     assert!(matches!(bad, Some(ImapError::Dial(DialError::Certificate { .. }))), "{bad:?}");
 }
 
-/// Every odd message there is goes to the server and comes back, byte for byte but for the ends of its lines.
+/// Every odd message there is goes to the server and comes back, byte for byte but for carriage returns.
 #[tokio::test]
 async fn odd_messages_come_back_as_they_went() {
     let (Some((dialer, login)), Ok(corpora)) = (lab(), std::env::var("MAILKEEP_CORPORA")) else { return };
@@ -144,13 +144,14 @@ async fn odd_messages_come_back_as_they_went() {
     let uids = session.uids().await.unwrap();
     let metas = session.sizes(&uids).await.unwrap();
     assert_eq!(metas.len(), sent.len());
-    let crlf = |raw: &[u8]| String::from_utf8_lossy(raw).replace("\r\n", "\n").replace('\n', "\r\n");
+    // Dovecot makes every line end a CRLF; which one it was is its business.
+    let lines = |raw: &[u8]| raw.iter().copied().filter(|&byte| byte != b'\r').collect::<Vec<u8>>();
     for batch in batches(&metas, 8 << 20, 100) {
         let mut fetched = Vec::new();
         session.fetch(batch, &mut fetched).await.unwrap();
         for one in fetched {
             let Fetched::Message { uid, raw, .. } = one else { panic!("{one:?}") };
-            assert_eq!(crlf(&raw), crlf(&sent[&uid]));
+            assert_eq!(lines(&raw), lines(&sent[&uid]));
         }
     }
     eprintln!("{} messages came back", sent.len());
