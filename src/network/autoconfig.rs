@@ -64,7 +64,9 @@ pub enum FindError {
         address: String,
     },
     /// The network is switched off.
-    #[error("Mailkeep is offline, so no servers were looked for. Switch it online again or name the servers.")]
+    #[error(
+        "Mailkeep is offline, so no servers were looked for. Switch it online again or name the servers."
+    )]
     Offline,
 }
 
@@ -145,7 +147,11 @@ async fn guessed(dialer: &Dialer, account: &Account) -> Option<Candidate> {
         security,
         user: account.address.clone(),
     };
-    let imap = [server("imap.", 993, Security::Tls), server("mail.", 993, Security::Tls), server("", 993, Security::Tls)];
+    let imap = [
+        server("imap.", 993, Security::Tls),
+        server("mail.", 993, Security::Tls),
+        server("", 993, Security::Tls),
+    ];
     let smtp = [
         server("smtp.", 465, Security::Tls),
         server("mail.", 465, Security::Tls),

@@ -16,9 +16,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-pub use super::log::{Entry, Purpose, Route};
 use super::address_guard;
 use super::log::Log;
+pub use super::log::{Entry, Purpose, Route};
 pub use tls::BadCa;
 use tls::Trust;
 
@@ -63,7 +63,9 @@ pub enum DialError {
         host: String,
     },
     /// Nobody answers there.
-    #[error("{host} does not answer on port {port} ({why}). Check the name and the port, or try again later.")]
+    #[error(
+        "{host} does not answer on port {port} ({why}). Check the name and the port, or try again later."
+    )]
     Unreachable {
         /// The server.
         host: String,
@@ -99,7 +101,9 @@ pub enum DialError {
         why: String,
     },
     /// Words in clear came where only TLS may follow.
-    #[error("Somebody spoke into the connection to {host} before it was secure. It was ended; no password was sent.")]
+    #[error(
+        "Somebody spoke into the connection to {host} before it was secure. It was ended; no password was sent."
+    )]
     Injected {
         /// The server.
         host: String,
@@ -457,11 +461,7 @@ impl Stream {
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().inner {
             Inner::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Inner::Tls(stream) => Pin::new(stream).poll_read(cx, buf),

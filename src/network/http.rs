@@ -84,7 +84,8 @@ async fn ask(
     let header = |name: &str| headers.iter().find(|(its, _)| its == name).map(|(_, value)| value.as_str());
     match status {
         200 => {
-            let chunked = header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
+            let chunked =
+                header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
             let length = header("content-length").map(|value| value.parse::<usize>().map_err(|_| NotFetched));
             let body = match length.transpose()? {
                 _ if chunked => chunks(&mut wire, most_bytes).await?,
@@ -169,8 +170,17 @@ mod tests {
         assert_eq!(to("https://b.example:443/x"), Some(("b.example".into(), "/x".into())));
         assert_eq!(to("https://b.example?x"), Some(("b.example".into(), "/?x".into())));
         for wrong in [
-            "http://b.example/", "//b.example/", "https://127.0.0.1/", "https://[::1]/", "https://b.example:8443/",
-            "https://u@b.example/", "https://b.onion/", "https://localhost/", "x", "/a b", "/a\r\nHost: x",
+            "http://b.example/",
+            "//b.example/",
+            "https://127.0.0.1/",
+            "https://[::1]/",
+            "https://b.example:8443/",
+            "https://u@b.example/",
+            "https://b.onion/",
+            "https://localhost/",
+            "x",
+            "/a b",
+            "/a\r\nHost: x",
         ] {
             assert_eq!(to(wrong), None, "{wrong}");
         }

@@ -68,7 +68,9 @@ pub enum SubmitError {
         temporary: bool,
     },
     /// The connection cannot be made secure, so no password was sent.
-    #[error("{host} offers no encryption (STARTTLS), so nothing was sent. Choose tls if the server has a port for it.")]
+    #[error(
+        "{host} offers no encryption (STARTTLS), so nothing was sent. Choose tls if the server has a port for it."
+    )]
     NoTls {
         /// The server.
         host: String,
@@ -234,11 +236,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn open(
-        dialer: &Dialer,
-        submission: &Submission,
-        purpose: Purpose,
-    ) -> Result<Self, SubmitError> {
+    async fn open(dialer: &Dialer, submission: &Submission, purpose: Purpose) -> Result<Self, SubmitError> {
         let Submission { host, port, security, ca, .. } = submission;
         let stream = dialer.connect(purpose, host, *port, *security, ca.as_deref()).await?;
         Self::begin(Wire::new(stream, Duration::from_secs(60)), host, *security).await
@@ -369,7 +367,8 @@ impl Connection {
         if self.can.sizes {
             if self.can.size != 0 && bytes > self.can.size {
                 let (ours, theirs) = (megabytes(bytes), megabytes(self.can.size));
-                let words = format!("The message has {ours} MB, and {} takes no more than {theirs}.", self.host);
+                let words =
+                    format!("The message has {ours} MB, and {} takes no more than {theirs}.", self.host);
                 return Err(Outcome::Permanent(words));
             }
             parameters.push_str(&format!(" SIZE={bytes}"));
@@ -501,8 +500,8 @@ fn path(address: &str) -> Option<String> {
     let local_ok = !local.is_empty()
         && local.chars().all(|c| harmless(c) && (quoted || (c != ' ' && c != '"' && c != '\\')));
     let domain = if domain.is_ascii() { domain.to_owned() } else { idna::domain_to_ascii(domain).ok()? };
-    let domain_ok = !domain.is_empty()
-        && domain.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:[]".contains(&b));
+    let domain_ok =
+        !domain.is_empty() && domain.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:[]".contains(&b));
     (local_ok && domain_ok && local.len() + domain.len() < 500).then(|| format!("{local}@{domain}"))
 }
 
@@ -558,7 +557,9 @@ impl Iterator for Stuffed<'_> {
 
 /// Whether a submission server answers there and can be reached securely. No name is told, no login tried.
 pub(super) async fn greets(dialer: &Dialer, host: &str, port: u16, security: Security) -> bool {
-    let Ok(stream) = dialer.connect_public(Purpose::Autoconfig, host, port, security).await else { return false };
+    let Ok(stream) = dialer.connect_public(Purpose::Autoconfig, host, port, security).await else {
+        return false;
+    };
     match Connection::begin(Wire::new(stream, Duration::from_secs(8)), host, security).await {
         Ok(connection) => {
             connection.quit().await;

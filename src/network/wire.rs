@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::dialer::{DialError, Stream};
@@ -131,9 +132,9 @@ impl Wire {
     /// Writes it all and sends it off.
     pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         for chunk in bytes.chunks(CHUNK_BYTES) {
-            flatten(timeout(self.silence, self.stream.write_all(chunk)).await)?;
+            flatten(&timeout(self.silence, self.stream.write_all(chunk)).await)?;
         }
-        flatten(timeout(self.silence, self.stream.flush()).await)
+        flatten(&timeout(self.silence, self.stream.flush()).await)
     }
 
     /// Begins TLS in the middle of a conversation. Whatever the server said in clear beyond its permission was
@@ -155,7 +156,7 @@ impl Wire {
     }
 }
 
-fn flatten<E>(result: Result<std::io::Result<()>, E>) -> Result<(), WireError> {
+const fn flatten(result: &Result<std::io::Result<()>, Elapsed>) -> Result<(), WireError> {
     match result {
         Err(_) => Err(WireError::TimedOut),
         Ok(Err(_)) => Err(WireError::Closed),

@@ -3,11 +3,10 @@
 use super::{Account, Candidate, Server, Source};
 use crate::network::dialer::Security;
 
-const APP_PASSWORD: &str =
-    "This provider wants a password of its own for mail programs (an app password): make one in its settings first.";
-const SWITCH_ON: &str = "Mail programs have to be allowed (IMAP switched on) in this provider's settings first.";
-const OAUTH_ONLY: &str =
-    "This provider may refuse passwords from mail programs altogether; an app password works for some accounts.";
+const APP_PASSWORD: &str = "This provider wants a password of its own for mail programs (an app password): make one in its settings first.";
+const SWITCH_ON: &str =
+    "Mail programs have to be allowed (IMAP switched on) in this provider's settings first.";
+const OAUTH_ONLY: &str = "This provider may refuse passwords from mail programs altogether; an app password works for some accounts.";
 
 struct Provider {
     domains: &'static [&'static str],
@@ -27,6 +26,7 @@ const fn provider(
     Provider { domains, imap, smtp, smtp_port: 465, smtp_security: Security::Tls, note }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a constant is built up")]
 const fn start_tls(provider: Provider) -> Provider {
     Provider { smtp_port: 587, smtp_security: Security::StartTls, ..provider }
 }
@@ -35,12 +35,27 @@ const fn start_tls(provider: Provider) -> Provider {
 const PROVIDERS: &[Provider] = &[
     provider(&["gmail.com", "googlemail.com"], "imap.gmail.com", "smtp.gmail.com", Some(APP_PASSWORD)),
     start_tls(provider(
-        &["outlook.com", "hotmail.com", "live.com", "msn.com", "outlook.de", "hotmail.de", "live.de", "hotmail.fr", "hotmail.co.uk"],
+        &[
+            "outlook.com",
+            "hotmail.com",
+            "live.com",
+            "msn.com",
+            "outlook.de",
+            "hotmail.de",
+            "live.de",
+            "hotmail.fr",
+            "hotmail.co.uk",
+        ],
         "outlook.office365.com",
         "smtp-mail.outlook.com",
         Some(OAUTH_ONLY),
     )),
-    start_tls(provider(&["icloud.com", "me.com", "mac.com"], "imap.mail.me.com", "smtp.mail.me.com", Some(APP_PASSWORD))),
+    start_tls(provider(
+        &["icloud.com", "me.com", "mac.com"],
+        "imap.mail.me.com",
+        "smtp.mail.me.com",
+        Some(APP_PASSWORD),
+    )),
     provider(
         &["yahoo.com", "yahoo.de", "yahoo.fr", "yahoo.co.uk", "ymail.com", "rocketmail.com"],
         "imap.mail.yahoo.com",
@@ -52,7 +67,12 @@ const PROVIDERS: &[Provider] = &[
     provider(&["gmx.de", "gmx.net", "gmx.at", "gmx.ch"], "imap.gmx.net", "mail.gmx.net", Some(SWITCH_ON)),
     provider(&["gmx.com"], "imap.gmx.com", "mail.gmx.com", Some(SWITCH_ON)),
     start_tls(provider(&["web.de"], "imap.web.de", "smtp.web.de", Some(SWITCH_ON))),
-    provider(&["t-online.de", "magenta.de"], "secureimap.t-online.de", "securesmtp.t-online.de", Some(APP_PASSWORD)),
+    provider(
+        &["t-online.de", "magenta.de"],
+        "secureimap.t-online.de",
+        "securesmtp.t-online.de",
+        Some(APP_PASSWORD),
+    ),
     provider(&["freenet.de"], "mx.freenet.de", "mx.freenet.de", None),
     provider(&["posteo.de", "posteo.net", "posteo.org", "posteo.eu"], "posteo.de", "posteo.de", None),
     provider(&["mailbox.org"], "imap.mailbox.org", "smtp.mailbox.org", None),
@@ -61,7 +81,12 @@ const PROVIDERS: &[Provider] = &[
     provider(&["systemli.org"], "mail.systemli.org", "mail.systemli.org", None),
     provider(&["zoho.com", "zohomail.com"], "imap.zoho.com", "smtp.zoho.com", Some(SWITCH_ON)),
     provider(&["yandex.com", "yandex.ru", "ya.ru"], "imap.yandex.com", "smtp.yandex.com", Some(APP_PASSWORD)),
-    provider(&["mail.ru", "inbox.ru", "bk.ru", "list.ru"], "imap.mail.ru", "smtp.mail.ru", Some(APP_PASSWORD)),
+    provider(
+        &["mail.ru", "inbox.ru", "bk.ru", "list.ru"],
+        "imap.mail.ru",
+        "smtp.mail.ru",
+        Some(APP_PASSWORD),
+    ),
     provider(&["orange.fr", "wanadoo.fr"], "imap.orange.fr", "smtp.orange.fr", None),
     provider(&["free.fr"], "imap.free.fr", "smtp.free.fr", None),
     provider(&["laposte.net"], "imap.laposte.net", "smtp.laposte.net", None),
@@ -73,7 +98,12 @@ const PROVIDERS: &[Provider] = &[
 
 pub(super) fn candidate(account: &Account) -> Option<Candidate> {
     let provider = PROVIDERS.iter().find(|provider| provider.domains.contains(&account.domain.as_str()))?;
-    let server = |host: &str, port, security| Server { host: host.into(), port, security, user: account.address.clone() };
+    let server = |host: &str, port, security| Server {
+        host: host.into(),
+        port,
+        security,
+        user: account.address.clone(),
+    };
     Some(Candidate {
         imap: server(provider.imap, 993, Security::Tls),
         smtp: server(provider.smtp, provider.smtp_port, provider.smtp_security),

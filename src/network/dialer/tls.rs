@@ -6,9 +6,7 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
@@ -51,10 +49,7 @@ fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<Vec<CertificateDer<'stat
     if added == 0 { Err(BadCa) } else { Ok(certificates) }
 }
 
-fn configure(
-    roots: RootCertStore,
-    given: Vec<CertificateDer<'static>>,
-) -> Result<Arc<ClientConfig>, BadCa> {
+fn configure(roots: RootCertStore, given: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfig>, BadCa> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -140,9 +135,11 @@ pub(super) fn explain(error: &io::Error, host: String, port: u16) -> DialError {
         Some(rustls::Error::AlertReceived(_)) => {
             DialError::Handshake { host, port, why: "the server broke it off".into() }
         }
-        Some(rustls::Error::PeerIncompatible(_)) => {
-            DialError::Handshake { host, port, why: "the server only knows TLS that is no longer safe".into() }
-        }
+        Some(rustls::Error::PeerIncompatible(_)) => DialError::Handshake {
+            host,
+            port,
+            why: "the server only knows TLS that is no longer safe".into(),
+        },
         Some(_) => DialError::Handshake { host, port, why: "the server's TLS is faulty".into() },
         None => DialError::Handshake { host, port, why: "the connection broke off".into() },
     }

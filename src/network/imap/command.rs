@@ -1,5 +1,7 @@
 //! A command to the server. The only way the owner's data gets into one is [`Command::text`].
 
+use zeroize::Zeroizing;
+
 use super::ImapError;
 
 /// Longer than this is never quoted but sent as a literal.
@@ -8,8 +10,8 @@ const LONGEST_QUOTED: usize = 500;
 /// A part of a command.
 #[derive(Debug)]
 pub(super) enum Piece {
-    /// Sent as it is.
-    Plain(Vec<u8>),
+    /// Sent as it is. A password may be in it, so it is wiped afterwards.
+    Plain(Zeroizing<Vec<u8>>),
     /// Sent by count of bytes, after the server said yes.
     Literal(Vec<u8>),
 }
@@ -30,7 +32,7 @@ impl Command {
     pub(super) fn raw(mut self, words: &str) -> Self {
         match self.pieces.last_mut() {
             Some(Piece::Plain(plain)) => plain.extend_from_slice(words.as_bytes()),
-            _ => self.pieces.push(Piece::Plain(words.into())),
+            _ => self.pieces.push(Piece::Plain(Zeroizing::new(words.into()))),
         }
         self
     }
@@ -39,8 +41,16 @@ impl Command {
     pub(super) fn text(self, data: &str) -> Result<Self, ImapError> {
         let quotable = data.len() <= LONGEST_QUOTED && data.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         if quotable {
-            let escaped = data.replace('\\', "\\\\").replace('"', "\\\"");
-            Ok(self.raw(&format!("\"{escaped}\"")))
+            let mut quoted = Zeroizing::new(String::with_capacity(data.len() * 2 + 2));
+            quoted.push('"');
+            for c in data.chars() {
+                if matches!(c, '"' | '\\') {
+                    quoted.push('\\');
+                }
+                quoted.push(c);
+            }
+            quoted.push('"');
+            Ok(self.raw(&quoted))
         } else {
             self.bytes(data.as_bytes().to_vec())
         }
@@ -76,7 +86,7 @@ mod tests {
         let quoted = Command::new("SELECT ").text("Al\"ice\\").unwrap().raw(" (X)");
         assert_eq!(plain(&quoted), "SELECT \"Al\\\"ice\\\\\" (X)");
         let broken = Command::new("SELECT ").text("x\"\r\nA2 DELETE INBOX").unwrap();
-        assert_eq!(plain(&broken), "SELECT <20>");
+        assert_eq!(plain(&broken), "SELECT <19>");
         assert_eq!(plain(&Command::new("X ").text("Größe").unwrap()), "X <7>");
         assert!(Command::new("X ").text("a\0b").is_err());
     }

@@ -83,7 +83,6 @@ impl Session {
             self.plain(login).await
         } else if !self.offers("LOGINDISABLED") {
             let command = Command::new("LOGIN ").text(&login.user)?.raw(" ");
-            // The command's copies of the password live as long as it takes to send them.
             self.run_login(command.text(login.password.expose())?).await
         } else if self.offers("AUTH=LOGIN") {
             self.challenged(login).await
@@ -142,7 +141,9 @@ impl Session {
             ImapError::No { words, code, .. } => ImapError::Refused {
                 host: self.host.clone(),
                 words: words.trim_end_matches('.').to_owned(),
-                temporary: code.as_deref().is_some_and(|code| matches!(code, "UNAVAILABLE" | "INUSE" | "LIMIT")),
+                temporary: code
+                    .as_deref()
+                    .is_some_and(|code| matches!(code, "UNAVAILABLE" | "INUSE" | "LIMIT")),
             },
             other => other,
         }

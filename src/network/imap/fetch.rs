@@ -134,7 +134,8 @@ impl Session {
         into: &mut Vec<Fetched>,
     ) -> Result<(), ImapError> {
         let uids: Vec<Uid> = small.iter().map(|meta| meta.uid).collect();
-        let mut budget: u64 = small.iter().map(|meta| meta.size.saturating_mul(2).saturating_add(10_000)).sum();
+        let mut budget: u64 =
+            small.iter().map(|meta| meta.size.saturating_mul(2).saturating_add(10_000)).sum();
         for set in names::uid_sets(&uids) {
             self.allow_literals(Some(self.limits.piece_bytes as u64 * 2));
             let command = Command::new(&format!("UID FETCH {set} (UID FLAGS INTERNALDATE BODY.PEEK[])"));
@@ -199,10 +200,10 @@ impl Session {
         let mut piece = Piece::None;
         let result = self
             .run_each(command, |response| match response {
-                Response::Fetch(FetchItems { uid: its, body: Some((origin, bytes)), .. }) => {
-                    if its == Some(uid) && origin == from {
-                        piece = Piece::Bytes(bytes);
-                    }
+                Response::Fetch(FetchItems { uid: its, body: Some((origin, bytes)), .. })
+                    if its == Some(uid) && origin == from =>
+                {
+                    piece = Piece::Bytes(bytes);
                 }
                 Response::Unreadable(named)
                     if named.is_none_or(|named| named == uid) && matches!(piece, Piece::None) =>
@@ -251,7 +252,13 @@ mod tests {
         let metas: Vec<Meta> = [5, 5, 5, 50, 1, 1]
             .iter()
             .zip(1..)
-            .map(|(&size, uid)| Meta { uid: Uid(uid), size, flags: Flags::default(), internal_date: None, mod_seq: None })
+            .map(|(&size, uid)| Meta {
+                uid: Uid(uid),
+                size,
+                flags: Flags::default(),
+                internal_date: None,
+                mod_seq: None,
+            })
             .collect();
         let cut: Vec<usize> = batches(&metas, 10, 10).map(<[Meta]>::len).collect();
         assert_eq!(cut, [2, 1, 1, 2]);

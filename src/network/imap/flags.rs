@@ -132,7 +132,9 @@ impl Session {
                 let done = self.run(command).await?;
                 let modified = done.code.filter(|code| code.name == "MODIFIED");
                 let ranges = modified.and_then(|code| response::uid_ranges(code.rest.trim().as_bytes()));
-                conflicts.extend(uids.iter().filter(|uid| ranges.iter().flatten().any(|range| range.contains(**uid))));
+                conflicts.extend(
+                    uids.iter().filter(|uid| ranges.iter().flatten().any(|range| range.contains(**uid))),
+                );
             }
         }
         Ok(conflicts)
@@ -192,7 +194,8 @@ mod tests {
 
     #[test]
     fn words_are_flags() {
-        let flags = Flags::from_words(["\\SEEN", "work", "\\Recent", "\\*", "work", "a"].map(Into::into).to_vec());
+        let flags =
+            Flags::from_words(["\\SEEN", "work", "\\Recent", "\\*", "work", "a"].map(Into::into).to_vec());
         assert_eq!(
             flags,
             Flags { seen: true, keywords: vec!["a".into(), "work".into()], ..Flags::default() }

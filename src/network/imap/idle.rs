@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::ImapError;
 use super::command::Command;
 use super::response::Response;
 use super::session::Session;
-use super::ImapError;
 
 /// Why the waiting ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -191,9 +191,9 @@ impl ImapError {
             Self::Dial(error) => error.is_temporary(),
             Self::Refused { temporary, .. } => *temporary,
             Self::Lost { .. } | Self::TimedOut { .. } => true,
-            Self::No { code, .. } => {
-                code.as_deref().is_some_and(|code| matches!(code, "UNAVAILABLE" | "INUSE" | "LIMIT" | "SERVERBUG"))
-            }
+            Self::No { code, .. } => code
+                .as_deref()
+                .is_some_and(|code| matches!(code, "UNAVAILABLE" | "INUSE" | "LIMIT" | "SERVERBUG")),
             Self::NoTls { .. }
             | Self::NoLogin { .. }
             | Self::Protocol { .. }

@@ -223,7 +223,13 @@ mod tests {
         assert_eq!(at.to_string(), "1996-07-17T09:44:25Z");
         assert_eq!(internal_date_text(at), "17-Jul-1996 09:44:25 +0000");
         assert_eq!(internal_date(internal_date_text(at).as_bytes()), Some(at));
-        for wrong in ["", "1-Foo-2000 0:0:0 +0000", "99-Jan-2000 10:00:00 +0000", "1-Jan-2000", "1-Jan-2000 1:1:1 +999999999"] {
+        for wrong in [
+            "",
+            "1-Foo-2000 0:0:0 +0000",
+            "99-Jan-2000 10:00:00 +0000",
+            "1-Jan-2000",
+            "1-Jan-2000 1:1:1 +999999999",
+        ] {
             assert_eq!(internal_date(wrong.as_bytes()), None);
         }
     }
@@ -248,7 +254,8 @@ mod tests {
         #[test]
         fn every_keyword_is_an_atom(tag in any::<String>()) {
             if let Some(keyword) = keyword_for_tag(&tag) {
-                prop_assert!(keyword.bytes().all(|b| b.is_ascii_graphic() && !b"(){%*\"\\]".contains(&b)));
+                let is_atom = keyword.bytes().all(|b| b.is_ascii_graphic() && !b"(){%*\"\\]".contains(&b));
+                prop_assert!(is_atom, "{}", keyword);
             }
         }
 

@@ -63,15 +63,27 @@ pub(super) struct FetchItems {
 /// A response and what it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Response {
-    Tagged { tag: String, status: Status, code: Option<Code>, words: String },
-    Status { status: Status, code: Option<Code>, words: String },
+    Tagged {
+        tag: String,
+        status: Status,
+        code: Option<Code>,
+        words: String,
+    },
+    Status {
+        status: Status,
+        code: Option<Code>,
+        words: String,
+    },
     Continue(String),
     Capability(Vec<String>),
     Enabled(Vec<String>),
     Flags(Vec<String>),
     Exists(u32),
     Expunge,
-    Vanished { earlier: bool, ranges: Vec<UidRange> },
+    Vanished {
+        earlier: bool,
+        ranges: Vec<UidRange>,
+    },
     Search(Vec<Uid>),
     List(Listed),
     Fetch(FetchItems),
@@ -244,7 +256,7 @@ fn number(digits: &[u8]) -> Option<u64> {
 enum Value {
     Atom(Vec<u8>),
     Text(Vec<u8>),
-    List(Vec<Value>),
+    List(Vec<Self>),
 }
 
 impl Value {
@@ -397,7 +409,9 @@ impl Cursor {
                 b"UID" => items.uid = Some(Uid(u32::try_from(value.number()?).ok()?)),
                 b"RFC822.SIZE" => items.size = value.number(),
                 b"FLAGS" => items.flags = Some(Flags::from_words(value.strings()?)),
-                b"INTERNALDATE" => items.internal_date = value.into_text().as_deref().and_then(names::internal_date),
+                b"INTERNALDATE" => {
+                    items.internal_date = value.into_text().as_deref().and_then(names::internal_date)
+                }
                 b"MODSEQ" => items.mod_seq = mod_seq(&value),
                 name if name.starts_with(b"BODY[") => {
                     items.body = Some((origin(name), value.into_text().unwrap_or_default()));
@@ -483,7 +497,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_still_has_its_number() {
-        for text in ["* 1 FETCH (UID 3 FLAGS", "* 1 FETCH (UID 3 \"x\" (", "* 1 FETCH (UID 3 BODY[] \"a)", "* 1 FETCH (UID 3 FLAGS) X"] {
+        for text in [
+            "* 1 FETCH (UID 3 FLAGS",
+            "* 1 FETCH (UID 3 \"x\" (",
+            "* 1 FETCH (UID 3 BODY[] \"a)",
+            "* 1 FETCH (UID 3 FLAGS) X",
+        ] {
             assert_eq!(line(text), Response::Unreadable(Some(Uid(3))), "{text}");
         }
         assert_eq!(line("* 1 FETCH nonsense"), Response::Unreadable(None));

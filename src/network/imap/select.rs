@@ -61,7 +61,8 @@ impl Session {
         let mut selected = understand(done);
         // A counter that went back was started over: what the server tells since then says nothing about before.
         selected.resumed = resume.is_some_and(|known| {
-            selected.uid_validity == Some(known.uid_validity) && selected.highest_modseq >= Some(known.mod_seq)
+            selected.uid_validity == Some(known.uid_validity)
+                && selected.highest_modseq >= Some(known.mod_seq)
         });
         if !selected.resumed {
             selected.vanished.clear();

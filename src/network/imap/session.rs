@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::command::{Command, Piece};
 use super::response::{self, Code, Frame, Response, Status};
@@ -117,7 +118,7 @@ impl Session {
         self.underway = true;
         self.next_tag += 1;
         let tag = format!("A{}", self.next_tag);
-        let mut out = format!("{tag} ").into_bytes();
+        let mut out = Zeroizing::new(format!("{tag} ").into_bytes());
         for piece in command.pieces {
             match piece {
                 Piece::Plain(plain) => out.extend_from_slice(&plain),
@@ -125,7 +126,8 @@ impl Session {
                     let at_once = self.offers("LITERAL+") || (self.offers("LITERAL-") && data.len() <= 4096);
                     let plus = if at_once { "+" } else { "" };
                     out.extend_from_slice(format!("{{{}{plus}}}\r\n", data.len()).as_bytes());
-                    self.send(&std::mem::take(&mut out)).await?;
+                    self.send(&out).await?;
+                    out.clear();
                     if !at_once {
                         self.await_continuation(&tag, each).await?;
                     }
@@ -148,6 +150,9 @@ impl Session {
             match self.next().await? {
                 Response::Continue(words) => return Ok(words),
                 Response::Tagged { tag: its, status, code, words } if its == tag => {
+                    if status == Status::Ok {
+                        return Err(self.protocol("it says done where it had to say go on"));
+                    }
                     self.underway = false;
                     return Err(self.refusal(status, code, words));
                 }
@@ -198,7 +203,9 @@ impl Session {
             Response::Enabled(list) => self.enabled.extend(list.iter().cloned()),
             Response::Status { status: Status::Bye, words, .. } => self.farewell = Some(words.clone()),
             Response::Status { code, .. } => self.learn(code.as_ref()),
-            Response::Exists(_) | Response::Expunge | Response::Vanished { earlier: false, .. } => self.news = true,
+            Response::Exists(_) | Response::Expunge | Response::Vanished { earlier: false, .. } => {
+                self.news = true
+            }
             _ => {}
         }
         Ok(response)
