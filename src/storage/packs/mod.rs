@@ -16,8 +16,8 @@ pub use scan::Scan;
 use crate::crypto::secret::Key;
 use crate::crypto::vault::StoreId;
 use crate::storage::disk::{self, DiskError, On};
-use files::{Files, HEADER};
-use key_table::{Entry, Table};
+use files::{Files, HEADER, Loaded};
+use key_table::{Entry, Fate, Table};
 use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -189,12 +189,15 @@ impl Packs {
     }
 
     fn destroy_in(&self, number: u32, places: &[RecordPlace]) -> Result<(), PackError> {
-        let mut table = self.files.load(number)?.table;
+        let Loaded { mut table, one_clean, .. } = self.files.load(number)?;
         for place in places {
-            if table.is_empty() {
+            if table.is_blank() && !one_clean {
                 return Err(PackError::Damaged(*place));
             }
-            table.insert(place.offset, Entry { length: place.length, key: None });
+            // Where the tables are whole, what they do not name was never there.
+            if !one_clean || table.get(place.offset).is_some_and(|entry| entry.length == place.length) {
+                table.insert(place.offset, Entry { length: place.length, fate: Fate::Destroyed });
+            }
         }
         self.files.rewrite(number, &table)
     }
@@ -203,7 +206,7 @@ impl Packs {
         if let Some(open) = self.open_packs().pop(&number) {
             let mut table = open.table.write().unwrap_or_else(PoisonError::into_inner);
             for place in places {
-                table.insert(place.offset, Entry { length: place.length, key: None });
+                table.insert(place.offset, Entry { length: place.length, fate: Fate::Destroyed });
             }
         }
     }
@@ -261,7 +264,7 @@ impl Packs {
             let loaded = self.files.load(number)?;
             if !loaded.healthy {
                 // A table of which nothing opens may be whole and only our key wrong: never write over that.
-                if loaded.table.is_empty() && !loaded.one_clean {
+                if loaded.table.is_blank() && !loaded.one_clean {
                     report.tables_lost += 1;
                 } else {
                     writer.forget(number);
@@ -339,8 +342,9 @@ impl OpenPack {
     fn key_of(&self, place: RecordPlace) -> Result<Key, PackError> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         match table.get(place.offset) {
-            Some(Entry { key: None, .. }) => Err(PackError::Destroyed(place)),
-            Some(Entry { length, key: Some(key) }) if *length == place.length => Ok(key.clone()),
+            Some(Entry { fate: Fate::Destroyed, .. }) => Err(PackError::Destroyed(place)),
+            Some(Entry { fate: Fate::Lost, .. }) => Err(PackError::Damaged(place)),
+            Some(Entry { length, fate: Fate::Live(key) }) if *length == place.length => Ok(key.clone()),
             Some(_) => Err(PackError::Missing(place)),
             None if self.length()? > u64::from(place.offset) => Err(PackError::Damaged(place)),
             None => Err(PackError::Missing(place)),
