@@ -56,8 +56,14 @@ fn an_existing_store_or_anything_else_is_not_touched() {
     assert!(matches!(DataDir::open(&place.path().join("nowhere")), Err(DataDirError::NoStore { .. })));
     let empty = place.path().join("empty");
     fs::create_dir(&empty).unwrap();
-    DataDir::create(&empty).unwrap();
+    let stopped = DataDir::create(&empty).unwrap();
     assert_eq!(mode(&empty), 0o700);
+    // Stopped before it had a vault, it is made once more; with mail in it, it never is.
+    let lock = stopped.lock().unwrap();
+    DataDir::create(&empty).unwrap();
+    drop(lock);
+    fs::write(stopped.packs().join("00000001.pack"), "mail").unwrap();
+    assert!(matches!(DataDir::create(&empty), Err(DataDirError::NotEmpty { .. })));
 }
 
 #[test]

@@ -145,10 +145,15 @@ impl Files {
     }
 }
 
+/// A copy that is gone, or that the disk cannot read back, is for the other one to make good.
 fn read_copy(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
     match disk::read_small(path, MAX_TABLE_BYTES) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.is_not_there() => Ok(None),
+        Err(DiskError::NotThere { .. }) => Ok(None),
+        Err(error @ DiskError::Other { .. }) => {
+            tracing::warn!(%error, "A copy of a key table cannot be read");
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

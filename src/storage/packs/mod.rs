@@ -152,12 +152,15 @@ impl Packs {
     pub fn read(&self, place: RecordPlace) -> Result<Record, PackError> {
         let pack = self.open_pack(place.pack)?;
         let key = pack.key_of(place)?;
-        let mut sealed = Vec::new();
-        sealed.try_reserve_exact(place.length as usize).map_err(|_| PackError::Damaged(place))?;
-        sealed.resize(place.length as usize, 0);
         let file = pack.file.as_ref().ok_or(PackError::Missing(place))?;
+        // Looked at first, so that a table that promises too much cannot make us take memory for it.
+        if pack.length()? < u64::from(place.offset) + u64::from(place.length) {
+            return Err(PackError::Damaged(place));
+        }
+        let mut sealed = vec![0; place.length as usize];
         match file.read_exact_at(&mut sealed, place.offset.into()) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            // A sector that cannot be read back is damage like any other.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
                 return Err(PackError::Damaged(place));
             }
             other => other.on(&pack.path)?,
@@ -261,6 +264,9 @@ impl Packs {
         let mut report = MendReport::default();
         for number in self.files.numbers()? {
             report.packs += 1;
+            for table in self.files.tables(number) {
+                disk::discard_successor(&table)?;
+            }
             let loaded = self.files.load(number)?;
             if !loaded.healthy {
                 // A table of which nothing opens may be whole and only our key wrong: never write over that.

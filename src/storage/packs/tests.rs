@@ -1,6 +1,7 @@
 //! Stories about packs.
 
 mod basics;
+mod corpora;
 mod crash;
 mod damage;
 mod full;
