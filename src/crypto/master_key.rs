@@ -141,7 +141,7 @@ mod tests {
         }
         // Stores in the field depend on this value: a changed label would lock their owners out.
         let database = data_encoding::HEXLOWER.encode(master.subkey(Use::Database).expose());
-        assert_eq!(database, "fixme");
+        assert_eq!(database, "49fb000069c6b0c7471423eea9c38360307b857526c7c0dcab2842033f2433cf");
     }
 
     #[test]

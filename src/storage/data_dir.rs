@@ -66,7 +66,7 @@ const OWNER_ONLY: Mode = Mode::RWXU;
 const MAX_SOCKET_PATH: usize = 100;
 
 impl DataDir {
-    /// Makes the directory of a new store. What exists must be empty.
+    /// Makes the directory of a new store. What exists must be empty, or left over from such a beginning.
     ///
     /// # Errors
     /// [`DataDirError`]: not empty, not ours, or the disk says no.
@@ -75,12 +75,18 @@ impl DataDir {
             std::fs::create_dir_all(parent).on(parent)?;
         }
         make_directory(path)?;
-        let mut entries = std::fs::read_dir(path).on(path)?;
-        if entries.next().is_some() {
-            return Err(DataDirError::NotEmpty { path: path.into() });
+        for entry in std::fs::read_dir(path).on(path)? {
+            let entry = entry.on(path)?.path();
+            if !is_left_of_creating(&entry)? {
+                return Err(DataDirError::NotEmpty { path: path.into() });
+            }
         }
         let directory = Self::check(path)?;
         directory.make_subdirectories()?;
+        disk::sync_directory(&directory.root)?;
+        if let Some(parent) = directory.root.parent() {
+            disk::sync_directory(parent)?;
+        }
         Ok(directory)
     }
 
@@ -275,6 +281,15 @@ fn read_vault_file(path: &Path) -> Result<Result<Vault, VaultError>, DiskError> 
         Err(DiskError::NotThere { .. } | DiskError::Other { .. }) => Ok(Err(VaultError::Damaged)),
         Err(error) => Err(error),
     }
+}
+
+/// Whether this may be what a store that was stopped while being made has left: it holds nothing yet.
+fn is_left_of_creating(path: &Path) -> Result<bool, DiskError> {
+    let name = path.file_name().unwrap_or_default();
+    if ["packs", "index", "snapshots", "tmp"].iter().any(|known| name == *known) && path.is_dir() {
+        return Ok(std::fs::read_dir(path).on(path)?.next().is_none());
+    }
+    Ok(name == "lock" || name == "vault.new")
 }
 
 /// Makes a directory with mode 0700, whatever the umask says; it is well if it is there.

@@ -149,16 +149,12 @@ pub(crate) fn sync_directory(directory: &Path) -> Result<(), DiskError> {
 /// bytes may live on below us; the documentation says so.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    let fresh = path.with_extension(match path.extension() {
-        Some(extension) => format!("{}.new", extension.to_string_lossy()),
-        None => "new".to_owned(),
-    });
+    let fresh = successor(path);
+    discard(&fresh)?;
     let file = open_or_create(&fresh)?;
-    let written = set_length(&file, &fresh, 0)
-        .and_then(|()| write_at(&file, &fresh, 0, bytes))
-        .and_then(|()| sync(&file, &fresh));
+    let written = write_at(&file, &fresh, 0, bytes).and_then(|()| sync(&file, &fresh));
     if let Err(error) = written {
-        remove(&fresh)?;
+        discard(&fresh)?;
         return Err(error);
     }
     let old = open_to_write(path);
@@ -167,6 +163,33 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     sync_directory(directory)?;
     match old {
         Ok(old) => wipe(&old, path),
+        Err(error) if error.is_not_there() => Ok(()),
+        Err(error) => {
+            tracing::warn!(%error, "What a file held before it was replaced could not be wiped");
+            Ok(())
+        }
+    }
+}
+
+/// The name that a file is written under before it takes the place of `path`.
+fn successor(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
+}
+
+/// Removes what a crash may have left of a [`replace`]. It holds sealed keys like the file itself, so it is
+/// wiped like it.
+pub(crate) fn discard_successor(path: &Path) -> Result<(), DiskError> {
+    discard(&successor(path))
+}
+
+fn discard(path: &Path) -> Result<(), DiskError> {
+    match open_to_write(path) {
+        Ok(file) => {
+            remove(path)?;
+            wipe(&file, path)
+        }
         Err(error) if error.is_not_there() => Ok(()),
         Err(error) => Err(error),
     }

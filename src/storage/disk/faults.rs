@@ -14,6 +14,7 @@ struct Disk {
     fuel: Option<usize>,
     /// How many steps fail from then on.
     failing: usize,
+    failed: bool,
     /// What is certain to outlive a power cut: contents by inode, names by directory.
     watched: Option<PathBuf>,
     contents: BTreeMap<u64, Vec<u8>>,
@@ -26,12 +27,15 @@ thread_local! {
 
 /// From the `after`-th step on, `failing` steps fail as if the disk were full (`usize::MAX`: as if killed).
 pub(crate) fn fail(after: usize, failing: usize) {
-    DISK.with_borrow_mut(|disk| (disk.fuel, disk.failing) = (Some(after), failing));
+    DISK.with_borrow_mut(|disk| (disk.fuel, disk.failing, disk.failed) = (Some(after), failing, false));
 }
 
 /// The disk is well again. Says whether it had failed.
 pub(crate) fn heal() -> bool {
-    DISK.with_borrow_mut(|disk| disk.fuel.take() == Some(0))
+    DISK.with_borrow_mut(|disk| {
+        disk.fuel = None;
+        disk.failed
+    })
 }
 
 /// From now on, remembers what in this directory has really reached the disk.
@@ -60,6 +64,7 @@ pub(super) fn step() -> io::Result<()> {
         Some(0) if disk.failing == 0 => Ok(()),
         Some(0) => {
             disk.failing -= 1;
+            disk.failed = true;
             Err(io::ErrorKind::StorageFull.into())
         }
         Some(fuel) => {

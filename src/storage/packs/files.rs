@@ -1,7 +1,8 @@
 //! The three files of a pack, and what their key tables say when read together.
 
 use super::PackError;
-use super::key_table::{Parsed, Table, parse};
+use super::key_table::{Entry, Fate, Parsed, Table, parse};
+use super::record::ALIGNMENT;
 use crate::crypto::secret::Key;
 use crate::crypto::vault::StoreId;
 use crate::storage::disk::{self, DiskError, On};
@@ -110,8 +111,28 @@ impl Files {
             one_clean |= other.clean;
             parsed.table.merge(other.table);
         }
-        let (table, chunks) = (parsed.table, parsed.chunks);
+        let (mut table, chunks) = (parsed.table, parsed.chunks);
+        if !one_clean {
+            self.mark_lost(number, &mut table)?;
+        }
         Ok(Loaded { table, healthy: same && parsed.clean, one_clean, bytes, chunks })
+    }
+
+    /// Where both copies are damaged, what lies behind the last known record may have been acknowledged. It
+    /// is named lost, so that writing the table anew, which makes it look whole, cannot free those offsets.
+    fn mark_lost(&self, number: u32, table: &mut Table) -> Result<(), DiskError> {
+        let path = self.pack(number);
+        let length = match std::fs::metadata(&path).on(&path) {
+            Ok(metadata) => u32::try_from(metadata.len()).unwrap_or(u32::MAX),
+            Err(error) if error.is_not_there() => 0,
+            Err(error) => return Err(error),
+        };
+        let end = table.end().unwrap_or(HEADER);
+        if let Some(length) = length.checked_sub(end).filter(|length| *length > 0) {
+            let length = length.checked_next_multiple_of(ALIGNMENT).unwrap_or(length);
+            table.insert(end, Entry { length, fate: Fate::Lost });
+        }
+        Ok(())
     }
 
     /// Writes a key table anew, the second copy once the first is safe.
@@ -124,10 +145,15 @@ impl Files {
     }
 }
 
+/// A copy that is gone, or that the disk cannot read back, is for the other one to make good.
 fn read_copy(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
     match disk::read_small(path, MAX_TABLE_BYTES) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.is_not_there() => Ok(None),
+        Err(DiskError::NotThere { .. }) => Ok(None),
+        Err(error @ DiskError::Other { .. }) => {
+            tracing::warn!(%error, "A copy of a key table cannot be read");
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

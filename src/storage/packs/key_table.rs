@@ -20,8 +20,48 @@ const MAX_ATTEMPTS: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) length: u32,
-    /// None: destroyed for ever.
-    pub(super) key: Option<Key>,
+    pub(super) fate: Fate,
+}
+
+/// What became of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is there, and this opens it.
+    Live(Key),
+    /// Its key was destroyed for ever.
+    Destroyed,
+    /// Nothing is known of this stretch; perhaps it held acknowledged records. It is never given away again.
+    Lost,
+}
+
+impl Fate {
+    const DESTROYED: [u8; 32] = [0; 32];
+    const LOST: [u8; 32] = [0xff; 32];
+
+    /// Of two tables, the one that says the stronger thing is right.
+    const fn strength(&self) -> u8 {
+        match self {
+            Self::Lost => 0,
+            Self::Live(_) => 1,
+            Self::Destroyed => 2,
+        }
+    }
+
+    const fn expose(&self) -> &[u8; 32] {
+        match self {
+            Self::Live(key) => key.expose(),
+            Self::Destroyed => &Self::DESTROYED,
+            Self::Lost => &Self::LOST,
+        }
+    }
+
+    const fn from_bytes(bytes: [u8; 32]) -> Self {
+        match bytes {
+            Self::DESTROYED => Self::Destroyed,
+            Self::LOST => Self::Lost,
+            key => Self::Live(Key::from_bytes(key)),
+        }
+    }
 }
 
 /// Entries by the offset of their record.
@@ -46,8 +86,9 @@ impl Table {
         self.0.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Whether it says nothing of any record.
+    pub(super) fn is_blank(&self) -> bool {
+        self.0.values().all(|entry| entry.fate == Fate::Lost)
     }
 
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (u32, &Entry)> {
@@ -59,7 +100,7 @@ impl Table {
         self.0.iter().map(|(offset, entry)| offset.saturating_add(entry.length)).max()
     }
 
-    /// Takes an entry in. A destroyed record stays destroyed, whatever is said of it later.
+    /// Takes an entry in. A destroyed record stays destroyed, whatever is said of it later; a lost one may be found.
     pub(super) fn insert(&mut self, offset: u32, entry: Entry) {
         use std::collections::btree_map::Entry as Place;
         match self.0.entry(offset) {
@@ -67,7 +108,7 @@ impl Table {
                 place.insert(entry);
             }
             Place::Occupied(mut place) => {
-                if entry.key.is_none() {
+                if entry.fate.strength() > place.get().fate.strength() {
                     place.insert(entry);
                 }
             }
@@ -101,7 +142,7 @@ pub(super) fn to_chunks(entries: &[(u32, &Entry)], key: &Key, aad: &[u8]) -> Vec
         for (offset, entry) in chunk {
             plain.extend_from_slice(&offset.to_be_bytes());
             plain.extend_from_slice(&entry.length.to_be_bytes());
-            plain.extend_from_slice(entry.key.as_ref().map_or(&[0; 32], |key| key.expose()));
+            plain.extend_from_slice(entry.fate.expose());
         }
         let sealed = wrap(key, aad, &plain);
         out.extend_from_slice(MAGIC);
@@ -163,9 +204,8 @@ fn read_entry(bytes: &[u8]) -> Option<(u32, Entry)> {
     let (length, key) = rest.split_first_chunk::<4>()?;
     let (offset, length) = (u32::from_be_bytes(*offset), u32::from_be_bytes(*length));
     offset.checked_add(length)?;
-    let key: [u8; 32] = key.try_into().ok()?;
-    let key = (key != [0; 32]).then(|| Key::from_bytes(key));
-    Some((offset, Entry { length, key }))
+    let fate = Fate::from_bytes(key.try_into().ok()?);
+    Some((offset, Entry { length, fate }))
 }
 
 #[cfg(test)]
@@ -176,8 +216,8 @@ mod tests {
     fn table(count: u32) -> Table {
         let mut table = Table::default();
         for at in 0..count {
-            let key = (at % 7 != 3).then(Key::random);
-            table.insert(64 + at * 128, Entry { length: 128, key });
+            let fate = if at % 7 == 3 { Fate::Destroyed } else { Fate::Live(Key::random()) };
+            table.insert(64 + at * 128, Entry { length: 128, fate });
         }
         table
     }
@@ -191,7 +231,7 @@ mod tests {
             prop_assert!(parsed.clean);
             prop_assert_eq!(&parsed.table, &table);
             prop_assert_eq!(parsed.chunks, table.fewest_chunks());
-            prop_assert!(parse(&bytes, &key, b"2").table.is_empty());
+            prop_assert!(parse(&bytes, &key, b"2").table.is_blank());
             if count > 0 {
                 let bit = at.index(bytes.len() * 8);
                 bytes[bit / 8] ^= 1 << (bit % 8);
@@ -213,21 +253,24 @@ mod tests {
     }
 
     #[test]
-    fn destroyed_wins_in_either_order() {
-        let live = || Entry { length: 64, key: Some(Key::random()) };
-        let destroyed = || Entry { length: 64, key: None };
-        for (first, second) in [(live(), destroyed()), (destroyed(), live())] {
-            let (mut one, mut other) = (Table::default(), Table::default());
-            one.insert(64, first);
-            other.insert(64, second);
-            one.merge(other);
-            assert_eq!(one.get(64), Some(&destroyed()));
+    fn destroyed_wins_over_live_and_live_over_lost_in_either_order() {
+        let entry = |fate| Entry { length: 64, fate };
+        let live = entry(Fate::Live(Key::random()));
+        for (weaker, stronger) in [(live.clone(), entry(Fate::Destroyed)), (entry(Fate::Lost), live.clone())]
+        {
+            for (first, second) in [(&weaker, &stronger), (&stronger, &weaker)] {
+                let (mut one, mut other) = (Table::default(), Table::default());
+                one.insert(64, first.clone());
+                other.insert(64, second.clone());
+                one.merge(other);
+                assert_eq!(one.get(64), Some(&stronger));
+            }
         }
     }
 
     #[test]
     fn a_table_full_of_false_borders_is_given_up_soon() {
         let bytes = MAGIC.repeat(1 << 20);
-        assert!(parse(&bytes, &Key::random(), b"1").table.is_empty());
+        assert!(parse(&bytes, &Key::random(), b"1").table.is_blank());
     }
 }

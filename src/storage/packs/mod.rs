@@ -16,8 +16,8 @@ pub use scan::Scan;
 use crate::crypto::secret::Key;
 use crate::crypto::vault::StoreId;
 use crate::storage::disk::{self, DiskError, On};
-use files::{Files, HEADER};
-use key_table::{Entry, Table};
+use files::{Files, HEADER, Loaded};
+use key_table::{Entry, Fate, Table};
 use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -152,12 +152,15 @@ impl Packs {
     pub fn read(&self, place: RecordPlace) -> Result<Record, PackError> {
         let pack = self.open_pack(place.pack)?;
         let key = pack.key_of(place)?;
-        let mut sealed = Vec::new();
-        sealed.try_reserve_exact(place.length as usize).map_err(|_| PackError::Damaged(place))?;
-        sealed.resize(place.length as usize, 0);
         let file = pack.file.as_ref().ok_or(PackError::Missing(place))?;
+        // Looked at first, so that a table that promises too much cannot make us take memory for it.
+        if pack.length()? < u64::from(place.offset) + u64::from(place.length) {
+            return Err(PackError::Damaged(place));
+        }
+        let mut sealed = vec![0; place.length as usize];
         match file.read_exact_at(&mut sealed, place.offset.into()) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            // A sector that cannot be read back is damage like any other.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
                 return Err(PackError::Damaged(place));
             }
             other => other.on(&pack.path)?,
@@ -189,12 +192,15 @@ impl Packs {
     }
 
     fn destroy_in(&self, number: u32, places: &[RecordPlace]) -> Result<(), PackError> {
-        let mut table = self.files.load(number)?.table;
+        let Loaded { mut table, one_clean, .. } = self.files.load(number)?;
         for place in places {
-            if table.is_empty() {
+            if table.is_blank() && !one_clean {
                 return Err(PackError::Damaged(*place));
             }
-            table.insert(place.offset, Entry { length: place.length, key: None });
+            // Where the tables are whole, what they do not name was never there.
+            if !one_clean || table.get(place.offset).is_some_and(|entry| entry.length == place.length) {
+                table.insert(place.offset, Entry { length: place.length, fate: Fate::Destroyed });
+            }
         }
         self.files.rewrite(number, &table)
     }
@@ -203,7 +209,7 @@ impl Packs {
         if let Some(open) = self.open_packs().pop(&number) {
             let mut table = open.table.write().unwrap_or_else(PoisonError::into_inner);
             for place in places {
-                table.insert(place.offset, Entry { length: place.length, key: None });
+                table.insert(place.offset, Entry { length: place.length, fate: Fate::Destroyed });
             }
         }
     }
@@ -258,10 +264,13 @@ impl Packs {
         let mut report = MendReport::default();
         for number in self.files.numbers()? {
             report.packs += 1;
+            for table in self.files.tables(number) {
+                disk::discard_successor(&table)?;
+            }
             let loaded = self.files.load(number)?;
             if !loaded.healthy {
                 // A table of which nothing opens may be whole and only our key wrong: never write over that.
-                if loaded.table.is_empty() && !loaded.one_clean {
+                if loaded.table.is_blank() && !loaded.one_clean {
                     report.tables_lost += 1;
                 } else {
                     writer.forget(number);
@@ -339,8 +348,9 @@ impl OpenPack {
     fn key_of(&self, place: RecordPlace) -> Result<Key, PackError> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         match table.get(place.offset) {
-            Some(Entry { key: None, .. }) => Err(PackError::Destroyed(place)),
-            Some(Entry { length, key: Some(key) }) if *length == place.length => Ok(key.clone()),
+            Some(Entry { fate: Fate::Destroyed, .. }) => Err(PackError::Destroyed(place)),
+            Some(Entry { fate: Fate::Lost, .. }) => Err(PackError::Damaged(place)),
+            Some(Entry { length, fate: Fate::Live(key) }) if *length == place.length => Ok(key.clone()),
             Some(_) => Err(PackError::Missing(place)),
             None if self.length()? > u64::from(place.offset) => Err(PackError::Damaged(place)),
             None => Err(PackError::Missing(place)),

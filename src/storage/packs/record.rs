@@ -14,7 +14,7 @@ use zstd::bulk::{Compressor, Decompressor};
 /// Longer messages are refused.
 pub const MAX_RAW_BYTES: usize = 1 << 30;
 /// Records begin and end on multiples of this, so that sizes tell less.
-pub(super) const ALIGNMENT: usize = 64;
+pub(super) const ALIGNMENT: u32 = 64;
 const TRAILER: usize = 1 + 4 + 4 + 4;
 const STORED: u8 = 0;
 const ZSTD: u8 = 1;
@@ -102,7 +102,7 @@ impl Prepared {
         };
         let body_length = plain.len();
         let used = body_length + meta.len() + TRAILER + OVERHEAD;
-        let padding = used.next_multiple_of(ALIGNMENT) - used;
+        let padding = used.next_multiple_of(ALIGNMENT as usize) - used;
         plain.reserve_exact(used + padding - body_length);
         plain.extend_from_slice(&meta);
         plain.resize(plain.len() + padding, 0);
@@ -213,7 +213,7 @@ mod tests {
             let length = prepared.sealed_length();
             let sealed = prepared.seal(&key, b"here");
             prop_assert_eq!(sealed.len(), length);
-            prop_assert_eq!(sealed.len() % ALIGNMENT, 0);
+            prop_assert_eq!(sealed.len() % ALIGNMENT as usize, 0);
             prop_assert_eq!(open(&key, b"here", sealed.clone()), Some(record));
             prop_assert_eq!(open(&key, b"there", sealed), None);
         }

@@ -1,6 +1,7 @@
 //! Reading every record, for checks, for rebuilding the database, and for adopting what it never heard of.
 
 use super::files::HEADER;
+use super::key_table::Fate;
 use super::{PackError, Packs, Record, RecordPlace};
 use std::collections::VecDeque;
 use std::sync::PoisonError;
@@ -51,8 +52,11 @@ impl<'a> Scan<'a> {
             if offset > end {
                 found.push_back(Found::Gap(RecordPlace { pack: number, offset: end, length: offset - end }));
             }
-            if entry.key.is_some() {
-                found.push_back(Found::Record(RecordPlace { pack: number, offset, length: entry.length }));
+            let place = RecordPlace { pack: number, offset, length: entry.length };
+            match entry.fate {
+                Fate::Live(_) => found.push_back(Found::Record(place)),
+                Fate::Lost => found.push_back(Found::Gap(place)),
+                Fate::Destroyed => {}
             }
             end = end.max(offset.saturating_add(entry.length));
         }

@@ -5,14 +5,13 @@
 //! never acknowledged (kept); never two tables that are torn at once.
 
 use super::files::{Files, HEADER};
-use super::key_table::{Entry, to_chunks};
+use super::key_table::{Entry, Fate, to_chunks};
 use super::record::Prepared;
 use super::{PackError, RecordPlace};
 use crate::crypto::secret::Key;
 use crate::storage::disk;
 use std::fs::File;
 
-/// A pack that has grown to this size is closed.
 const PACK_BYTES: u32 = 64 << 20;
 /// Records are gathered to writes of about this size.
 const WRITE_BYTES: usize = 4 << 20;
@@ -22,6 +21,8 @@ pub(super) struct Writer {
     tail: Option<Tail>,
     /// The highest number given to a pack.
     last: u32,
+    /// A pack that has grown to this size is closed.
+    pack_bytes: u32,
 }
 
 /// The pack that grows. All three files are known to be sound up to their ends.
@@ -41,7 +42,12 @@ pub(super) struct Appended {
 
 impl Writer {
     pub(super) const fn new(last: u32) -> Self {
-        Self { tail: None, last }
+        Self { tail: None, last, pack_bytes: PACK_BYTES }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn set_pack_bytes(&mut self, pack_bytes: u32) {
+        self.pack_bytes = pack_bytes;
     }
 
     pub(super) const fn last(&self) -> u32 {
@@ -64,7 +70,7 @@ impl Writer {
             Some(tail) => tail,
             None => self.recover(files)?,
         };
-        if tail.end > HEADER && tail.end.checked_add(total).is_none_or(|end| end > PACK_BYTES) {
+        if tail.end > HEADER && tail.end.checked_add(total).is_none_or(|end| end > self.pack_bytes) {
             compact_table(files, tail.number);
             tail = self.create(files, self.last + 1)?;
         }
@@ -98,12 +104,13 @@ impl Writer {
         };
         let length = pack.as_ref().map(|pack| file_length(pack, &path)).transpose()?.unwrap_or(0);
         let end = loaded.table.end().unwrap_or(HEADER);
-        if length <= u64::from(HEADER) && loaded.table.is_empty() {
+        if length <= u64::from(HEADER) && loaded.table.is_blank() {
             return self.create(files, number);
         }
         // No offset may ever be given to a second message: where it is not certain that nothing that was
         // acknowledged lies behind the end, the pack is left as it is and another one begun.
-        let Some(pack) = pack.filter(|_| loaded.one_clean && length >= u64::from(end) && end < PACK_BYTES)
+        let Some(pack) =
+            pack.filter(|_| loaded.one_clean && length >= u64::from(end) && end < self.pack_bytes)
         else {
             return self.create(files, number + 1);
         };
@@ -149,7 +156,7 @@ impl Tail {
             let sealed = record.seal(&key, &files.record_aad(self.number, offset));
             let length = u32::try_from(sealed.len()).unwrap_or(u32::MAX);
             places.push(RecordPlace { pack: self.number, offset, length });
-            entries.push((offset, Entry { length, key: Some(key) }));
+            entries.push((offset, Entry { length, fate: Fate::Live(key) }));
             offset = offset.saturating_add(length);
             if buffer.len() + sealed.len() > WRITE_BYTES {
                 disk::write_at(&self.pack, &path, written, &buffer)?;
