@@ -68,6 +68,7 @@ pub async fn status(app: &App) -> Result<Status, Failure> {
     let mut reader = app.reader.get().await?;
     let (total, raw_bytes) = messages::totals(&mut reader).await?;
     let unread = tags::bitmap(&mut reader, "unread").await?.len();
+    let last = tags::bitmap(&mut reader, tags::ALL).await?.max().unwrap_or(0);
     let waiting = outbox::list(&mut reader, i64::MAX).await?.len() as u64;
     drop(reader);
     let standing = app.indexing.standing().await;
@@ -81,7 +82,7 @@ pub async fn status(app: &App) -> Result<Status, Failure> {
         database_bytes: std::fs::metadata(app.data.database()).map_or(0, |m| m.len()),
         free_bytes: app.data.free_bytes()?,
         unread,
-        indexed: Indexed { to: standing.to, level: standing.level },
+        indexed: Indexed { to: standing.to, level: standing.level || standing.to >= last },
         outbox: waiting,
         accounts: self::accounts(app).await?,
         tasks: app.health.lock().unwrap_or_else(PoisonError::into_inner).clone(),
