@@ -19,6 +19,8 @@ use super::{Options, Remote};
 /// Elements nested deeper than this in what is shown are taken for their content alone. Below the parser's own limit, so
 /// that reading the result meets none.
 const MAX_DEPTH: u32 = 200;
+/// What is shown has no more nodes than this, well below the parser's own limit again.
+const MAX_NODES: usize = 300_000;
 /// Classes and ids of one element.
 const MAX_CLASSES: usize = 16;
 /// Different sets of colours on one page that are given a dark counterpart.
@@ -98,6 +100,10 @@ impl Cleaner<'_> {
         let mut stack: Vec<(NodeId, NodeId, Look)> =
             self.raw.children_reversed(body).map(|child| (child, out, seen.look)).collect();
         while let Some((id, parent, look)) = stack.pop() {
+            if self.out.len() > MAX_NODES {
+                self.out.truncated = true;
+                return;
+            }
             if let Some((inside, look)) = self.visit(id, parent, look) {
                 stack.extend(self.raw.children_reversed(id).map(|child| (child, inside, look)));
             }

@@ -33,7 +33,7 @@ blockquote { border-left-color: #4a4a52 }
 ";
 
 /// Puts the document together. The style sheets are ours, or were written by `sheet` from values it knows.
-pub(super) fn write(tree: &Tree, css: &str, dark: bool, dark_css: &str) -> String {
+pub(super) fn whole(body: &str, css: &str, dark: bool, dark_css: &str) -> String {
     let mut text = String::from(
         "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <meta name=\"referrer\" content=\"no-referrer\"><title>Message</title>\n<style>",
@@ -56,14 +56,20 @@ pub(super) fn write(tree: &Tree, css: &str, dark: bool, dark_css: &str) -> Strin
         text.push_str("</style>\n");
     }
     text.push_str("</head>");
-    push_body(&mut text, tree);
+    text.push_str(body);
     // No line end: the parser would put it into the body.
     text.push_str("</html>");
     text
 }
 
 /// The body alone, with its tags.
-pub(super) fn push_body(text: &mut String, tree: &Tree) {
+pub(super) fn body(tree: &Tree) -> String {
+    let mut text = String::with_capacity(tree.len() * 24);
+    push_body(&mut text, tree);
+    text
+}
+
+fn push_body(text: &mut String, tree: &Tree) {
     let mut stack: Vec<(NodeId, bool)> = tree.children_reversed(ROOT).map(|id| (id, false)).collect();
     while let Some((id, close)) = stack.pop() {
         match &tree.node(id).data {
