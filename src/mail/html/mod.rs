@@ -26,7 +26,7 @@ mod tests;
 pub use text::{VisibleText, visible_text};
 
 use cascade::Cascade;
-use document::OWN_SHEET;
+use document::{Head, OWN_SHEET};
 
 /// How often a document may be read back and written anew before it is shown as text instead.
 const MAX_ROUNDS: usize = 4;
@@ -92,12 +92,17 @@ pub fn sanitise(html: &str, options: &Options<'_>) -> Sanitised {
     let cleaned = clean::clean(&raw, &cascade, options, adapt);
     let found = cleaned.found;
     let dark_css = if adapt { dark_css(&sheet, &cleaned.dark_css) } else { String::new() };
-    let css = sheet.to_css(options.dark);
+    let head = Head {
+        css: sheet.to_css(options.dark),
+        dark: options.dark,
+        dark_css,
+        has_ground: cleaned.has_ground,
+    };
     let truncated = raw.truncated || cleaned.tree.truncated || sheet.is_cut();
     let settled = settle(cleaned.tree);
     let shown_as_text = settled.is_none();
     let document = match settled {
-        Some(body) => document::whole(&body, &css, options.dark, &dark_css),
+        Some(body) => document::whole(&body, &head),
         None => text_document(&text::from_tree(&raw, &cascade).text, options).document,
     };
     Sanitised {
@@ -117,7 +122,7 @@ pub fn sanitise(html: &str, options: &Options<'_>) -> Sanitised {
 pub fn text_document(text: &str, options: &Options<'_>) -> Sanitised {
     let tree = plain::tree(text, options);
     Sanitised {
-        document: document::whole(&document::body(&tree), "", options.dark, ""),
+        document: document::whole(&document::body(&tree), &Head { dark: options.dark, ..Head::default() }),
         has_content: hidden::has_ink(text),
         truncated: tree.truncated,
         ..Sanitised::default()
@@ -157,5 +162,8 @@ fn dark_css(sheet: &sheet::Sheet, classes: &str) -> String {
 fn remote_in_sheet(sheet: &sheet::Sheet) -> usize {
     let addresses: std::collections::HashSet<&String> =
         sheet.rules.iter().flat_map(|rule| &rule.block.addresses).collect();
-    addresses.iter().filter(|address| matches!(links::image_source(address), links::ImageSource::Remote(_))).count()
+    addresses
+        .iter()
+        .filter(|address| matches!(links::image_source(address), links::ImageSource::Remote(_)))
+        .count()
 }

@@ -273,7 +273,8 @@ impl<'a> Reader<'a> {
         while let Some(open) = self.find(look, "</") {
             let start = open + 2;
             let after = start + name.len();
-            let named = bytes.get(start..after).is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()));
+            let named =
+                bytes.get(start..after).is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()));
             if named && bytes.get(after).is_some_and(|byte| tag_scan::ends_name(*byte)) {
                 return self.feed_tag(at, start);
             }

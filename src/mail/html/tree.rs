@@ -223,11 +223,7 @@ impl Sink {
         let mut tree = Tree::new();
         // Mail has a node for every thirty bytes or so.
         tree.nodes.reserve((bytes / 32).min(1 << 16));
-        Self {
-            tree: RefCell::new(tree),
-            steps: Cell::new(0),
-            depth: Cell::new(0),
-        }
+        Self { tree: RefCell::new(tree), steps: Cell::new(0), depth: Cell::new(0) }
     }
 
     /// How often the parser has looked at an open element.

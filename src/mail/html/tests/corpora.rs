@@ -30,7 +30,9 @@ fn known_payloads_come_to_nothing() {
         let cases: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         for case in cases.as_array().unwrap() {
             let Some(payload) = case.get("payload").and_then(serde_json::Value::as_str) else { continue };
-            for html in [payload.to_owned(), format!("<table><tr><td>{payload}"), format!("<svg><style>{payload}")] {
+            for html in
+                [payload.to_owned(), format!("<table><tr><td>{payload}"), format!("<svg><style>{payload}")]
+            {
                 let once = sanitise(&html, &same());
                 checker::check(&once.document);
                 assert_eq!(sanitise(&once.document, &same()).document, once.document, "{html}");
