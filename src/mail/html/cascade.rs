@@ -94,7 +94,9 @@ impl<'s> Cascade<'s> {
         }
         if !self.by_class.is_empty() {
             for (prefix, attribute) in [(CLASS, local_name!("class")), (ID, local_name!("id"))] {
-                for name in tree.attribute(id, &attribute).unwrap_or_default().split_ascii_whitespace().take(16) {
+                for name in
+                    tree.attribute(id, &attribute).unwrap_or_default().split_ascii_whitespace().take(16)
+                {
                     let own = super::sheet::own_name(prefix, name);
                     numbers.extend(own.and_then(|own| self.by_class.get(own.as_str())).into_iter().flatten());
                 }
@@ -116,7 +118,9 @@ impl<'s> Cascade<'s> {
         // Each part takes the nearest element that fits and never reconsiders: right for what mail writes, and linear.
         for (combinator, compound) in compounds {
             let found = match stands {
-                Combinator::Descendant => self.seek(tree, compound, at, |tree, id| tree.node(id).parent, true),
+                Combinator::Descendant => {
+                    self.seek(tree, compound, at, |tree, id| tree.node(id).parent, true)
+                }
                 Combinator::Child => self.seek(tree, compound, at, |tree, id| tree.node(id).parent, false),
                 Combinator::Next => self.seek(tree, compound, at, previous_element, false),
                 Combinator::Later => self.seek(tree, compound, at, previous_element, true),
@@ -164,9 +168,11 @@ impl<'s> Cascade<'s> {
 
 fn has_name(tree: &Tree, id: NodeId, class: &str) -> bool {
     let has = |prefix: &str, attribute: &LocalName| {
-        tree.attribute(id, attribute).unwrap_or_default().split_ascii_whitespace().take(16).any(|name| {
-            name == class || class.strip_prefix(prefix) == Some(name)
-        })
+        tree.attribute(id, attribute)
+            .unwrap_or_default()
+            .split_ascii_whitespace()
+            .take(16)
+            .any(|name| name == class || class.strip_prefix(prefix) == Some(name))
     };
     has(CLASS, &local_name!("class")) || has(ID, &local_name!("id"))
 }
@@ -177,5 +183,6 @@ fn previous_element(tree: &Tree, id: NodeId) -> Option<NodeId> {
 }
 
 fn next_element(tree: &Tree, id: NodeId) -> Option<NodeId> {
-    std::iter::successors(tree.node(id).next, |id| tree.node(*id).next).find(|id| tree.html_name(*id).is_some())
+    std::iter::successors(tree.node(id).next, |id| tree.node(*id).next)
+        .find(|id| tree.html_name(*id).is_some())
 }

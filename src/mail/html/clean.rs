@@ -8,7 +8,7 @@ use html5ever::{Attribute, LocalName, QualName, local_name, ns};
 use super::cascade::Cascade;
 use super::css::{self, Declaration};
 use super::elements::{self, Fate, Shape};
-use super::hidden::{Look, has_ink};
+use super::hidden::{Ground, Look, has_ink};
 use super::links::{self, ImageSource};
 use super::look::{self, Seen};
 use super::quotes;
@@ -19,6 +19,8 @@ use super::{Options, Remote};
 /// Elements nested deeper than this in what is shown are taken for their content alone. Below the parser's own limit, so
 /// that reading the result meets none.
 const MAX_DEPTH: u32 = 200;
+/// What is shown has no more nodes than this, well below the parser's own limit again.
+const MAX_NODES: usize = 300_000;
 /// Classes and ids of one element.
 const MAX_CLASSES: usize = 16;
 /// Different sets of colours on one page that are given a dark counterpart.
@@ -27,6 +29,9 @@ const MAX_DARK: usize = 1_000;
 const MAX_HOSTS: usize = 64;
 /// A picture no larger than this both ways is there to be fetched, not to be seen.
 const PIXEL: f32 = 3.0;
+
+/// Stands for a picture behind text that is not there: light and dark text can both be read on it.
+const STAND_IN: &str = "#808085";
 
 /// Our class on a picture that was not loaded.
 pub(super) const BLOCKED: &str = "mk-blocked";
@@ -52,6 +57,8 @@ pub(super) struct Found {
 pub(super) struct Cleaned {
     /// A tree with the body as its only element.
     pub(super) tree: Tree,
+    /// The body sets a ground of its own.
+    pub(super) has_ground: bool,
     /// Rules for the dark page's classes.
     pub(super) dark_css: String,
     pub(super) found: Found,
@@ -64,6 +71,7 @@ struct Cleaner<'a> {
     dark: bool,
     out: Tree,
     folded: Option<NodeId>,
+    has_ground: bool,
     dark_sets: HashMap<String, usize>,
     dark_css: String,
     found: Found,
@@ -78,12 +86,18 @@ pub(super) fn clean(raw: &Tree, cascade: &Cascade<'_>, options: &Options<'_>, da
         dark,
         out: Tree::new(),
         folded: if options.fold_quotes { quotes::to_fold(raw) } else { None },
+        has_ground: false,
         dark_sets: HashMap::new(),
         dark_css: String::new(),
         found: Found::default(),
     };
     cleaner.run();
-    Cleaned { tree: cleaner.out, dark_css: cleaner.dark_css, found: cleaner.found }
+    Cleaned {
+        has_ground: cleaner.has_ground,
+        tree: cleaner.out,
+        dark_css: cleaner.dark_css,
+        found: cleaner.found,
+    }
 }
 
 impl Cleaner<'_> {
@@ -94,10 +108,17 @@ impl Cleaner<'_> {
         };
         let seen = look::see(self.raw, body, self.cascade, Look::default());
         let attrs = self.attributes(body, &local_name!("body"), &seen, None);
+        let style = attrs.iter().find(|attr| attr.name.local == local_name!("style"));
+        self.has_ground =
+            has_ground(&seen) || style.is_some_and(|style| style.value.contains("background-color"));
         let out = self.out.add_element(ROOT, local_name!("body"), attrs);
         let mut stack: Vec<(NodeId, NodeId, Look)> =
             self.raw.children_reversed(body).map(|child| (child, out, seen.look)).collect();
         while let Some((id, parent, look)) = stack.pop() {
+            if self.out.len() > MAX_NODES {
+                self.out.truncated = true;
+                return;
+            }
             if let Some((inside, look)) = self.visit(id, parent, look) {
                 stack.extend(self.raw.children_reversed(id).map(|child| (child, inside, look)));
             }
@@ -123,7 +144,13 @@ impl Cleaner<'_> {
         }
     }
 
-    fn element(&mut self, id: NodeId, name: &LocalName, parent: NodeId, look: Look) -> Option<(NodeId, Look)> {
+    fn element(
+        &mut self,
+        id: NodeId,
+        name: &LocalName,
+        parent: NodeId,
+        look: Look,
+    ) -> Option<(NodeId, Look)> {
         self.found.forms |= elements::is_form_part(name);
         let name = match elements::fate(name) {
             Fate::Drop => return None,
@@ -157,7 +184,8 @@ impl Cleaner<'_> {
     }
 
     fn image(&mut self, id: NodeId, parent: NodeId, seen: &Seen) {
-        let source = self.raw.attribute(id, &local_name!("src")).map_or(ImageSource::Nowhere, links::image_source);
+        let source =
+            self.raw.attribute(id, &local_name!("src")).map_or(ImageSource::Nowhere, links::image_source);
         let source = match source {
             // Some name their picture only in the attribute for sharper screens.
             ImageSource::Nowhere => self
@@ -224,7 +252,13 @@ impl Cleaner<'_> {
     }
 
     /// The attributes an element keeps, always in the same order, so that cleaning again changes nothing.
-    fn attributes(&mut self, id: NodeId, name: &LocalName, seen: &Seen, class: Option<&str>) -> Vec<Attribute> {
+    fn attributes(
+        &mut self,
+        id: NodeId,
+        name: &LocalName,
+        seen: &Seen,
+        class: Option<&str>,
+    ) -> Vec<Attribute> {
         let Data::Element(_, raw) = &self.raw.node(id).data else { return Vec::new() };
         let mut attrs = Vec::new();
         let mut colours = Vec::new();
@@ -237,14 +271,13 @@ impl Cleaner<'_> {
             attrs.push(attribute(&attr.name.local, &value));
         }
         let mut declarations = seen.own.declarations.clone();
+        let background = self.background(id, name, seen);
+        if matches!(background, Background::Missing) && !has_ground(seen) {
+            declarations.push(declaration("background-color", STAND_IN, false));
+        }
         if seen.look.must_be_hidden() {
             declarations.retain(|declaration| declaration.property != "display");
-            declarations.push(Declaration {
-                property: "display",
-                value: "none".to_owned(),
-                important: true,
-                colour: None,
-            });
+            declarations.push(declaration("display", "none", true));
         }
         colours.extend(declarations.iter().cloned());
         let dark = self.dark_class(&colours);
@@ -255,7 +288,9 @@ impl Cleaner<'_> {
         if !declarations.is_empty() {
             attrs.push(attribute("style", &css::write(&declarations)));
         }
-        self.background(id, name, seen, &mut attrs);
+        if let Background::Placed(address) = background {
+            attrs.push(attribute("background", &address));
+        }
         if *name == local_name!("a") {
             self.link(id, &mut attrs);
         }
@@ -272,15 +307,17 @@ impl Cleaner<'_> {
     }
 
     /// Pictures behind text: counted when they are remote, and placed as the attribute of old, never through CSS.
-    fn background(&mut self, id: NodeId, name: &LocalName, seen: &Seen, attrs: &mut Vec<Attribute>) {
+    fn background(&mut self, id: NodeId, name: &LocalName, seen: &Seen) -> Background {
         let own = self.raw.attribute(id, &local_name!("background"));
-        let Some(address) = seen.own.addresses.first().map(String::as_str).or(own) else { return };
+        let Some(address) = seen.own.addresses.first().map(String::as_str).or(own) else {
+            return Background::None;
+        };
         let placed = match links::image_source(address) {
+            ImageSource::Remote(address) if seen.look.conceals_all() => {
+                self.track(&address);
+                return Background::None;
+            }
             ImageSource::Remote(address) => {
-                if seen.look.conceals_all() {
-                    self.track(&address);
-                    return;
-                }
                 self.found.remote_images += 1;
                 match &self.options.remote {
                     Remote::Blocked => None,
@@ -289,13 +326,10 @@ impl Cleaner<'_> {
             }
             ImageSource::Part(part) => (self.options.cid)(&part),
             ImageSource::Data(data) => Some(data),
-            ImageSource::Nowhere => None,
+            ImageSource::Nowhere => return Background::None,
         };
-        if let Some(placed) = placed
-            && matches!(&**name, "body" | "table" | "td" | "th")
-        {
-            attrs.push(attribute("background", &placed));
-        }
+        let can_hold = matches!(&**name, "body" | "table" | "td" | "th");
+        placed.filter(|_| can_hold).map_or(Background::Missing, Background::Placed)
     }
 
     /// The class that gives an element's colours their counterparts on a dark page.
@@ -314,6 +348,23 @@ impl Cleaner<'_> {
         }
         Some(format!("{DARK}{number}"))
     }
+}
+
+/// What became of the picture behind an element.
+enum Background {
+    None,
+    Missing,
+    Placed(String),
+}
+
+/// Whether something else is behind an element than a picture.
+fn has_ground(seen: &Seen) -> bool {
+    seen.under.is_some_and(Ground::has_colour)
+        || seen.own.declarations.iter().any(|declaration| declaration.property == "background-color")
+}
+
+fn declaration(property: &'static str, value: &str, important: bool) -> Declaration {
+    Declaration { property, value: value.to_owned(), important, colour: None }
 }
 
 /// An attribute of the given name.
@@ -342,9 +393,14 @@ fn classes(tree: &Tree, id: NodeId, class: Option<&str>, dark: Option<String>) -
     let mut names: Vec<String> = Vec::new();
     let ids = tree.attribute(id, &local_name!("id")).unwrap_or_default().split_ascii_whitespace().take(1);
     let own = [BLOCKED, QUOTE, TEXT];
-    let given = class_names(tree, id).take(MAX_CLASSES).filter(|name| !name.starts_with(DARK)).filter_map(|name| {
-        if own.contains(&name) { (name != BLOCKED).then(|| name.to_owned()) } else { own_name(CLASS, name) }
-    });
+    let given =
+        class_names(tree, id).take(MAX_CLASSES).filter(|name| !name.starts_with(DARK)).filter_map(|name| {
+            if own.contains(&name) {
+                (name != BLOCKED).then(|| name.to_owned())
+            } else {
+                own_name(CLASS, name)
+            }
+        });
     for name in given.chain(ids.filter_map(|name| own_name(ID, name))) {
         if !names.contains(&name) && names.len() < MAX_CLASSES {
             names.push(name);

@@ -67,10 +67,8 @@ impl Colour {
     /// How bright the eye sees it, from 0 to 1.
     fn brightness(self) -> f32 {
         let channel = |value: u8| (f32::from(value) / 255.0).powf(2.2);
-        0.2126_f32.mul_add(
-            channel(self.red),
-            0.7152_f32.mul_add(channel(self.green), 0.0722 * channel(self.blue)),
-        )
+        0.2126_f32
+            .mul_add(channel(self.red), 0.7152_f32.mul_add(channel(self.green), 0.0722 * channel(self.blue)))
     }
 
     /// The counterpart of a ground on a dark page: light grounds turn dark, others stay.
@@ -145,9 +143,9 @@ fn rounded(alpha: f32) -> f32 {
 pub(super) fn legacy(value: &str) -> Option<Colour> {
     match value.strip_prefix('#') {
         Some(digits) => Colour::from_hash(digits),
-        None => Colour::from_name(value).filter(|colour| colour.alpha > 0.0).or_else(|| {
-            if value.len() == 6 { Colour::from_hash(value) } else { None }
-        }),
+        None => Colour::from_name(value)
+            .filter(|colour| colour.alpha > 0.0)
+            .or_else(|| if value.len() == 6 { Colour::from_hash(value) } else { None }),
     }
     .map(|colour| Colour { alpha: 1.0, ..colour })
 }
@@ -159,7 +157,10 @@ mod tests {
     #[test]
     fn a_written_colour_reads_back() {
         assert_eq!(Colour::from_hash("fff"), Some(WHITE));
-        assert_eq!(Colour::from_hash("ff000080").map(Colour::to_css).as_deref(), Some("rgba(255, 0, 0, 0.502)"));
+        assert_eq!(
+            Colour::from_hash("ff000080").map(Colour::to_css).as_deref(),
+            Some("rgba(255, 0, 0, 0.502)")
+        );
         assert_eq!(legacy("Red").map(Colour::to_css).as_deref(), Some("#ff0000"));
         assert_eq!(legacy("00ff00").map(Colour::to_css).as_deref(), Some("#00ff00"));
         assert_eq!(legacy("javascript:1"), None);

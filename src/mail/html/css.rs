@@ -169,7 +169,10 @@ fn declaration(name: &str, input: &mut Parser<'_>, block: &mut Block) {
 }
 
 fn is_picture(name: &str) -> bool {
-    name.starts_with("background") || name.starts_with("list-style") || name.starts_with("border-image") || name == "content"
+    name.starts_with("background")
+        || name.starts_with("list-style")
+        || name.starts_with("border-image")
+        || name == "content"
 }
 
 /// The values up to the end, and whether they are marked important.
@@ -198,9 +201,8 @@ fn piece(token: &Token<'_>, input: &mut Parser<'_>) -> Piece {
         }
         Token::Number { value, .. } if value.is_finite() => Piece::Number(*value),
         Token::Percentage { unit_value, .. } if unit_value.is_finite() => Piece::Percent(unit_value * 100.0),
-        Token::Dimension { value, unit, .. } if value.is_finite() => {
-            Unit::from_name(unit).map_or_else(|| Piece::Other(String::new()), |unit| Piece::Length(*value, unit))
-        }
+        Token::Dimension { value, unit, .. } if value.is_finite() => Unit::from_name(unit)
+            .map_or_else(|| Piece::Other(String::new()), |unit| Piece::Length(*value, unit)),
         Token::Comma => Piece::Comma,
         Token::Delim('/') => Piece::Slash,
         Token::UnquotedUrl(address) => Piece::Address(address.to_string()),
@@ -373,8 +375,13 @@ mod tests {
 
     #[test]
     fn writing_is_stable() {
-        for style in ["color:hsl(210 50% 40% / 33%);width:12.3456em;opacity:.12345", "font-family:a\"b,'c<d'",
-            "letter-spacing:.1em;border:thin dotted #abcd", "line-height:1.33333", "width:33.3333%"] {
+        for style in [
+            "color:hsl(210 50% 40% / 33%);width:12.3456em;opacity:.12345",
+            "font-family:a\"b,'c<d'",
+            "letter-spacing:.1em;border:thin dotted #abcd",
+            "line-height:1.33333",
+            "width:33.3333%",
+        ] {
             let once = clean(style);
             assert_eq!(clean(&once), once);
         }

@@ -10,7 +10,7 @@ use super::tree::{Data, NodeId, ROOT, Tree};
 pub(super) const OWN_SHEET: &str = "/* Mailkeep */";
 
 const BASE: &str = "
-html { background: #ffffff; color: #1b1b1f }
+html { color: #1b1b1f }
 body { margin: 12px 16px; font: 15px/1.5 system-ui, -apple-system, \"Segoe UI\", Roboto, \"Noto Sans\", sans-serif; overflow-wrap: break-word }
 img { max-width: 100% }
 pre { white-space: pre-wrap }
@@ -24,7 +24,7 @@ const LIGHT: &str = "html { color-scheme: light }\n";
 
 const DARK: &str = "html { color-scheme: light dark }
 @media (prefers-color-scheme: dark) {
-html { background: #1c1c1f; color: #e7e7ea }
+html { color: #e7e7ea }
 a { color: #8ab4f8 }
 blockquote { border-left-color: #4a4a52 }
 .mk-blocked { color: #b4b4bd; background-color: #2a2a2f; outline-color: #55555e }
@@ -32,38 +32,65 @@ blockquote { border-left-color: #4a4a52 }
 }
 ";
 
+/// Our own ground, for a message that sets none: one that does fills the whole frame with it.
+const LIGHT_GROUND: &str = "html { background: #ffffff }\n";
+const DARK_GROUND: &str = "@media (prefers-color-scheme: dark) { html { background: #1c1c1f } }\n";
+
+/// What goes into the head.
+#[derive(Default)]
+pub(super) struct Head {
+    /// The message's style sheet.
+    pub(super) css: String,
+    /// Whether the document adapts to a dark page.
+    pub(super) dark: bool,
+    /// The rules that adapt it.
+    pub(super) dark_css: String,
+    /// Whether the body has a ground of its own.
+    pub(super) has_ground: bool,
+}
+
 /// Puts the document together. The style sheets are ours, or were written by `sheet` from values it knows.
-pub(super) fn write(tree: &Tree, css: &str, dark: bool, dark_css: &str) -> String {
+pub(super) fn whole(body: &str, head: &Head) -> String {
     let mut text = String::from(
         "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <meta name=\"referrer\" content=\"no-referrer\"><title>Message</title>\n<style>",
     );
     text.push_str(OWN_SHEET);
     text.push_str(BASE);
-    text.push_str(if dark { DARK } else { LIGHT });
+    text.push_str(if head.dark { DARK } else { LIGHT });
+    if !head.has_ground {
+        text.push_str(LIGHT_GROUND);
+        text.push_str(if head.dark { DARK_GROUND } else { "" });
+    }
     text.push_str("</style>\n");
     // What came from a message holds neither tags nor escapes; if it ever did, it would not be written.
-    if !css.is_empty() && !css.contains(['<', '\\']) {
+    if !head.css.is_empty() && !head.css.contains(['<', '\\']) {
         text.push_str("<style>\n");
-        text.push_str(css);
+        text.push_str(&head.css);
         text.push_str("</style>\n");
     }
-    if !dark_css.is_empty() && !dark_css.contains(['<', '\\']) {
+    if !head.dark_css.is_empty() && !head.dark_css.contains(['<', '\\']) {
         text.push_str("<style>");
         text.push_str(OWN_SHEET);
         text.push('\n');
-        text.push_str(dark_css);
+        text.push_str(&head.dark_css);
         text.push_str("</style>\n");
     }
     text.push_str("</head>");
-    push_body(&mut text, tree);
+    text.push_str(body);
     // No line end: the parser would put it into the body.
     text.push_str("</html>");
     text
 }
 
 /// The body alone, with its tags.
-pub(super) fn push_body(text: &mut String, tree: &Tree) {
+pub(super) fn body(tree: &Tree) -> String {
+    let mut text = String::with_capacity(tree.len() * 24);
+    push_body(&mut text, tree);
+    text
+}
+
+fn push_body(text: &mut String, tree: &Tree) {
     let mut stack: Vec<(NodeId, bool)> = tree.children_reversed(ROOT).map(|id| (id, false)).collect();
     while let Some((id, close)) = stack.pop() {
         match &tree.node(id).data {

@@ -21,9 +21,9 @@ pub(super) fn fate(name: &LocalName) -> Fate {
         return Fate::Keep;
     }
     match &**name {
-        "script" | "style" | "title" | "head" | "noscript" | "noembed" | "noframes" | "template" | "iframe"
-        | "frame" | "frameset" | "object" | "embed" | "applet" | "audio" | "video" | "canvas" | "map"
-        | "area" | "select" | "option" | "optgroup" | "datalist" | "textarea" | "input" | "meter"
+        "script" | "style" | "title" | "head" | "noscript" | "noembed" | "noframes" | "template"
+        | "iframe" | "frame" | "frameset" | "object" | "embed" | "applet" | "audio" | "video" | "canvas"
+        | "map" | "area" | "select" | "option" | "optgroup" | "datalist" | "textarea" | "input" | "meter"
         | "progress" | "output" | "keygen" | "isindex" | "link" | "meta" | "base" | "param" | "source"
         | "track" | "bgsound" | "portal" | "fencedframe" | "slot" | "selectedcontent" | "svg" | "math" => {
             Fate::Drop
@@ -43,13 +43,71 @@ pub(super) fn is_kept(name: &LocalName) -> bool {
     is_table_part(name)
         || matches!(
             &**name,
-            "a" | "abbr" | "acronym" | "address" | "article" | "aside" | "b" | "bdi" | "bdo" | "big"
-                | "blockquote" | "br" | "center" | "cite" | "code" | "dd" | "del" | "details" | "dfn"
-                | "div" | "dl" | "dt" | "em" | "figcaption" | "figure" | "font" | "footer" | "h1" | "h2"
-                | "h3" | "h4" | "h5" | "h6" | "header" | "hr" | "i" | "img" | "ins" | "kbd" | "li"
-                | "main" | "mark" | "nav" | "ol" | "p" | "pre" | "q" | "rp" | "rt" | "ruby" | "s"
-                | "samp" | "section" | "small" | "span" | "strike" | "strong" | "sub" | "summary" | "sup"
-                | "time" | "tt" | "u" | "ul" | "var" | "wbr"
+            "a" | "abbr"
+                | "acronym"
+                | "address"
+                | "article"
+                | "aside"
+                | "b"
+                | "bdi"
+                | "bdo"
+                | "big"
+                | "blockquote"
+                | "br"
+                | "center"
+                | "cite"
+                | "code"
+                | "dd"
+                | "del"
+                | "details"
+                | "dfn"
+                | "div"
+                | "dl"
+                | "dt"
+                | "em"
+                | "figcaption"
+                | "figure"
+                | "font"
+                | "footer"
+                | "h1"
+                | "h2"
+                | "h3"
+                | "h4"
+                | "h5"
+                | "h6"
+                | "header"
+                | "hr"
+                | "i"
+                | "img"
+                | "ins"
+                | "kbd"
+                | "li"
+                | "main"
+                | "mark"
+                | "nav"
+                | "ol"
+                | "p"
+                | "pre"
+                | "q"
+                | "rp"
+                | "rt"
+                | "ruby"
+                | "s"
+                | "samp"
+                | "section"
+                | "small"
+                | "span"
+                | "strike"
+                | "strong"
+                | "sub"
+                | "summary"
+                | "sup"
+                | "time"
+                | "tt"
+                | "u"
+                | "ul"
+                | "var"
+                | "wbr"
         )
 }
 
@@ -80,8 +138,22 @@ pub(super) fn is_shallow(name: &LocalName) -> bool {
     is_void(name)
         || matches!(
             &**name,
-            "script" | "style" | "title" | "textarea" | "xmp" | "iframe" | "noembed" | "noframes"
-                | "noscript" | "plaintext" | "meta" | "link" | "base" | "input" | "body" | "html"
+            "script"
+                | "style"
+                | "title"
+                | "textarea"
+                | "xmp"
+                | "iframe"
+                | "noembed"
+                | "noframes"
+                | "noscript"
+                | "plaintext"
+                | "meta"
+                | "link"
+                | "base"
+                | "input"
+                | "body"
+                | "html"
         )
 }
 
@@ -89,11 +161,53 @@ pub(super) fn is_shallow(name: &LocalName) -> bool {
 pub(super) fn is_block(name: &LocalName) -> bool {
     matches!(
         &**name,
-        "address" | "article" | "aside" | "blockquote" | "body" | "caption" | "center" | "dd" | "details"
-            | "dialog" | "div" | "dl" | "dt" | "fieldset" | "figcaption" | "figure" | "footer" | "form"
-            | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "header" | "hgroup" | "hr" | "legend" | "li"
-            | "listing" | "main" | "marquee" | "menu" | "nav" | "ol" | "p" | "plaintext" | "pre"
-            | "search" | "section" | "summary" | "table" | "tbody" | "tfoot" | "thead" | "tr" | "ul"
+        "address"
+            | "article"
+            | "aside"
+            | "blockquote"
+            | "body"
+            | "caption"
+            | "center"
+            | "dd"
+            | "details"
+            | "dialog"
+            | "div"
+            | "dl"
+            | "dt"
+            | "fieldset"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "form"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "header"
+            | "hgroup"
+            | "hr"
+            | "legend"
+            | "li"
+            | "listing"
+            | "main"
+            | "marquee"
+            | "menu"
+            | "nav"
+            | "ol"
+            | "p"
+            | "plaintext"
+            | "pre"
+            | "search"
+            | "section"
+            | "summary"
+            | "table"
+            | "tbody"
+            | "tfoot"
+            | "thead"
+            | "tr"
+            | "ul"
             | "xmp"
     )
 }
@@ -102,12 +216,53 @@ pub(super) fn is_block(name: &LocalName) -> bool {
 pub(super) fn is_read(name: &LocalName) -> bool {
     matches!(
         &**name,
-        "abbr" | "align" | "alt" | "background" | "bgcolor" | "border" | "cellpadding" | "cellspacing"
-            | "cite" | "class" | "clear" | "color" | "colspan" | "dir" | "dynsrc" | "encoding" | "face"
-            | "height" | "hidden" | "href" | "hspace" | "id" | "lang" | "link" | "lowsrc" | "noshade"
-            | "nowrap" | "open" | "poster" | "rel" | "reversed" | "role" | "rowspan" | "size" | "span"
-            | "src" | "srcset" | "start" | "style" | "target" | "text" | "title" | "type" | "valign"
-            | "value" | "vspace" | "width"
+        "abbr"
+            | "align"
+            | "alt"
+            | "background"
+            | "bgcolor"
+            | "border"
+            | "cellpadding"
+            | "cellspacing"
+            | "cite"
+            | "class"
+            | "clear"
+            | "color"
+            | "colspan"
+            | "dir"
+            | "dynsrc"
+            | "encoding"
+            | "face"
+            | "height"
+            | "hidden"
+            | "href"
+            | "hspace"
+            | "id"
+            | "lang"
+            | "link"
+            | "lowsrc"
+            | "noshade"
+            | "nowrap"
+            | "open"
+            | "poster"
+            | "rel"
+            | "reversed"
+            | "role"
+            | "rowspan"
+            | "size"
+            | "span"
+            | "src"
+            | "srcset"
+            | "start"
+            | "style"
+            | "target"
+            | "text"
+            | "title"
+            | "type"
+            | "valign"
+            | "value"
+            | "vspace"
+            | "width"
     )
 }
 
@@ -151,9 +306,10 @@ pub(super) fn shape(element: &LocalName, attribute: &LocalName) -> Option<Shape>
         _ => {}
     }
     match (&**element, &**attribute) {
-        ("table" | "td" | "th" | "tr" | "tbody" | "thead" | "tfoot" | "col" | "colgroup" | "body", "bgcolor") => {
-            Some(Shape::Color)
-        }
+        (
+            "table" | "td" | "th" | "tr" | "tbody" | "thead" | "tfoot" | "col" | "colgroup" | "body",
+            "bgcolor",
+        ) => Some(Shape::Color),
         ("table" | "td" | "th" | "col" | "colgroup" | "img" | "hr" | "pre", "width") => {
             Some(Shape::Length(WIDE))
         }
@@ -166,8 +322,8 @@ pub(super) fn shape(element: &LocalName, attribute: &LocalName) -> Option<Shape>
         ("td" | "th", "nowrap") | ("ol", "reversed") | ("hr", "noshade") => Some(Shape::Flag),
         ("td" | "th" | "tr" | "tbody" | "thead" | "tfoot" | "col" | "colgroup", "valign") => Some(VALIGN),
         (
-            "table" | "td" | "th" | "tr" | "tbody" | "thead" | "tfoot" | "col" | "colgroup" | "caption" | "div"
-            | "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "img" | "hr",
+            "table" | "td" | "th" | "tr" | "tbody" | "thead" | "tfoot" | "col" | "colgroup" | "caption"
+            | "div" | "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "img" | "hr",
             "align",
         ) => Some(ALIGN),
         ("font" | "hr", "color") | ("body", "text" | "link") => Some(Shape::Color),
@@ -236,7 +392,10 @@ fn faces(value: &str) -> Option<String> {
         .split(',')
         .take(8)
         .map(|name| {
-            name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_')).take(40).collect::<String>()
+            name.chars()
+                .filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+                .take(40)
+                .collect::<String>()
         })
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty())

@@ -25,8 +25,8 @@ pub(super) enum FontSize {
 pub(super) enum Ground {
     /// A colour.
     Colour(Colour),
-    /// A picture or something else whose colour nobody knows.
-    Unknown,
+    /// A picture or something else whose colour nobody knows, over a colour if one is named.
+    Unknown(Option<Colour>),
 }
 
 /// What one block of declarations says about being seen.
@@ -64,6 +64,13 @@ pub(super) struct Facts {
     pub(super) pulled: Option<bool>,
     /// Cut down to nothing, if it is out of the flow.
     pub(super) cut: Option<bool>,
+}
+
+impl Ground {
+    /// Whether a colour is there even when the picture is not.
+    pub(super) const fn has_colour(self) -> bool {
+        matches!(self, Self::Colour(_) | Self::Unknown(Some(_)))
+    }
 }
 
 impl Facts {
@@ -117,7 +124,9 @@ impl Facts {
         match name {
             "display" => self.no_display = Some(word == "none"),
             "visibility" => self.invisible = Some(matches!(word, "hidden" | "collapse")),
-            "opacity" => self.faded = Some(matches!(pieces, [Piece::Number(n) | Piece::Percent(n)] if *n <= 0.02)),
+            "opacity" => {
+                self.faded = Some(matches!(pieces, [Piece::Number(n) | Piece::Percent(n)] if *n <= 0.02))
+            }
             "font-size" => self.font = pieces.first().and_then(font_size).or(self.font),
             "font" => self.font = pieces.iter().find_map(font_size).or(self.font),
             "color" => self.colour = pieces.first().and_then(colour).or(self.colour),
@@ -129,12 +138,15 @@ impl Facts {
             "max-height" => self.max_height = pixels,
             "max-width" => self.max_width = pixels,
             "overflow" | "overflow-y" | "overflow-x" => {
-                self.clips = Some(pieces.iter().any(|piece| matches!(piece, Piece::Word(w) if w == "hidden")));
+                self.clips =
+                    Some(pieces.iter().any(|piece| matches!(piece, Piece::Word(w) if w == "hidden")));
             }
             "text-indent" => self.indented = Some(is_far(pieces)),
             "position" => self.positioned = Some(matches!(word, "absolute" | "fixed" | "relative")),
             "left" | "top" => self.moved = Some(self.moved.unwrap_or(false) || is_far(pieces)),
-            "margin-left" | "margin-top" => self.pulled = Some(self.pulled.unwrap_or(false) || is_far(pieces)),
+            "margin-left" | "margin-top" => {
+                self.pulled = Some(self.pulled.unwrap_or(false) || is_far(pieces))
+            }
             "margin" => self.pulled = Some(pieces.iter().any(|piece| is_far(std::slice::from_ref(piece)))),
             "clip" => self.cut = Some(matches!(pieces, [Piece::Other(function)] if function == "rect")),
             "clip-path" => self.cut = Some(matches!(pieces, [Piece::Other(function)] if function == "inset")),
@@ -183,7 +195,7 @@ fn colour(piece: &Piece) -> Option<Colour> {
 
 fn ground(pieces: &[Piece]) -> Option<Ground> {
     if pieces.iter().any(|piece| matches!(piece, Piece::Address(_) | Piece::Other(_))) {
-        return Some(Ground::Unknown);
+        return Some(Ground::Unknown(pieces.iter().find_map(colour)));
     }
     pieces.iter().find_map(colour).map(Ground::Colour)
 }
@@ -224,7 +236,7 @@ impl Look {
             None => self.size,
         };
         let ground = match facts.ground {
-            Some(Ground::Unknown) => None,
+            Some(Ground::Unknown(_)) => None,
             Some(Ground::Colour(colour)) if colour.alpha >= 0.95 => Some(colour),
             Some(Ground::Colour(colour)) if colour.alpha > 0.05 => None,
             _ => self.ground,

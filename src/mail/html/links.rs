@@ -95,7 +95,9 @@ fn web_address(scheme: &str, rest: &str) -> Option<String> {
     let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at_checked(end)?;
     let host = authority.rsplit('@').next().unwrap_or_default();
-    let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\'' | '`' | '^' | '|');
+    let odd = |c: char| {
+        c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\'' | '`' | '^' | '|')
+    };
     if host.is_empty() || host.starts_with(':') || authority.contains(odd) {
         return None;
     }
@@ -166,13 +168,51 @@ fn is_tracking(field: &str) -> bool {
     name.starts_with("utm_")
         || matches!(
             name.as_str(),
-            "fbclid" | "gclid" | "dclid" | "gbraid" | "wbraid" | "gclsrc" | "msclkid" | "yclid" | "twclid"
-                | "ttclid" | "igshid" | "mc_eid" | "mc_cid" | "_hsenc" | "_hsmi" | "__hstc" | "__hssc"
-                | "__hsfp" | "hsctatracking" | "mkt_tok" | "vero_id" | "vero_conv" | "oly_anon_id"
-                | "oly_enc_id" | "wickedid" | "rb_clickid" | "s_cid" | "ml_subscriber"
-                | "ml_subscriber_hash" | "ck_subscriber_id" | "_openstat" | "_kx" | "elqtrackid"
-                | "elqtrack" | "_bta_tid" | "_bta_c" | "trk_contact" | "trk_msg" | "trk_module"
-                | "trk_sid" | "dm_i" | "ss_email_id" | "bsft_eid" | "bsft_clkid" | "bsft_uid"
+            "fbclid"
+                | "gclid"
+                | "dclid"
+                | "gbraid"
+                | "wbraid"
+                | "gclsrc"
+                | "msclkid"
+                | "yclid"
+                | "twclid"
+                | "ttclid"
+                | "igshid"
+                | "mc_eid"
+                | "mc_cid"
+                | "_hsenc"
+                | "_hsmi"
+                | "__hstc"
+                | "__hssc"
+                | "__hsfp"
+                | "hsctatracking"
+                | "mkt_tok"
+                | "vero_id"
+                | "vero_conv"
+                | "oly_anon_id"
+                | "oly_enc_id"
+                | "wickedid"
+                | "rb_clickid"
+                | "s_cid"
+                | "ml_subscriber"
+                | "ml_subscriber_hash"
+                | "ck_subscriber_id"
+                | "_openstat"
+                | "_kx"
+                | "elqtrackid"
+                | "elqtrack"
+                | "_bta_tid"
+                | "_bta_c"
+                | "trk_contact"
+                | "trk_msg"
+                | "trk_module"
+                | "trk_sid"
+                | "dm_i"
+                | "ss_email_id"
+                | "bsft_eid"
+                | "bsft_clkid"
+                | "bsft_uid"
         )
 }
 
@@ -181,7 +221,8 @@ fn percent_decoded(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         let digits = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        let byte = if *first == b'%' { digits.and_then(|two| u8::from_str_radix(two, 16).ok()) } else { None };
+        let byte =
+            if *first == b'%' { digits.and_then(|two| u8::from_str_radix(two, 16).ok()) } else { None };
         bytes.push(byte.unwrap_or(*first));
         rest = if byte.is_some() { after.get(2..).unwrap_or_default() } else { after };
     }
@@ -245,7 +286,7 @@ fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
             0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
                 return Some((u32::from(pair(at + 7)?), u32::from(pair(at + 5)?)));
             }
-            0xd8 | 0xd9 | 0xda => return None,
+            0xd8..=0xda => return None,
             _ => at += 2 + usize::from(pair(at + 2)?).max(2),
         }
     }
@@ -258,9 +299,7 @@ fn webp_fits(bytes: &[u8]) -> bool {
             1 + (byte(24) | byte(25) << 8 | byte(26) << 16),
             1 + (byte(27) | byte(28) << 8 | byte(29) << 16),
         ),
-        Some(b"VP8 ") => {
-            fits((byte(26) | byte(27) << 8) & 0x3fff, (byte(28) | byte(29) << 8) & 0x3fff)
-        }
+        Some(b"VP8 ") => fits((byte(26) | byte(27) << 8) & 0x3fff, (byte(28) | byte(29) << 8) & 0x3fff),
         Some(b"VP8L") => {
             let bits = byte(21) | byte(22) << 8 | byte(23) << 16 | byte(24) << 24;
             fits(1 + (bits & 0x3fff), 1 + (bits >> 14 & 0x3fff))
@@ -275,8 +314,22 @@ mod tests {
 
     #[test]
     fn only_web_and_mail_links_may_be_followed() {
-        let none = ["javascript:alert(1)", "java\nscript:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd",
-            "#top", "/inbox", "http:", "https://", "ftp://x", " \u{1}javascript:x", "tel:123", "blob:https://x/1", "mailto:"];
+        let none = [
+            "javascript:alert(1)",
+            "java\nscript:alert(1)",
+            "data:text/html,x",
+            "vbscript:x",
+            "file:///etc/passwd",
+            "#top",
+            "/inbox",
+            "http:",
+            "https://",
+            "ftp://x",
+            " \u{1}javascript:x",
+            "tel:123",
+            "blob:https://x/1",
+            "mailto:",
+        ];
         for address in none {
             assert_eq!(link_target(address), None, "{address}");
         }

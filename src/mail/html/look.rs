@@ -18,6 +18,8 @@ pub(super) struct Seen {
     pub(super) own: Block,
     /// Everything known about it.
     pub(super) facts: Facts,
+    /// The ground it has apart from its own style.
+    pub(super) under: Option<Ground>,
 }
 
 /// Looks at one element, given its parent's look.
@@ -26,6 +28,7 @@ pub(super) fn see(tree: &Tree, id: NodeId, cascade: &Cascade<'_>, parent: Look) 
     let (plain, important) = cascade.facts(tree, id);
     let own = tree.attribute(id, &local_name!("style")).map(css::attribute).unwrap_or_default();
     facts.lay(&plain);
+    let under = important.ground.or(facts.ground);
     facts.lay(&own.facts);
     facts.lay(&important);
     facts.lay(&own.important);
@@ -37,7 +40,7 @@ pub(super) fn see(tree: &Tree, id: NodeId, cascade: &Cascade<'_>, parent: Look) 
     if closed || tree.attribute(id, &local_name!("hidden")).is_some() {
         look = look.vanished();
     }
-    Seen { look, own, facts }
+    Seen { look, own, facts, under }
 }
 
 /// Colours and sizes as attributes of the old kind.
@@ -47,8 +50,20 @@ fn from_attributes(tree: &Tree, id: NodeId) -> Facts {
     for attr in attrs {
         let value = attr.value.trim();
         match (&*name.local, &*attr.name.local) {
-            (_, "bgcolor") => facts.ground = colour::legacy(value).map(Ground::Colour).or(facts.ground),
-            (_, "background") => facts.ground = Some(Ground::Unknown),
+            (_, "bgcolor") => {
+                let colour = colour::legacy(value);
+                facts.ground = match facts.ground {
+                    Some(Ground::Unknown(_)) => Some(Ground::Unknown(colour)),
+                    ground => colour.map(Ground::Colour).or(ground),
+                };
+            }
+            (_, "background") => {
+                let colour = match facts.ground {
+                    Some(Ground::Colour(colour)) => Some(colour),
+                    _ => None,
+                };
+                facts.ground = Some(Ground::Unknown(colour));
+            }
             ("font", "color") | ("body", "text") => facts.colour = colour::legacy(value),
             ("font", "size") => facts.font = Some(FontSize::Pixels(16.0)),
             _ => {}

@@ -26,7 +26,7 @@ mod tests;
 pub use text::{VisibleText, visible_text};
 
 use cascade::Cascade;
-use document::OWN_SHEET;
+use document::{Head, OWN_SHEET};
 
 /// How often a document may be read back and written anew before it is shown as text instead.
 const MAX_ROUNDS: usize = 4;
@@ -92,11 +92,19 @@ pub fn sanitise(html: &str, options: &Options<'_>) -> Sanitised {
     let cleaned = clean::clean(&raw, &cascade, options, adapt);
     let found = cleaned.found;
     let dark_css = if adapt { dark_css(&sheet, &cleaned.dark_css) } else { String::new() };
-    let css = sheet.to_css(options.dark);
-    let settled = settle(cleaned.tree, |tree| document::write(tree, &css, options.dark, &dark_css));
+    let head = Head {
+        css: sheet.to_css(options.dark),
+        dark: options.dark,
+        dark_css,
+        has_ground: cleaned.has_ground,
+    };
+    let truncated = raw.truncated || cleaned.tree.truncated || sheet.is_cut();
+    let settled = settle(cleaned.tree);
     let shown_as_text = settled.is_none();
-    let document =
-        settled.unwrap_or_else(|| text_document(&text::from_tree(&raw, &cascade).text, options).document);
+    let document = match settled {
+        Some(body) => document::whole(&body, &head),
+        None => text_document(&text::from_tree(&raw, &cascade).text, options).document,
+    };
     Sanitised {
         document,
         remote_images: found.remote_images + remote_in_sheet(&sheet),
@@ -105,7 +113,7 @@ pub fn sanitise(html: &str, options: &Options<'_>) -> Sanitised {
         hidden_text: found.hidden_text,
         forms_removed: found.forms,
         has_content: found.content,
-        truncated: raw.truncated || sheet.is_cut(),
+        truncated,
         shown_as_text,
     }
 }
@@ -114,28 +122,28 @@ pub fn sanitise(html: &str, options: &Options<'_>) -> Sanitised {
 pub fn text_document(text: &str, options: &Options<'_>) -> Sanitised {
     let tree = plain::tree(text, options);
     Sanitised {
-        document: document::write(&tree, "", options.dark, ""),
+        document: document::whole(&document::body(&tree), &Head { dark: options.dark, ..Head::default() }),
         has_content: hidden::has_ink(text),
         truncated: tree.truncated,
         ..Sanitised::default()
     }
 }
 
-/// Writes a tree, reads it back and writes it again until both are the same: what the browser will build is then the tree that
-/// was checked. Markup that does not settle is not served.
-fn settle(tree: tree::Tree, write: impl Fn(&tree::Tree) -> String) -> Option<String> {
-    let mut document = write(&tree);
+/// Writes a tree as a body, reads it back and writes it again until both are the same: what the browser will build is then the
+/// tree that was checked. Markup that does not settle is not served.
+fn settle(tree: tree::Tree) -> Option<String> {
+    let mut body = document::body(&tree);
     drop(tree);
     for _ in 0..MAX_ROUNDS {
-        let raw = parse::parse(&document);
+        let raw = parse::parse(&body);
         if raw.truncated {
             return None;
         }
-        let again = write(&document::read_back(&raw));
-        if again == document {
-            return Some(document);
+        let again = document::body(&document::read_back(&raw));
+        if again == body {
+            return Some(body);
         }
-        document = again;
+        body = again;
     }
     None
 }
@@ -154,5 +162,8 @@ fn dark_css(sheet: &sheet::Sheet, classes: &str) -> String {
 fn remote_in_sheet(sheet: &sheet::Sheet) -> usize {
     let addresses: std::collections::HashSet<&String> =
         sheet.rules.iter().flat_map(|rule| &rule.block.addresses).collect();
-    addresses.iter().filter(|address| matches!(links::image_source(address), links::ImageSource::Remote(_))).count()
+    addresses
+        .iter()
+        .filter(|address| matches!(links::image_source(address), links::ImageSource::Remote(_)))
+        .count()
 }

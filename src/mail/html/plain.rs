@@ -30,7 +30,9 @@ pub(super) fn tree(text: &str, options: &Options<'_>) -> Tree {
         let own = runs.iter().take(index).any(|run| !is_blank(run.text));
         let parent = match (run.quoted, options.fold_quotes && ends && own) {
             (true, true) => fold(&mut tree, top),
-            (true, false) => tree.add_element(top, local_name!("blockquote"), vec![attribute("type", "cite")]),
+            (true, false) => {
+                tree.add_element(top, local_name!("blockquote"), vec![attribute("type", "cite")])
+            }
             (false, _) => top,
         };
         push_linked(&mut tree, parent, run.text, options, &mut links_left);
@@ -114,7 +116,8 @@ fn next_address(text: &str) -> Option<(&str, &str, &str)> {
         {
             let start = colon - scheme.len();
             let whole = text.get(start..)?;
-            let end = whole.find(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"'));
+            let end =
+                whole.find(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"'));
             let address = trimmed(whole.get(..end.unwrap_or(whole.len()))?);
             if address.len() > scheme.len() + 3 {
                 let after = text.get(start + address.len()..)?;

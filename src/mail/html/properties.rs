@@ -53,22 +53,61 @@ const fn margin(property: &'static str, most: usize) -> Rule {
 }
 
 const LINES: &[&str] = &[
-    "none", "hidden", "solid", "dashed", "dotted", "double", "groove", "ridge", "inset", "outset", "thin", "medium",
-    "thick",
+    "none", "hidden", "solid", "dashed", "dotted", "double", "groove", "ridge", "inset", "outset", "thin",
+    "medium", "thick",
 ];
 const ANY: &[&str] = &["inherit", "initial", "unset"];
 const DISPLAYS: &[&str] = &[
-    "none", "block", "inline", "inline-block", "list-item", "table", "inline-table", "table-row", "table-cell",
-    "table-row-group", "table-header-group", "table-footer-group", "table-column", "table-column-group",
-    "table-caption", "flex", "inline-flex",
+    "none",
+    "block",
+    "inline",
+    "inline-block",
+    "list-item",
+    "table",
+    "inline-table",
+    "table-row",
+    "table-cell",
+    "table-row-group",
+    "table-header-group",
+    "table-footer-group",
+    "table-column",
+    "table-column-group",
+    "table-caption",
+    "flex",
+    "inline-flex",
 ];
 const PLACES: &[&str] = &[
-    "start", "end", "center", "flex-start", "flex-end", "space-between", "space-around", "space-evenly", "stretch",
-    "baseline", "left", "right", "normal", "auto",
+    "start",
+    "end",
+    "center",
+    "flex-start",
+    "flex-end",
+    "space-between",
+    "space-around",
+    "space-evenly",
+    "stretch",
+    "baseline",
+    "left",
+    "right",
+    "normal",
+    "auto",
 ];
 const BULLETS: &[&str] = &[
-    "none", "disc", "circle", "square", "decimal", "decimal-leading-zero", "lower-alpha", "upper-alpha", "lower-latin",
-    "upper-latin", "lower-roman", "upper-roman", "lower-greek", "inside", "outside",
+    "none",
+    "disc",
+    "circle",
+    "square",
+    "decimal",
+    "decimal-leading-zero",
+    "lower-alpha",
+    "upper-alpha",
+    "lower-latin",
+    "upper-latin",
+    "lower-roman",
+    "upper-roman",
+    "lower-greek",
+    "inside",
+    "outside",
 ];
 const WIDE: f32 = 2_000.0;
 const HIGH: f32 = 4_000.0;
@@ -256,14 +295,13 @@ fn text_rule(name: &str) -> Option<Rule> {
         "color" => colour("color"),
         "background-color" => colour("background-color"),
         "text-decoration-color" => colour("text-decoration-color"),
-        "font-size" => {
-            Rule { words: SIZES, length: Some((0.0, 120.0)), percent: 800.0, ..rule("font-size") }
-        }
+        "font-size" => Rule { words: SIZES, length: Some((0.0, 120.0)), percent: 800.0, ..rule("font-size") },
         "font-style" => words("font-style", &["normal", "italic", "oblique"], 1),
         "font-variant" => words("font-variant", &["normal", "small-caps"], 1),
-        "font-weight" => {
-            Rule { number: Some((1.0, 1_000.0)), ..words("font-weight", &["normal", "bold", "bolder", "lighter"], 1) }
-        }
+        "font-weight" => Rule {
+            number: Some((1.0, 1_000.0)),
+            ..words("font-weight", &["normal", "bold", "bolder", "lighter"], 1)
+        },
         "line-height" => Rule {
             words: &["normal"],
             length: Some((0.0, 200.0)),
@@ -278,13 +316,21 @@ fn text_rule(name: &str) -> Option<Rule> {
             colour: true,
             ..words(
                 "text-decoration",
-                &["none", "underline", "overline", "line-through", "solid", "dotted", "dashed", "double", "wavy"],
+                &[
+                    "none",
+                    "underline",
+                    "overline",
+                    "line-through",
+                    "solid",
+                    "dotted",
+                    "dashed",
+                    "double",
+                    "wavy",
+                ],
                 3,
             )
         },
-        "text-transform" => {
-            words("text-transform", &["none", "uppercase", "lowercase", "capitalize"], 1)
-        }
+        "text-transform" => words("text-transform", &["none", "uppercase", "lowercase", "capitalize"], 1),
         "text-indent" => Rule { length: Some((-200.0, 400.0)), percent: 100.0, ..rule("text-indent") },
         "white-space" => {
             words("white-space", &["normal", "nowrap", "pre", "pre-wrap", "pre-line", "break-spaces"], 1)
@@ -380,9 +426,7 @@ fn layout_rule(name: &str) -> Option<Rule> {
                 1,
             )
         },
-        "flex-direction" => {
-            words("flex-direction", &["row", "column", "row-reverse", "column-reverse"], 1)
-        }
+        "flex-direction" => words("flex-direction", &["row", "column", "row-reverse", "column-reverse"], 1),
         "flex-wrap" => words("flex-wrap", &["wrap", "nowrap", "wrap-reverse"], 1),
         "justify-content" => words("justify-content", PLACES, 1),
         "align-items" => words("align-items", PLACES, 1),

@@ -34,13 +34,20 @@ pub(super) fn to_fold(tree: &Tree) -> Option<NodeId> {
 fn is_quote(tree: &Tree, id: NodeId) -> bool {
     let Some(name) = tree.html_name(id) else { return false };
     let cites = *name == local_name!("blockquote")
-        && tree.attribute(id, &local_name!("type")).is_some_and(|kind| kind.trim().eq_ignore_ascii_case("cite"));
+        && tree
+            .attribute(id, &local_name!("type"))
+            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("cite"));
     cites
         || class_names(tree, id).any(|name| {
             matches!(
                 name.strip_prefix(CLASS).unwrap_or(name),
-                "gmail_quote" | "gmail_quote_container" | "yahoo_quoted" | "protonmail_quote" | "tutanota_quote"
-                    | "zmail_extra" | "moz-forward-container"
+                "gmail_quote"
+                    | "gmail_quote_container"
+                    | "yahoo_quoted"
+                    | "protonmail_quote"
+                    | "tutanota_quote"
+                    | "zmail_extra"
+                    | "moz-forward-container"
             )
         })
 }

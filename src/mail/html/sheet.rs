@@ -42,7 +42,9 @@ pub(super) struct Rule {
 impl Rule {
     /// Whether it holds on a wide light page.
     pub(super) fn holds_on_desk(&self) -> bool {
-        self.media.as_ref().is_none_or(|media| media.queries.iter().any(|query| query.iter().all(Feature::holds)))
+        self.media
+            .as_ref()
+            .is_none_or(|media| media.queries.iter().any(|query| query.iter().all(Feature::holds)))
     }
 }
 
@@ -130,7 +132,8 @@ impl Compound {
             text.push('.');
             text.push_str(class);
         }
-        for (set, pseudo) in [(self.link, ":link"), (self.first, ":first-child"), (self.last, ":last-child")] {
+        for (set, pseudo) in [(self.link, ":link"), (self.first, ":first-child"), (self.last, ":last-child")]
+        {
             if set {
                 text.push_str(pseudo);
             }
@@ -151,7 +154,8 @@ impl Selector {
         self.compounds
             .iter()
             .map(|(_, compound)| {
-                let narrow = usize::from(compound.link) + usize::from(compound.first) + usize::from(compound.last);
+                let narrow =
+                    usize::from(compound.link) + usize::from(compound.first) + usize::from(compound.last);
                 100 * (compound.classes.len() + narrow) + usize::from(compound.element.is_some())
             })
             .sum()
@@ -203,9 +207,10 @@ impl Sheet {
 
     /// Whether the message itself knows how to look on a dark page.
     pub(super) fn knows_dark(&self) -> bool {
-        self.rules.iter().filter_map(|rule| rule.media.as_ref()).any(|media| {
-            media.queries.iter().any(|query| query.contains(&Feature::Dark))
-        })
+        self.rules
+            .iter()
+            .filter_map(|rule| rule.media.as_ref())
+            .any(|media| media.queries.iter().any(|query| query.contains(&Feature::Dark)))
     }
 
     /// The rules as CSS; those for a dark page only if `dark`.
@@ -303,7 +308,12 @@ impl<'i> AtRuleParser<'i> for Reader<'_> {
         if queries.is_empty() { Err(Failure::unexpected_token()) } else { Ok(Media { queries }) }
     }
 
-    fn parse_block(&mut self, media: Media, _start: &ParserState, input: &mut Parser<'i>) -> Result<(), Failure> {
+    fn parse_block(
+        &mut self,
+        media: Media,
+        _start: &ParserState,
+        input: &mut Parser<'i>,
+    ) -> Result<(), Failure> {
         let mut inner = Reader { sheet: self.sheet, media: Some(Rc::new(media)) };
         for _rule in StyleSheetParser::new(input, &mut inner) {}
         Ok(())
@@ -339,11 +349,15 @@ fn feature(input: &mut Parser<'_>) -> Result<Feature, Failure> {
         Token::Number { value: 0.0, .. } => Some(0.0),
         _ => None,
     };
-    let width = width.filter(|width| width.is_finite()).map(|width| (width.clamp(0.0, 10_000.0) * 100.0).round() / 100.0);
+    let width = width
+        .filter(|width| width.is_finite())
+        .map(|width| (width.clamp(0.0, 10_000.0) * 100.0).round() / 100.0);
     match (name.as_str(), width, &value) {
         ("min-width" | "min-device-width", Some(width), _) => Ok(Feature::MinWidth(width)),
         ("max-width" | "max-device-width", Some(width), _) => Ok(Feature::MaxWidth(width)),
-        ("prefers-color-scheme", None, Token::Ident(word)) if word.eq_ignore_ascii_case("dark") => Ok(Feature::Dark),
+        ("prefers-color-scheme", None, Token::Ident(word)) if word.eq_ignore_ascii_case("dark") => {
+            Ok(Feature::Dark)
+        }
         ("prefers-color-scheme", None, Token::Ident(word)) if word.eq_ignore_ascii_case("light") => {
             Ok(Feature::Light)
         }
@@ -467,7 +481,10 @@ mod tests {
             clean("@media (prefers-color-scheme:dark){p{color:#fff}}"),
             "@media (prefers-color-scheme: dark) { p { color: #ffffff } }\n"
         );
-        assert_eq!(clean("@media (min-resolution:2dppx), screen{p{color:#fff}}"), "@media screen { p { color: #ffffff } }\n");
+        assert_eq!(
+            clean("@media (min-resolution:2dppx), screen{p{color:#fff}}"),
+            "@media screen { p { color: #ffffff } }\n"
+        );
     }
 
     #[test]
@@ -497,7 +514,9 @@ mod tests {
 
     #[test]
     fn writing_is_stable() {
-        let once = clean(".a .b>#c~d , p.x:first-child{COLOR:RED;font:12px 'x y',z}@media screen and (min-width:10em),all{td{width:3%}}");
+        let once = clean(
+            ".a .b>#c~d , p.x:first-child{COLOR:RED;font:12px 'x y',z}@media screen and (min-width:10em),all{td{width:3%}}",
+        );
         assert_eq!(clean(&once), once);
     }
 }

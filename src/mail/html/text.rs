@@ -7,8 +7,8 @@ use super::elements::{self, Fate};
 use super::hidden::{Look, has_ink, is_blank};
 use super::links;
 use super::look;
-use super::tree::{Data, NodeId, Tree};
 use super::parse;
+use super::tree::{Data, NodeId, Tree};
 
 /// The text never grows beyond about this many bytes.
 const MAX_TEXT: usize = 4 << 20;
@@ -113,9 +113,11 @@ impl Reader<'_> {
             "img" => {
                 let alt = self.raw.attribute(id, &local_name!("alt")).unwrap_or_default().trim();
                 if has_ink(alt) {
+                    self.writer.space = true;
                     self.writer.text("[");
                     self.writer.text(alt);
                     self.writer.text("]");
+                    self.writer.space = true;
                 }
             }
             "blockquote" => {
@@ -234,7 +236,11 @@ impl Writer {
 
     fn word(&mut self, word: &str) {
         let clean: std::borrow::Cow<'_, str> = if word.chars().any(is_filler) {
-            word.chars().filter(|c| *c == '\u{a0}' || !is_filler(*c)).map(|c| if c == '\u{a0}' { ' ' } else { c }).collect::<String>().into()
+            word.chars()
+                .filter(|c| *c == '\u{a0}' || !is_filler(*c))
+                .map(|c| if c == '\u{a0}' { ' ' } else { c })
+                .collect::<String>()
+                .into()
         } else {
             word.into()
         };
@@ -370,7 +376,9 @@ impl Writer {
 /// Characters that only fill up: soft hyphens, blanks of no width, the no-break space (which becomes a space).
 const fn is_filler(c: char) -> bool {
     // Joiners carry meaning in some scripts and in pictures made of several characters.
-    c == '\u{a0}' || is_blank(c) && !matches!(c, '\u{200c}' | '\u{200d}' | '\u{200e}' | '\u{200f}' | '\u{e0020}'..='\u{e007f}')
+    c == '\u{a0}'
+        || is_blank(c)
+            && !matches!(c, '\u{200c}' | '\u{200d}' | '\u{200e}' | '\u{200f}' | '\u{e0020}'..='\u{e007f}')
 }
 
 /// Whether a link's text already says where it leads.

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, Ref, RefCell};
+use std::num::NonZeroU32;
 
 use html5ever::interface::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
 use html5ever::tendril::StrTendril;
@@ -10,10 +11,16 @@ use html5ever::{Attribute, LocalName, QualName, local_name, ns};
 
 /// A place in the arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct NodeId(u32);
+pub(super) struct NodeId(NonZeroU32);
+
+impl NodeId {
+    const fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
 
 /// The document node, always the first.
-pub(super) const ROOT: NodeId = NodeId(0);
+pub(super) const ROOT: NodeId = NodeId(NonZeroU32::MIN);
 
 /// What a node is.
 #[derive(Debug)]
@@ -69,11 +76,11 @@ impl Tree {
 
     /// The node.
     pub(super) fn node(&self, id: NodeId) -> &Node {
-        self.nodes.get(id.0 as usize).unwrap_or(&self.blank)
+        self.nodes.get(id.index()).unwrap_or(&self.blank)
     }
 
     fn node_mut(&mut self, id: NodeId) -> &mut Node {
-        self.nodes.get_mut(id.0 as usize).unwrap_or(&mut self.blank)
+        self.nodes.get_mut(id.index()).unwrap_or(&mut self.blank)
     }
 
     /// How many nodes were made.
@@ -84,9 +91,8 @@ impl Tree {
     /// Adds a node that has no parent yet.
     pub(super) fn add(&mut self, data: Data) -> NodeId {
         // Input is bounded far below four thousand million nodes.
-        let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
         self.nodes.push(Node::new(data));
-        id
+        NodeId(u32::try_from(self.nodes.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX))
     }
 
     /// Adds an HTML element under `parent`.
@@ -212,12 +218,12 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    pub(super) fn new() -> Self {
-        Self {
-            tree: RefCell::new(Tree::new()),
-            steps: Cell::new(0),
-            depth: Cell::new(0),
-        }
+    /// For input of this many bytes.
+    pub(super) fn new(bytes: usize) -> Self {
+        let mut tree = Tree::new();
+        // Mail has a node for every thirty bytes or so.
+        tree.nodes.reserve((bytes / 32).min(1 << 16));
+        Self { tree: RefCell::new(tree), steps: Cell::new(0), depth: Cell::new(0) }
     }
 
     /// How often the parser has looked at an open element.

@@ -7,25 +7,172 @@ use crate::mail::html::parse;
 use crate::mail::html::tree::{Data, ROOT};
 
 const ELEMENTS: &[&str] = &[
-    "html", "head", "body", "meta", "title", "style", "a", "abbr", "acronym", "address", "article", "aside", "b", "bdi",
-    "bdo", "big", "blockquote", "br", "caption", "center", "cite", "code", "col", "colgroup", "dd", "del", "details",
-    "dfn", "div", "dl", "dt", "em", "figcaption", "figure", "font", "footer", "h1", "h2", "h3", "h4", "h5", "h6",
-    "header", "hr", "i", "img", "ins", "kbd", "li", "main", "mark", "nav", "ol", "p", "pre", "q", "rp", "rt", "ruby",
-    "s", "samp", "section", "small", "span", "strike", "strong", "sub", "summary", "sup", "table", "tbody", "td",
-    "tfoot", "th", "thead", "time", "tr", "tt", "u", "ul", "var", "wbr",
+    "html",
+    "head",
+    "body",
+    "meta",
+    "title",
+    "style",
+    "a",
+    "abbr",
+    "acronym",
+    "address",
+    "article",
+    "aside",
+    "b",
+    "bdi",
+    "bdo",
+    "big",
+    "blockquote",
+    "br",
+    "caption",
+    "center",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "del",
+    "details",
+    "dfn",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "figcaption",
+    "figure",
+    "font",
+    "footer",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "hr",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "li",
+    "main",
+    "mark",
+    "nav",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "rp",
+    "rt",
+    "ruby",
+    "s",
+    "samp",
+    "section",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "summary",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "time",
+    "tr",
+    "tt",
+    "u",
+    "ul",
+    "var",
+    "wbr",
 ];
 const ATTRIBUTES: &[&str] = &[
-    "href", "rel", "target", "src", "background", "class", "style", "title", "dir", "lang", "hidden", "role", "align",
-    "valign", "width", "height", "bgcolor", "border", "cellpadding", "cellspacing", "colspan", "rowspan", "span",
-    "nowrap", "alt", "hspace", "vspace", "color", "face", "size", "text", "link", "noshade", "type", "start", "value",
-    "reversed", "clear",
+    "href",
+    "rel",
+    "target",
+    "src",
+    "background",
+    "class",
+    "style",
+    "title",
+    "dir",
+    "lang",
+    "hidden",
+    "role",
+    "align",
+    "valign",
+    "width",
+    "height",
+    "bgcolor",
+    "border",
+    "cellpadding",
+    "cellspacing",
+    "colspan",
+    "rowspan",
+    "span",
+    "nowrap",
+    "alt",
+    "hspace",
+    "vspace",
+    "color",
+    "face",
+    "size",
+    "text",
+    "link",
+    "noshade",
+    "type",
+    "start",
+    "value",
+    "reversed",
+    "clear",
 ];
 /// What no style of a message may hold, whatever it means.
 const NEVER_IN_CSS: &[&str] = &[
-    "url", "image-set", "@import", "expression", "var(", "attr(", "env(", "--", "\\", "<", "behavior", "binding",
-    "position", "fixed;", "z-index", "transform", "animation", "transition", "filter", "content", "@font-face",
-    "@keyframes", "@supports", "@layer", "@container", ":has", ":hover", ":focus", ":checked", ":visited", ":target",
-    ":active", "::", "[", "http", "/*", "margin: -", "cursor", "clip", "mask", "shape", "javascript",
+    "url",
+    "image-set",
+    "@import",
+    "expression",
+    "var(",
+    "attr(",
+    "env(",
+    "--",
+    "\\",
+    "<",
+    "behavior",
+    "binding",
+    "position",
+    "z-index",
+    "transform",
+    "animation",
+    "transition",
+    "filter",
+    "content",
+    "@font-face",
+    "@keyframes",
+    "@supports",
+    "@layer",
+    "@container",
+    ":has",
+    ":hover",
+    ":focus",
+    ":checked",
+    ":visited",
+    ":target",
+    ":active",
+    "::",
+    "[",
+    "http",
+    "/*",
+    "margin: -",
+    "cursor",
+    "clip",
+    "mask",
+    "shape",
+    "javascript",
 ];
 
 /// Fails if a document could do anything but be read.
@@ -55,12 +202,23 @@ pub(crate) fn check(document: &str) {
             match attribute {
                 "href" => assert!(starts(value, &["http://", "https://", "mailto:"]), "link {value}"),
                 "src" | "background" => assert!(
-                    starts(value, &["cid:", "data:image/png;", "data:image/gif;", "data:image/jpeg;", "data:image/webp;"]),
+                    starts(
+                        value,
+                        &[
+                            "cid:",
+                            "data:image/png;",
+                            "data:image/gif;",
+                            "data:image/jpeg;",
+                            "data:image/webp;"
+                        ]
+                    ),
                     "source {value}"
                 ),
                 "style" => check_css(value),
                 "target" => assert_eq!(value, "_blank"),
-                "class" => assert!(value.split(' ').all(|name| starts(name, &["c-", "i-", "mk-"])), "class {value}"),
+                "class" => {
+                    assert!(value.split(' ').all(|name| starts(name, &["c-", "i-", "mk-"])), "class {value}")
+                }
                 _ => {}
             }
         }
@@ -80,20 +238,35 @@ fn check_css(css: &str) {
     for never in NEVER_IN_CSS {
         let found = lower.match_indices(never).any(|(at, _)| {
             // Names of ours may hold any word; they are told by their prefix.
-            let word = lower[..at].rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').next().unwrap();
+            let word = lower[..at]
+                .rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')
+                .next()
+                .unwrap();
             let quoted = lower[..at].matches('"').count() % 2 == 1;
-            !quoted && !word.starts_with("c-") && !word.starts_with("i-") && !ALLOWED.iter().any(|ok| whole(&lower, at).starts_with(ok))
+            !quoted
+                && !word.starts_with("c-")
+                && !word.starts_with("i-")
+                && !ALLOWED.iter().any(|ok| whole(&lower, at).starts_with(ok))
         });
         assert!(!found, "{never} in {css}");
     }
 }
 
 /// Words that hold a forbidden one and are harmless.
-const ALLOWED: &[&str] = &["justify-content", "align-content", "content-box", "space-", "text-transform", "list-style-position", "caption"];
+const ALLOWED: &[&str] = &[
+    "justify-content",
+    "align-content",
+    "content-box",
+    "space-",
+    "text-transform",
+    "list-style-position",
+    "caption",
+];
 
 /// The word around a place.
 fn whole(text: &str, at: usize) -> &str {
-    let start = text[..at].rfind(|c: char| !c.is_ascii_alphanumeric() && c != '-').map_or(0, |found| found + 1);
+    let start =
+        text[..at].rfind(|c: char| !c.is_ascii_alphanumeric() && c != '-').map_or(0, |found| found + 1);
     &text[start..]
 }
 
