@@ -180,7 +180,8 @@ fn with_phrase(
     let mut found = BitSet::with_max_value(reader.max_doc());
     let mut positions = Vec::new();
     for_each_term(&index, prefix, |term| {
-        let mut postings = index.read_postings_from_terminfo(term, IndexRecordOption::WithFreqsAndPositions)?;
+        let mut postings =
+            index.read_postings_from_terminfo(term, IndexRecordOption::WithFreqsAndPositions)?;
         let mut has_one = |candidate: &Candidate, postings: &mut SegmentPostings| {
             postings.positions(&mut positions);
             let fits = positions.iter().any(|at| candidate.ends.binary_search(at).is_ok());
