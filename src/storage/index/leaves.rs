@@ -125,14 +125,28 @@ fn for_each_term(
     prefix: &str,
     mut each: impl FnMut(&TermInfo) -> tantivy::Result<()>,
 ) -> tantivy::Result<()> {
-    let mut terms = index.terms().range().ge(prefix.as_bytes()).into_stream()?;
+    let range = index.terms().range().ge(prefix.as_bytes());
+    // With both ends known, only those blocks of the dictionary are opened.
+    let range = match after(prefix) {
+        Some(after) => range.lt(after),
+        None => range,
+    };
+    let mut terms = range.into_stream()?;
     while terms.advance() {
-        if !terms.key().starts_with(prefix.as_bytes()) {
-            break;
+        if terms.key().starts_with(prefix.as_bytes()) {
+            each(terms.value())?;
         }
-        each(terms.value())?;
     }
     Ok(())
+}
+
+/// The first term that comes after all terms with a prefix.
+fn after(prefix: &str) -> Option<Vec<u8>> {
+    let mut end = prefix.as_bytes().to_vec();
+    // Text has no byte 255, so the last one can always be raised.
+    let last = end.last_mut()?;
+    *last = last.checked_add(1)?;
+    Some(end)
 }
 
 fn with_prefix(reader: &SegmentReader, field: Field, prefix: &str) -> tantivy::Result<Option<BitSet>> {
