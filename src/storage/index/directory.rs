@@ -50,6 +50,8 @@ struct State {
     unsynced: BTreeSet<String>,
     /// No longer in the catalog, still on the disk until the catalog without them is.
     doomed: Vec<[u8; 16]>,
+    /// Nothing is written any more.
+    is_closed: bool,
 }
 
 impl SealedDirectory {
@@ -110,6 +112,11 @@ impl SealedDirectory {
         catalog + state.catalog.files.values().map(|entry| sealed_length(entry.length)).sum::<u64>()
     }
 
+    /// Refuses every further write: a merge that still runs must not reach into an index that was opened anew.
+    pub(super) fn close(&self) {
+        lock(&self.0.state).is_closed = true;
+    }
+
     fn path_of(&self, name: &[u8; 16]) -> PathBuf {
         self.0.path.join(hex(name))
     }
@@ -125,6 +132,9 @@ impl SealedDirectory {
 
     /// Makes what the catalog says durable, then lets go of the files it no longer names.
     fn persist(&self, state: &mut State) -> io::Result<()> {
+        if state.is_closed {
+            return Err(closed());
+        }
         for name in &state.unsynced {
             if let Some(file) = state.open.get(name) {
                 self.noted(file.sync())?;
@@ -159,6 +169,9 @@ impl SealedDirectory {
 
     fn start(&self, name: &str, path: &Path) -> Result<FileWriter, OpenWriteError> {
         let mut state = lock(&self.0.state);
+        if state.is_closed {
+            return Err(OpenWriteError::wrap_io_error(closed(), path.to_owned()));
+        }
         let exists = state.catalog.files.contains_key(name) || state.catalog.small.contains_key(name);
         if exists || state.writing.contains(name) {
             return Err(OpenWriteError::FileAlreadyExists(path.to_owned()));
@@ -217,6 +230,10 @@ impl fmt::Debug for SealedDirectory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SealedDirectory")
     }
+}
+
+fn closed() -> io::Error {
+    io::Error::other("the index is closed")
 }
 
 /// The library's names are short and plain.
@@ -345,7 +362,7 @@ impl Write for FileWriter {
 
 impl TerminatingWrite for FileWriter {
     fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
-        let pages = self.pages.take().ok_or_else(|| io::Error::other("the index file is already closed"))?;
+        let pages = self.pages.take().ok_or_else(closed)?;
         match self.directory.noted(pages.finish()) {
             Ok((file, length)) => {
                 self.directory.finished(&self.name, self.entry.clone(), file, length);

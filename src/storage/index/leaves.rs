@@ -5,6 +5,7 @@
 use super::schema::NUMBER;
 use roaring::RoaringBitmap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use tantivy::index::{InvertedIndexReader, SegmentReader};
 use tantivy::postings::{BlockSegmentPostings, Postings, SegmentPostings, TermInfo};
@@ -125,14 +126,28 @@ fn for_each_term(
     prefix: &str,
     mut each: impl FnMut(&TermInfo) -> tantivy::Result<()>,
 ) -> tantivy::Result<()> {
-    let mut terms = index.terms().range().ge(prefix.as_bytes()).into_stream()?;
+    let range = index.terms().range().ge(prefix.as_bytes());
+    // With both ends known, only those blocks of the dictionary are opened.
+    let range = match after(prefix) {
+        Some(after) => range.lt(after),
+        None => range,
+    };
+    let mut terms = range.into_stream()?;
     while terms.advance() {
-        if !terms.key().starts_with(prefix.as_bytes()) {
-            break;
+        if terms.key().starts_with(prefix.as_bytes()) {
+            each(terms.value())?;
         }
-        each(terms.value())?;
     }
     Ok(())
+}
+
+/// The first term that comes after all terms with a prefix.
+fn after(prefix: &str) -> Option<Vec<u8>> {
+    let mut end = prefix.as_bytes().to_vec();
+    // Text has no byte 255, so the last one can always be raised.
+    let last = end.last_mut()?;
+    *last = last.checked_add(1)?;
+    Some(end)
 }
 
 fn with_prefix(reader: &SegmentReader, field: Field, prefix: &str) -> tantivy::Result<Option<BitSet>> {
@@ -162,8 +177,15 @@ fn with_prefix(reader: &SegmentReader, field: Field, prefix: &str) -> tantivy::R
 /// A document that has the words before the last, and where the last one would have to stand.
 struct Candidate {
     doc: DocId,
-    ends: Vec<u32>,
+    /// A piece of [`Candidates::ends`].
+    ends: Range<usize>,
     is_found: bool,
+}
+
+#[derive(Default)]
+struct Candidates {
+    documents: Vec<Candidate>,
+    ends: Vec<u32>,
 }
 
 fn with_phrase(
@@ -173,17 +195,21 @@ fn with_phrase(
     prefix: &str,
 ) -> tantivy::Result<Option<BitSet>> {
     let index = reader.inverted_index(field)?;
-    let Some(mut candidates) = phrase_ends(&index, field, words)? else { return Ok(None) };
+    let Some(ending) = with_prefix(reader, field, prefix)? else { return Ok(None) };
+    let Some(candidates) = phrase_ends(&index, field, words, &ending)? else { return Ok(None) };
+    let Candidates { documents: mut candidates, ends } = candidates;
     if candidates.is_empty() {
         return Ok(None);
     }
     let mut found = BitSet::with_max_value(reader.max_doc());
     let mut positions = Vec::new();
     for_each_term(&index, prefix, |term| {
-        let mut postings = index.read_postings_from_terminfo(term, IndexRecordOption::WithFreqsAndPositions)?;
+        let mut postings =
+            index.read_postings_from_terminfo(term, IndexRecordOption::WithFreqsAndPositions)?;
         let mut has_one = |candidate: &Candidate, postings: &mut SegmentPostings| {
             postings.positions(&mut positions);
-            let fits = positions.iter().any(|at| candidate.ends.binary_search(at).is_ok());
+            let ends = ends.get(candidate.ends.clone()).unwrap_or_default();
+            let fits = positions.iter().any(|at| ends.binary_search(at).is_ok());
             if fits {
                 found.insert(candidate.doc);
             }
@@ -216,12 +242,13 @@ fn with_phrase(
     Ok(Some(found))
 }
 
-/// Where the phrase of `words` ends in each document that has it.
+/// Where the phrase of `words` ends in each document that has it and is in `among`.
 fn phrase_ends(
     index: &InvertedIndexReader,
     field: Field,
     words: &[String],
-) -> tantivy::Result<Option<Vec<Candidate>>> {
+    among: &BitSet,
+) -> tantivy::Result<Option<Candidates>> {
     let mut all: Vec<SegmentPostings> = Vec::with_capacity(words.len());
     for word in words {
         let term = Term::from_field_text(field, word);
@@ -231,10 +258,14 @@ fn phrase_ends(
         }
     }
     let Some((first, others)) = all.split_first_mut() else { return Ok(None) };
-    let mut candidates = Vec::new();
-    let mut positions = Vec::new();
+    let mut found = Candidates::default();
+    let (mut ends, mut positions) = (Vec::new(), Vec::new());
     let mut doc = first.doc();
     'documents: while doc != TERMINATED {
+        if !among.contains(doc) {
+            doc = first.advance();
+            continue;
+        }
         for other in others.iter_mut() {
             let here = if other.doc() < doc { other.seek(doc) } else { other.doc() };
             if here > doc {
@@ -242,7 +273,6 @@ fn phrase_ends(
                 continue 'documents;
             }
         }
-        let mut ends = Vec::new();
         first.positions_with_offset(1, &mut ends);
         for other in others.iter_mut() {
             other.positions(&mut positions);
@@ -250,9 +280,11 @@ fn phrase_ends(
             ends.iter_mut().for_each(|end| *end += 1);
         }
         if !ends.is_empty() {
-            candidates.push(Candidate { doc, ends, is_found: false });
+            let start = found.ends.len();
+            found.ends.extend_from_slice(&ends);
+            found.documents.push(Candidate { doc, ends: start..found.ends.len(), is_found: false });
         }
         doc = first.advance();
     }
-    Ok(Some(candidates))
+    Ok(Some(found))
 }

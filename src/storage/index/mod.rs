@@ -28,7 +28,6 @@ use schema::Fields;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tantivy::store::Compressor;
 use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Searcher, TantivyError};
@@ -52,7 +51,7 @@ pub enum IndexError {
     Io(#[from] io::Error),
     /// The search library refused.
     #[error("the search library refused")]
-    Library(#[source] TantivyError),
+    Library(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl IndexError {
@@ -71,7 +70,7 @@ impl IndexError {
                 Self::Damaged
             }
             TantivyError::IoError(e) => Self::Io(io::Error::new(e.kind(), e)),
-            other => Self::Library(other),
+            other => Self::Library(Box::new(other)),
         }
     }
 }
@@ -132,8 +131,8 @@ pub struct Index {
     directory: SealedDirectory,
     fields: Fields,
     reader: IndexReader,
-    /// The commit that the reader shows.
-    shown: AtomicU64,
+    /// The commit that the reader shows; held while it is brought up to date.
+    shown: Mutex<u64>,
     writer: Mutex<Writer>,
 }
 
@@ -170,7 +169,7 @@ impl Index {
             Ok((reader, writer))
         };
         let (reader, writer) = open().map_err(|e| IndexError::of(e, &directory))?;
-        let shown = AtomicU64::new(directory.generation());
+        let shown = Mutex::new(directory.generation());
         Ok(Self { directory, fields, reader, shown, writer: Mutex::new(writer) })
     }
 
@@ -283,16 +282,17 @@ impl Index {
 
     /// What is committed; a merge may have replaced segments since somebody last looked.
     fn searcher(&self) -> Result<Searcher, IndexError> {
-        if self.shown.load(Ordering::Acquire) != self.directory.generation() {
-            self.show_newest()?;
-        }
+        self.show_newest()?;
         Ok(self.reader.searcher())
     }
 
     fn show_newest(&self) -> Result<(), IndexError> {
-        let generation = self.directory.generation();
-        self.reader.reload().map_err(|e| self.error(e))?;
-        self.shown.store(generation, Ordering::Release);
+        let mut shown = lock(&self.shown);
+        let newest = self.directory.generation();
+        if *shown != newest {
+            self.reader.reload().map_err(|e| self.error(e))?;
+            *shown = newest;
+        }
         Ok(())
     }
 
@@ -304,5 +304,11 @@ impl Index {
     #[cfg(test)]
     fn settle(&self) -> Result<(), IndexError> {
         lock(&self.writer).settle()
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        self.directory.close();
     }
 }

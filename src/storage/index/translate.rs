@@ -133,7 +133,10 @@ impl Translator<'_> {
         }
         let words = self.phrase(field, text, prefix);
         if text.contains('.') && !text.contains(char::is_whitespace) {
-            return any_of(vec![exact(canonical(&format!("@{text}"))), words]);
+            let domain = exact(canonical(&format!("@{text}")));
+            // Words are compared place by place only where the domain, which costs far less, did not settle it.
+            let words = all_of(vec![Box::new(Not(Arc::from(domain.box_clone()))), words]);
+            return any_of(vec![domain, words]);
         }
         words
     }

@@ -173,7 +173,7 @@ fn another_key_or_store_opens_nothing() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn any_range_reads_as_it_would_in_the_clear(
         length in 0_usize..5 * PAGE,

@@ -310,3 +310,33 @@ fn a_disk_that_refuses_leaves_the_last_commit_findable() {
     drop(index);
     assert_eq!(find(&alice.open(), &Query::All).len(), 4);
 }
+
+#[test]
+fn a_failing_indexing_thread_is_reported_and_replaced() {
+    let (alice, index) = filled();
+    let elsewhere = alice.dir.path().join("elsewhere");
+    std::fs::rename(alice.path(), &elsewhere).unwrap();
+    // More than may wait to be indexed, so that nobody waits for a thread that is gone.
+    let large = Message { number: 4, body: "large ".repeat(50_000), ..Message::default() };
+    let documents = vec![large.document(); 60];
+    assert!(index.add(&documents).and_then(|()| index.commit().map(drop)).is_err());
+    std::fs::rename(&elsewhere, alice.path()).unwrap();
+    assert_eq!(index.position(), 3);
+    assert_eq!(find(&index, &Query::All), [1, 3, 2]);
+    add(&index, &[large]);
+    assert_eq!(index.commit().unwrap(), 4);
+    assert_eq!(find(&index, &anywhere("large")), [4]);
+}
+
+#[test]
+fn an_index_that_is_closed_writes_no_more() {
+    let (alice, index) = filled();
+    let late = index.directory.clone();
+    drop(index);
+    let before = alice.files();
+    let name = Path::new("meta.json");
+    assert!(tantivy::Directory::atomic_write(&late, name, b"{}").is_err());
+    assert!(tantivy::Directory::open_write(&late, Path::new("late")).is_err());
+    assert_eq!(alice.files(), before);
+    assert_eq!(find(&alice.open(), &Query::All), [1, 3, 2]);
+}
