@@ -126,9 +126,9 @@ pub(super) enum Command {
         /// +tag or -tag, several
         #[arg(allow_hyphen_values = true, value_name = "+TAG|-TAG", required = true)]
         changes: Vec<String>,
-        /// The query, after --
-        #[arg(last = true, required = true)]
-        query: Vec<String>,
+        /// The query; also everything after --
+        #[arg(long, required = true, allow_hyphen_values = true)]
+        query: String,
     },
     /// Remove for ever what is in the trash
     Delete {
@@ -418,7 +418,8 @@ pub(super) enum Sort {
     Relevance,
 }
 
-/// Puts the options that hold for every command in front of a `tag` command, whose own words may begin with a hyphen.
+/// Makes `tag +a -b --json -- QUERY` what the parser of arguments can tell apart: options that hold for every command go in
+/// front of `tag`, and the query behind `--` becomes its option, because tags themselves may begin with a hyphen.
 pub(super) fn forward(arguments: Vec<OsString>) -> Vec<OsString> {
     let Some(at) = arguments.iter().position(|a| a == "tag") else { return arguments };
     let mut rest = arguments.into_iter();
@@ -427,7 +428,8 @@ pub(super) fn forward(arguments: Vec<OsString>) -> Vec<OsString> {
     while let Some(argument) = rest.next() {
         let text = argument.to_string_lossy();
         if text == "--" {
-            after.push(argument);
+            let query: Vec<String> = rest.by_ref().map(|word| word.to_string_lossy().into_owned()).collect();
+            after.insert(1, format!("--query={}", query.join(" ")).into());
             break;
         }
         if text == "--json" || text.starts_with("--data=") || text.starts_with("--passphrase-file=") {
@@ -439,7 +441,7 @@ pub(super) fn forward(arguments: Vec<OsString>) -> Vec<OsString> {
             after.push(argument);
         }
     }
-    before.into_iter().chain(after).chain(rest).collect()
+    before.into_iter().chain(after).collect()
 }
 
 #[cfg(test)]
@@ -457,7 +459,8 @@ mod tests {
         assert_eq!(arguments.global.data, Some("/x".into()));
         let Command::Tag { changes, query } = arguments.command else { panic!("another command") };
         assert_eq!(changes, ["+work", "-inbox"]);
-        assert_eq!(query, ["from:bob", "-is:unread"]);
+        assert_eq!(query, "from:bob -is:unread");
+        assert!(parse("mailkeep tag +work").is_err());
     }
 
     #[test]

@@ -326,7 +326,7 @@ fn request(command: Command) -> Result<Request, Failure> {
             };
             Request::Show { id, form }
         }
-        Command::Tag { changes, query } => tag(&changes, &query)?,
+        Command::Tag { changes, query } => tag(&changes, query)?,
         Command::Delete { ids } => Request::Delete(ids),
         Command::Send(message) => send(*message)?,
         Command::Outbox(Outbox::List) => Request::OutboxList,
@@ -358,7 +358,7 @@ fn request(command: Command) -> Result<Request, Failure> {
     })
 }
 
-fn tag(changes: &[String], query: &[String]) -> Result<Request, Failure> {
+fn tag(changes: &[String], query: String) -> Result<Request, Failure> {
     let (mut add, mut remove) = (Vec::new(), Vec::new());
     for change in changes {
         if let Some(tag) = change.strip_prefix('+') {
@@ -369,5 +369,5 @@ fn tag(changes: &[String], query: &[String]) -> Result<Request, Failure> {
             return Err(Failure::usage(format!("{change:?} is neither +tag nor -tag; the query comes after --")));
         }
     }
-    Ok(Request::Tag { which: Which::Query(query.join(" ")), add, remove })
+    Ok(Request::Tag { which: Which::Query(query), add, remove })
 }
