@@ -1,0 +1,3 @@
+//! Stories of messages, whole and broken.
+
+use super::*;
