@@ -251,15 +251,18 @@ fn references<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
 
 fn date(raw: &[u8]) -> Option<i64> {
     let text = encoded::decode(raw.get(..200).unwrap_or(raw), None);
+    let sound = |date: &DateTime| date.is_valid() || date.second == 60;
+    if text.get(..4).is_some_and(|year| year.bytes().all(|digit| digit.is_ascii_digit())) {
+        let standard = DateTime::parse_rfc3339(&text.replacen(' ', "T", 1));
+        return standard.filter(sound).map(|date| date.to_timestamp());
+    }
     let spaced = text.replace(['-', '/', '.'], " ");
-    let candidates = [
-        DateTime::parse_rfc822(&format!("{text}\n")),
-        // Without a zone; and `17-May-2024 10:00:00`, where the parser takes the hyphen for one.
-        DateTime::parse_rfc822(&format!("{text} +0000\n")),
-        DateTime::parse_rfc822(&format!("{spaced} +0000\n")),
-        DateTime::parse_rfc3339(&text.replacen(' ', "T", 1)),
-    ];
-    candidates.into_iter().flatten().find(|date| date.is_valid() || date.second == 60).map(|date| date.to_timestamp())
+    // As it should be; without a zone; and `17-May-2024 10:00:00`, where the parser takes the hyphen for a zone.
+    [format!("{text}\n"), format!("{text} +0000\n"), format!("{spaced} +0000\n")]
+        .iter()
+        .filter_map(|text| DateTime::parse_rfc822(text))
+        .find(sound)
+        .map(|date| date.to_timestamp())
 }
 
 /// What stands between the angle brackets, or all of it.

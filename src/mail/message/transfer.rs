@@ -99,11 +99,10 @@ pub(super) fn quoted_printable(bytes: &[u8]) -> Vec<u8> {
     let mut rest = bytes;
     while let Some(at) = memchr::memchr2(b'=', b'\n', rest) {
         let (before, found) = rest.split_at(at);
-        out.extend_from_slice(before);
         let Some((&byte, after)) = found.split_first() else { break };
+        out.extend_from_slice(if byte == b'\n' { line_content(before) } else { before });
         if byte == b'\n' {
-            trim_line(&mut out);
-            out.push(b'\n');
+            out.extend_from_slice(if before.ends_with(b"\r") { b"\r\n" } else { b"\n" });
             rest = after;
         } else if let Some(after) = soft_break(after) {
             rest = after;
@@ -121,18 +120,13 @@ pub(super) fn quoted_printable(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Blanks at the end of a line were added on the way (RFC 2045 §6.7 rule 3).
-fn trim_line(out: &mut Vec<u8>) {
-    let crlf = out.last() == Some(&b'\r');
-    if crlf {
-        out.pop();
+/// A line without the blanks at its end: they were added on the way (RFC 2045 §6.7 rule 3), or they would be encoded.
+fn line_content(line: &[u8]) -> &[u8] {
+    let mut content = line.strip_suffix(b"\r").unwrap_or(line);
+    while let Some(shorter) = content.strip_suffix(b" ").or_else(|| content.strip_suffix(b"\t")) {
+        content = shorter;
     }
-    while matches!(out.last(), Some(b' ' | b'\t')) {
-        out.pop();
-    }
-    if crlf {
-        out.push(b'\r');
-    }
+    content
 }
 
 fn soft_break(after: &[u8]) -> Option<&[u8]> {
