@@ -218,7 +218,7 @@ fn build(app: &App, account: Option<&AccountRow>, content: &Content, lenient: bo
         match compose::parse_people(text) {
             Ok(people) => Ok(people),
             Err(_) if lenient => Ok(Vec::new()),
-            Err(words) => Err(Failure::usage(format!("{field}: {words}"))),
+            Err(piece) => Err(Failure::usage(format!("{field}: {piece:?} is no address; write it like bob@example.org"))),
         }
     };
     let from = account.map_or_else(Person::default, |a| Person { name: a.name.clone(), address: a.address.clone() });

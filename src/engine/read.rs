@@ -201,6 +201,7 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
         parts: message
             .parts
             .iter()
+            .filter(|part| !part.is_multipart())
             .map(|part| ShownPart {
                 n: part.n,
                 media_type: part.content_type.clone(),

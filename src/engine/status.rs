@@ -84,7 +84,7 @@ pub async fn status(app: &App) -> Result<Status, Failure> {
         unread,
         indexed: Indexed { to: standing.to, level: standing.level || standing.to >= last },
         outbox: waiting,
-        accounts: self::accounts(app).await?,
+        accounts: accounts(app).await?,
         tasks: app.health.lock().unwrap_or_else(PoisonError::into_inner).clone(),
     })
 }

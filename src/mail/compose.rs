@@ -1,383 +1,353 @@
-//! A draft to bytes (RFC 5322, MIME). The only user of `mail-builder`.
-//!
-//! What goes out says nothing of this machine: times are in UTC, no program is named, and nothing that the owner types
-//! can add a header.
+//! Messages of our own, from a draft to exact bytes (RFC 5322, RFC 2045 ff., RFC 3676). Nothing that the writer did
+//! not say goes in: no program name, no time zone. No field can smuggle in another.
+
+use std::fmt::Write as _;
 
 use super::address::Person;
-use mail_builder::MessageBuilder;
-use mail_builder::headers::HeaderType;
-use mail_builder::headers::address::Address;
-use mail_builder::headers::date::Date;
-use mail_builder::headers::message_id::MessageId;
-use mail_builder::headers::raw::Raw;
-use mail_builder::headers::text::Text;
-use mail_builder::mime::MimePart;
+use super::message::people;
+use super::text;
 
-/// A file to go with a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attachment {
-    /// Its name.
-    pub name: String,
-    /// Its media type.
-    pub content_type: String,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-}
+mod header;
 
-/// A message that is to be made.
-#[derive(Clone, Debug, Default)]
+/// Lines of text are wrapped here, softly.
+const TEXT_WIDTH: usize = 72;
+/// Longest line that any server must take (RFC 5321 §4.5.3.1.6), without its line break.
+const LINE_MAX: usize = 998;
+
+/// A message being written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
-    /// From.
+    /// Who writes.
     pub from: Person,
-    /// To.
-    pub to: Vec<Person>,
-    /// Cc.
-    pub cc: Vec<Person>,
-    /// Bcc; kept in the owner's copy alone.
-    pub bcc: Vec<Person>,
-    /// Reply-To.
+    /// Where answers should go, if not there.
     pub reply_to: Vec<Person>,
-    /// Subject.
+    /// To whom.
+    pub to: Vec<Person>,
+    /// Who gets a copy.
+    pub cc: Vec<Person>,
+    /// Who gets a hidden copy.
+    pub bcc: Vec<Person>,
+    /// The subject.
     pub subject: String,
-    /// The text, paragraphs in one line each.
+    /// The text, one line per paragraph or line as typed.
     pub body: String,
-    /// In-Reply-To, without angle brackets.
+    /// The message it answers, without angle brackets.
     pub in_reply_to: Option<String>,
-    /// References, without angle brackets.
+    /// The thread above it, without angle brackets.
     pub references: Vec<String>,
     /// Files.
     pub attachments: Vec<Attachment>,
-    /// Message-ID, without angle brackets.
+    /// Its own id, without angle brackets.
     pub message_id: String,
-    /// Date, UTC seconds.
+    /// When it is sent, in seconds since 1970.
     pub date: i64,
 }
 
-/// A new Message-ID (RFC 5322 §3.6.4), without angle brackets.
-#[must_use]
-pub fn new_message_id(random: [u8; 16], domain: &str) -> String {
-    let domain: String = domain.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
-    let domain = if domain.is_empty() { "localhost" } else { &domain };
-    format!("{}@{domain}", data_encoding::BASE32_NOPAD.encode(&random).to_lowercase())
+/// A file that goes along.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its name.
+    pub name: String,
+    /// Its type, `type/subtype`.
+    pub content_type: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
 }
 
-/// Text on one line, without anything that ends it.
-fn line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
-}
-
-fn id(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>')).collect()
-}
-
-fn addresses(people: &[Person]) -> Address<'static> {
-    let one = |p: &Person| {
-        let name = line(&p.name);
-        Address::new_address((!name.is_empty()).then_some(name), id(&p.address))
-    };
-    Address::new_list(people.iter().map(one).collect())
-}
-
-/// How wide a line of text goes out, in characters.
-const WIDTH: usize = 72;
-
-/// Text as `format=flowed` (RFC 3676): lines broken softly, so that every screen can join them again.
-fn flowed(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + text.len() / 32);
-    let text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "");
-    for paragraph in text.trim_end_matches('\n').split('\n') {
-        if paragraph == "-- " {
-            out.push_str("-- \r\n");
-            continue;
-        }
-        let paragraph = paragraph.trim_end();
-        let quote = paragraph.len() - paragraph.trim_start_matches('>').len();
-        let (marks, rest) = paragraph.split_at_checked(quote).unwrap_or(("", paragraph));
-        let rest = if quote > 0 { rest.strip_prefix(' ').unwrap_or(rest) } else { rest };
-        let stuffed = quote == 0 && (rest.starts_with(' ') || rest.starts_with("From ") || rest.starts_with('>'));
-        let mut current = String::new();
-        let mut width = 0;
-        let begin = |out: &mut String| {
-            out.push_str(marks);
-            if quote > 0 || stuffed {
-                out.push(' ');
-            }
-        };
-        for word in rest.split(' ') {
-            let length = word.chars().count();
-            if width > 0 && width + length + 1 > WIDTH {
-                begin(&mut out);
-                out.push_str(&current);
-                out.push_str(" \r\n");
-                current.clear();
-                width = 0;
-                // A line of its own must not begin like a quote.
-                if quote == 0 && !stuffed && (word.starts_with('>') || word.starts_with("From") || word.is_empty()) {
-                    current.push(' ');
-                }
-            } else if width > 0 || !current.is_empty() {
-                current.push(' ');
-                width += 1;
-            } else if word.is_empty() {
-                current.push(' ');
-                width += 1;
-                continue;
-            }
-            current.push_str(word);
-            width += length;
-        }
-        begin(&mut out);
-        out.push_str(current.trim_end());
-        out.push_str("\r\n");
-    }
-    out
-}
-
-/// The bytes of a message, as they are kept and copied into Sent.
+/// The draft as a message, with Bcc: the copy that its writer keeps. Lines end with CRLF, all bytes are ASCII (but for
+/// addresses that are not).
 #[must_use]
 pub fn to_bytes(draft: &Draft) -> Vec<u8> {
-    let mut builder = MessageBuilder::new()
-        .date(Date::new(draft.date))
-        .message_id(MessageId::new(id(&draft.message_id)))
-        .from(addresses(std::slice::from_ref(&draft.from)));
-    if !draft.reply_to.is_empty() {
-        builder = builder.reply_to(addresses(&draft.reply_to));
+    let mut out = String::new();
+    header::people(&mut out, "From", std::slice::from_ref(&draft.from));
+    header::people(&mut out, "Reply-To", &draft.reply_to);
+    header::people(&mut out, "To", &draft.to);
+    header::people(&mut out, "Cc", &draft.cc);
+    header::people(&mut out, "Bcc", &draft.bcc);
+    header::text(&mut out, "Subject", &draft.subject);
+    header::text(&mut out, "Date", &date(draft.date));
+    header::ids(&mut out, "Message-ID", std::slice::from_ref(&draft.message_id));
+    header::ids(&mut out, "In-Reply-To", draft.in_reply_to.as_slice());
+    header::ids(&mut out, "References", &draft.references);
+    out.push_str("MIME-Version: 1.0\r\n");
+    let mut out = out.into_bytes();
+    let text = text_part(&draft.body);
+    if draft.attachments.is_empty() {
+        out.extend(text);
+        return out;
     }
-    if !draft.to.is_empty() {
-        builder = builder.to(addresses(&draft.to));
-    }
-    if !draft.cc.is_empty() {
-        builder = builder.cc(addresses(&draft.cc));
-    }
-    if !draft.bcc.is_empty() {
-        builder = builder.bcc(addresses(&draft.bcc));
-    }
-    builder = builder.subject(Text::new(line(&draft.subject)));
-    if let Some(answered) = &draft.in_reply_to {
-        builder = builder.in_reply_to(MessageId::new(id(answered)));
-    }
-    if !draft.references.is_empty() {
-        builder = builder.references(MessageId::new_list(draft.references.iter().map(|r| id(r))));
-    }
-    let text = MimePart::new(
-        mail_builder::headers::content_type::ContentType::new("text/plain").attribute("charset", "utf-8").attribute("format", "flowed"),
-        flowed(&draft.body),
-    );
-    let body = if draft.attachments.is_empty() {
-        text
-    } else {
-        let mut parts = vec![text];
-        for file in &draft.attachments {
-            let name = super::part::safe_name(&file.name).unwrap_or_else(|| "attachment".into());
-            let kind: String = file.content_type.chars().filter(|c| c.is_ascii_graphic() && !"\";,".contains(*c)).collect();
-            let kind = if kind.contains('/') && !kind.starts_with("message/") && !kind.starts_with("multipart/") {
-                kind
-            } else {
-                "application/octet-stream".to_owned()
-            };
-            parts.push(MimePart::new(kind, file.bytes.clone()).attachment(name));
+    let parts: Vec<Vec<u8>> = std::iter::once(text).chain(draft.attachments.iter().map(file_part)).collect();
+    let boundary = boundary(draft, &parts);
+    out.extend(format!("Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n").bytes());
+    for part in parts {
+        out.extend(format!("--{boundary}\r\n").bytes());
+        out.extend(part);
+        if !out.ends_with(b"\r\n") {
+            out.extend(b"\r\n");
         }
-        MimePart::new("multipart/mixed", parts)
-    };
-    let mut out = Vec::new();
-    // Writing to memory does not fail.
-    if builder.header("MIME-Version", HeaderType::Raw(Raw::new("1.0"))).body(body).write_to(&mut out).is_err() {
-        out.clear();
     }
+    out.extend(format!("--{boundary}--\r\n").bytes());
     out
 }
 
-/// The same bytes without the Bcc field: what is handed to a server.
+/// The bytes to hand to a server: exactly the same without the Bcc fields.
 #[must_use]
 pub fn without_bcc(raw: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(raw.len());
     let mut rest = raw;
-    let mut dropping = false;
+    let mut in_bcc = false;
     while !rest.is_empty() {
-        let end = rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |at| at + 1);
-        let (line, after) = rest.split_at(end);
-        if line == b"\r\n" || line == b"\n" {
+        let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let (line, after) = rest.split_at(length);
+        if matches!(line, b"\r\n" | b"\n") {
+            out.extend_from_slice(rest);
             break;
         }
-        let folded = line.starts_with(b" ") || line.starts_with(b"\t");
-        if !folded {
-            dropping = line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"bcc:"));
+        if !matches!(line.first(), Some(b' ' | b'\t')) {
+            let name = line.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
+            in_bcc = name.eq_ignore_ascii_case(b"bcc") || name.eq_ignore_ascii_case(b"resent-bcc");
         }
-        if !dropping {
+        if !in_bcc {
             out.extend_from_slice(line);
         }
         rest = after;
     }
-    out.extend_from_slice(rest);
     out
 }
 
-/// Reads people as one types them: `Alice <a@x>, "Berg, Bob" <b@y>; c@z`.
+/// A new Message-ID, without angle brackets, that tells nothing but the domain.
+#[must_use]
+pub fn new_message_id(random: [u8; 16], domain: &str) -> String {
+    let domain = idna::domain_to_ascii(domain.trim()).unwrap_or_default();
+    let sound = !domain.is_empty() && domain.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
+    let domain = if sound { domain.as_str() } else { "message.invalid" };
+    format!("{}@{domain}", data_encoding::BASE32_DNSSEC.encode(&random))
+}
+
+/// People as typed: `Alice <alice@example.org>, bob@example.org`.
 ///
 /// # Errors
-/// A sentence that names the piece that is no address.
+/// The piece that is no address, as typed.
 pub fn parse_people(text: &str) -> Result<Vec<Person>, String> {
-    let mut people = Vec::new();
-    for piece in pieces(text) {
-        let piece = piece.trim();
-        if piece.is_empty() {
-            continue;
+    let oneline: String = text.chars().map(|c| if c == '\n' || c == '\r' { ',' } else { c }).collect();
+    let mut people = people::parse(oneline.as_bytes(), None);
+    for person in &mut people {
+        if person.address.is_empty() {
+            return Err(person.name.clone());
         }
-        let (name, address) = match piece.rsplit_once('<') {
-            Some((name, rest)) => (unquoted(name.trim()), rest.trim_end().trim_end_matches('>').trim().to_owned()),
-            None => (String::new(), piece.to_owned()),
-        };
-        let good = address.rsplit_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !domain.starts_with('.') && !domain.ends_with('.')
-        }) && address.len() <= 320
-            && !address.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;\"()[]\\".contains(c));
-        if !good {
-            return Err(format!("“{}” is no address; write it like bob@example.org", line(piece)));
+        match sendable(&person.address) {
+            Some(address) => person.address = address,
+            None => return Err(person.address.clone()),
         }
-        people.push(Person { name: line(&name), address });
+    }
+    if people.is_empty() && !text.trim_matches([',', ';', ' ', '\n', '\r', '\t']).is_empty() {
+        return Err(text.trim().to_owned());
     }
     Ok(people)
 }
 
-/// Cuts at commas and semicolons that do not stand within quotes or angle brackets.
-fn pieces(text: &str) -> Vec<String> {
-    let (mut all, mut current, mut quoted, mut escaped) = (Vec::new(), String::new(), false, false);
-    for c in text.chars() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            ',' | ';' | '\n' | '\r' if !quoted => {
-                all.push(std::mem::take(&mut current));
-                continue;
-            }
-            _ => {}
-        }
-        current.push(c);
-    }
-    all.push(current);
-    all
+/// The address with its domain in ASCII; `None` if no server would take it.
+fn sendable(address: &str) -> Option<String> {
+    let (local, domain) = address.rsplit_once('@')?;
+    let atom = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
+    let quoted = local.strip_prefix('"').and_then(|local| local.strip_suffix('"'));
+    let local_is_sound = match quoted {
+        Some(inner) => inner.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\') || c == ' '),
+        None => local.chars().all(atom) && !local.starts_with('.') && !local.ends_with('.') && !local.contains(".."),
+    };
+    let literal = domain.strip_prefix('[').and_then(|domain| domain.strip_suffix(']'));
+    let domain = match literal {
+        Some(inner) => inner.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.' | 'I' | 'P' | 'v')).then(|| domain.to_owned()),
+        None => idna::domain_to_ascii(domain).ok().filter(|domain| is_domain(domain)),
+    }?;
+    (local_is_sound && !local.is_empty() && local.len() <= 64 && domain.len() <= 255).then(|| format!("{local}@{domain}"))
 }
 
-fn unquoted(name: &str) -> String {
-    let Some(inner) = name.strip_prefix('"').and_then(|n| n.strip_suffix('"')) else { return name.to_owned() };
-    let mut out = String::with_capacity(inner.len());
-    let mut escaped = false;
-    for c in inner.chars() {
-        if c == '\\' && !escaped {
-            escaped = true;
-        } else {
-            out.push(c);
-            escaped = false;
+fn is_domain(domain: &str) -> bool {
+    domain.split('.').all(|label| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+    })
+}
+
+/// In UTC, so that nobody learns where the writer is.
+fn date(seconds: i64) -> String {
+    let time = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    time.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+}
+
+/// A line that no part holds. It is made from the message's id, so that the same draft gives the same bytes.
+fn boundary(draft: &Draft, parts: &[Vec<u8>]) -> String {
+    let letters: String = draft.message_id.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
+    // `=_` can occur neither in quoted-printable nor in base64.
+    let mut boundary = format!("=_{letters}");
+    while boundary.len() < 60 && parts.iter().any(|part| memchr::memmem::find(part, boundary.as_bytes()).is_some()) {
+        boundary.push('x');
+    }
+    boundary
+}
+
+fn text_part(body: &str) -> Vec<u8> {
+    let clean: String = body.replace("\r\n", "\n").chars().filter_map(sound_char).collect();
+    let wrapped = flow(&clean);
+    let mut out = String::from("Content-Type: text/plain; charset=utf-8; format=flowed\r\n");
+    let high = wrapped.chars().filter(|c| !c.is_ascii()).count();
+    if high == 0 && wrapped.split("\r\n").all(|line| line.len() <= LINE_MAX) {
+        out.push_str("Content-Transfer-Encoding: 7bit\r\n\r\n");
+        out.push_str(&wrapped);
+    } else if high * 4 < wrapped.chars().count() {
+        out.push_str("Content-Transfer-Encoding: quoted-printable\r\n\r\n");
+        quoted_printable(&mut out, &wrapped);
+    } else {
+        out.push_str("Content-Transfer-Encoding: base64\r\n\r\n");
+        base64(&mut out, wrapped.as_bytes());
+    }
+    out.into_bytes()
+}
+
+fn sound_char(c: char) -> Option<char> {
+    match c {
+        '\r' => Some('\n'),
+        '\n' | '\t' => Some(c),
+        c if c.is_control() => None,
+        c => Some(c),
+    }
+}
+
+/// Wraps text for the wire: long lines softly, quotes with their marks (RFC 3676 §4).
+fn flow(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 32);
+    for line in text.trim_end_matches('\n').split('\n') {
+        if line == "-- " {
+            out.push_str("-- \r\n");
+            continue;
         }
+        let depth = text::quote_depth(line);
+        let content = if depth == 0 { line } else { line.trim_start_matches(['>', ' ']) };
+        flow_line(&mut out, depth, content.trim_end_matches(' '));
     }
     out
+}
+
+fn flow_line(out: &mut String, depth: usize, content: &str) {
+    let width = TEXT_WIDTH.saturating_sub(depth + 1).max(20);
+    let mut rest = content;
+    loop {
+        let (line, after) = match soft_break(rest, width) {
+            Some(at) => rest.split_at(at),
+            None => (rest, ""),
+        };
+        out.extend(std::iter::repeat_n('>', depth));
+        let stuffed = depth > 0 && !line.is_empty()
+            || line.starts_with([' ', '>'])
+            || line.starts_with("From ");
+        if stuffed {
+            out.push(' ');
+        }
+        out.push_str(line);
+        out.push_str("\r\n");
+        if after.is_empty() {
+            return;
+        }
+        rest = after;
+    }
+}
+
+/// Where a line is broken: after a space, as late as the width allows, and with words left on both sides.
+fn soft_break(line: &str, width: usize) -> Option<usize> {
+    if line.len() <= width {
+        return None;
+    }
+    let mut last = None;
+    for (count, (at, c)) in line.char_indices().enumerate() {
+        if c == ' ' && at > 0 {
+            let after = at + 1;
+            let goes_on = line.get(after..).is_some_and(|rest| !rest.trim().is_empty());
+            // A line that was `-- ` would be taken for the mark of a signature.
+            if goes_on && line.get(..after) != Some("-- ") {
+                last = Some(after);
+            }
+        }
+        if count >= width && last.is_some() {
+            return last;
+        }
+    }
+    // Nothing longer than the width remained after all, or it has no space to break at.
+    (line.chars().count() > width).then_some(last).flatten()
+}
+
+fn quoted_printable(out: &mut String, text: &str) {
+    for line in text.split_inclusive("\r\n") {
+        let (content, ending) = match line.strip_suffix("\r\n") {
+            Some(content) => (content, "\r\n"),
+            None => (line, ""),
+        };
+        let mut width = 0;
+        let count = content.len();
+        for (at, byte) in content.bytes().enumerate() {
+            let is_last = at + 1 == count;
+            let literal = matches!(byte, b'!'..=b'<' | b'>'..=b'~') || matches!(byte, b' ' | b'\t') && !is_last;
+            let length = if literal { 1 } else { 3 };
+            if width + length > 75 {
+                out.push_str("=\r\n");
+                width = 0;
+            }
+            if literal {
+                out.push(char::from(byte));
+            } else {
+                // Writing to a String cannot fail.
+                write!(out, "={byte:02X}").unwrap_or_default();
+            }
+            width += length;
+        }
+        out.push_str(ending);
+    }
+}
+
+fn base64(out: &mut String, bytes: &[u8]) {
+    for line in bytes.chunks(57) {
+        data_encoding::BASE64.encode_append(line, out);
+        out.push_str("\r\n");
+    }
+}
+
+fn file_part(file: &Attachment) -> Vec<u8> {
+    let kind = if header::is_type(&file.content_type) { file.content_type.as_str() } else { "application/octet-stream" };
+    let mut out = String::new();
+    header::file(&mut out, kind, &file.name);
+    let is_message = kind.eq_ignore_ascii_case("message/rfc822");
+    let as_it_is = is_message
+        && file.bytes.is_ascii()
+        && !file.bytes.contains(&0)
+        && file.bytes.split(|byte| *byte == b'\n').all(|line| line.len() <= LINE_MAX && line.ends_with(b"\r") || line.is_empty());
+    if as_it_is {
+        // Other encodings are not allowed for messages (RFC 2046 §5.2.1), and not read by all.
+        out.push_str("Content-Transfer-Encoding: 7bit\r\n\r\n");
+        let mut out = out.into_bytes();
+        out.extend_from_slice(&file.bytes);
+        return out;
+    }
+    out.push_str("Content-Transfer-Encoding: base64\r\n\r\n");
+    base64(&mut out, &file.bytes);
+    out.into_bytes()
 }
 
 /// A person as one types them; [`parse_people`] reads it back.
 #[must_use]
 pub fn write_person(person: &Person) -> String {
-    let name = line(&person.name);
+    let name: String = person.name.chars().filter(|c| !c.is_control()).collect();
+    let name = name.trim();
     if name.is_empty() {
         return person.address.clone();
     }
-    if name.chars().all(|c| c.is_alphanumeric() || " -'._".contains(c)) {
+    if name.chars().all(|c| c.is_alphanumeric() || " -'_".contains(c)) {
         return format!("{name} <{}>", person.address);
     }
     format!("\"{}\" <{}>", name.replace('\\', "\\\\").replace('"', "\\\""), person.address)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::message::parse;
-    use super::*;
-    use proptest::prelude::*;
-
-    fn bob() -> Person {
-        Person { name: "Bob Bär".into(), address: "bob@lab.test".into() }
-    }
-
-    fn draft() -> Draft {
-        Draft {
-            from: bob(),
-            to: vec![Person { name: "Alice, A.".into(), address: "alice@lab.test".into() }],
-            bcc: vec![Person { name: String::new(), address: "carol@lab.test".into() }],
-            subject: "Grüße".into(),
-            body: "Dear Alice,\n\n  indented\nFrom here on\n> quoted\n-- \nBob\n".into(),
-            message_id: "1@lab.test".into(),
-            date: 60,
-            ..Draft::default()
-        }
-    }
-
-    #[test]
-    fn what_bob_writes_is_what_alice_reads() {
-        let mut draft = draft();
-        draft.body = format!("{}\n{}", "long words ".repeat(40).trim_end(), draft.body);
-        draft.attachments.push(Attachment { name: "naïve.bin".into(), content_type: "x/y".into(), bytes: vec![0, 255, 10] });
-        let raw = to_bytes(&draft);
-        assert!(raw.is_ascii() && raw.split(|b| *b == b'\n').all(|l| l.len() <= 998));
-        let message = parse(&raw);
-        assert_eq!(message.plain().unwrap().trim_end(), draft.body.trim_end());
-        assert_eq!((message.subject.as_str(), message.date), ("Grüße", Some(60)));
-        assert_eq!((&message.from, &message.to, &message.bcc), (&vec![draft.from], &draft.to, &draft.bcc));
-        let file = message.attachments().next().unwrap();
-        assert_eq!((file.name.as_deref(), &*file.decoded(&raw)), (Some("naïve.bin"), &[0, 255, 10][..]));
-    }
-
-    #[test]
-    fn nobody_adds_a_header_by_typing() {
-        let evil = "x\r\nX-Evil: yes\r\n\r\nbody";
-        let draft = Draft {
-            from: Person { name: evil.into(), address: evil.into() },
-            to: vec![Person { name: evil.into(), address: evil.into() }],
-            subject: evil.into(),
-            message_id: evil.into(),
-            in_reply_to: Some(evil.into()),
-            references: vec![evil.into()],
-            attachments: vec![Attachment { name: evil.into(), content_type: evil.into(), bytes: vec![1] }],
-            ..draft()
-        };
-        let message = parse(&to_bytes(&draft));
-        assert!(!message.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("x-evil")));
-    }
-
-    #[test]
-    fn carol_is_not_told_of() {
-        let raw = to_bytes(&draft());
-        let sent = without_bcc(&raw);
-        assert!(String::from_utf8(raw.clone()).unwrap().contains("carol@lab.test"));
-        assert!(!String::from_utf8(sent.clone()).unwrap().to_lowercase().contains("bcc"));
-        assert!(!sent.windows(5).any(|w| w == b"carol"));
-        let folded = b"Subject: x\r\nBCC: a@x,\r\n b@x\r\nTo: y\r\n\r\nBcc: stays\r\n";
-        assert_eq!(without_bcc(folded), b"Subject: x\r\nTo: y\r\n\r\nBcc: stays\r\n");
-    }
-
-    #[test]
-    fn people_are_read_as_typed() {
-        let people = parse_people("Alice <a@x.test>, \"Berg, \\\"B\\\"\" <b@y.test>; c@z.test,").unwrap();
-        assert_eq!(people[1].name, "Berg, \"B\"");
-        assert_eq!(people.iter().map(|p| p.address.as_str()).collect::<Vec<_>>(), ["a@x.test", "b@y.test", "c@z.test"]);
-        assert!(parse_people("bob").unwrap_err().contains("“bob” is no address"));
-        assert!(parse_people("a@x\r\nBcc: e@x").is_err());
-        assert!(parse_people("").unwrap().is_empty());
-    }
-
-    proptest! {
-        #[test]
-        fn a_written_person_is_read_back(name in "[^\\p{C}\\p{Z}]([^\\p{C}<>]{0,20}[^\\p{C}\\p{Z}<>])?") {
-            prop_assume!(!name.contains(['<', '>']));
-            let person = Person { name, address: "bob@lab.test".into() };
-            let read = parse_people(&write_person(&person)).unwrap();
-            prop_assert_eq!(read, vec![person]);
-        }
-
-        #[test]
-        fn text_goes_out_and_comes_back(body in "([a-zA-Z>éß ]{0,100}\n){0,6}") {
-            let raw = to_bytes(&Draft { body: body.clone(), ..draft() });
-            let read = parse(&raw).plain().unwrap_or_default();
-            let tidy = |t: &str| t.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ").replace("> ", ">").replace(" >", ">")).collect::<Vec<_>>().join("\n").trim_end().to_owned();
-            prop_assert_eq!(tidy(&read), tidy(&body));
-        }
-    }
-}
+mod tests;

@@ -1,157 +1,172 @@
-//! The text of a message: paragraphs put together again, quotes and signatures told apart, first words for lists.
+//! Plain text of messages: flowed lines joined, quotes and signatures told apart, the first words for a list.
 
-/// A stretch of a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Block {
-    /// What the sender wrote.
-    Text(String),
-    /// What somebody wrote before, without its marks.
-    Quote {
-        /// How often it was quoted.
-        depth: u8,
-        /// The text.
-        text: String,
-        /// How many lines it has.
-        lines: usize,
-    },
-    /// What stands under the message.
-    Signature(String),
-}
-
-/// The deepest quote that is told apart.
-const DEEPEST: usize = 20;
-
-/// How often a line is quoted, and what is left of it.
-fn quoted(line: &str) -> (usize, &str) {
-    let (mut depth, mut rest) = (0, line);
-    while let Some(after) = rest.strip_prefix('>') {
-        depth += 1;
-        rest = after.strip_prefix(' ').filter(|r| r.starts_with('>')).unwrap_or(after);
-    }
-    (depth, rest)
-}
-
-/// Joins the lines of `format=flowed` text (RFC 3676) to paragraphs; quotes keep their marks.
+/// Joins the lines of flowed text (RFC 3676). `delsp`: the space that marks a soft break is not part of the text.
 #[must_use]
 pub fn unflow(text: &str, delsp: bool) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut open: Option<usize> = None;
+    // The depth of the paragraph that goes on in the next line.
+    let mut going_on: Option<usize> = None;
     for line in text.lines() {
-        let (depth, rest) = quoted(line.trim_end_matches('\r'));
-        let rest = rest.strip_prefix(' ').unwrap_or(rest);
-        let signature = rest == "-- ";
-        if open != Some(depth) || signature {
-            if open.is_some() {
+        let (depth, content) = split_quote(line);
+        let content = content.strip_prefix(' ').unwrap_or(content);
+        let is_signature = content == "-- ";
+        if going_on != Some(depth) || is_signature {
+            if !out.is_empty() {
                 out.push('\n');
             }
             if depth > 0 {
-                out.push_str(&">".repeat(depth.min(DEEPEST)));
+                out.extend(std::iter::repeat_n('>', depth));
                 out.push(' ');
             }
         }
-        let flows = rest.ends_with(' ') && !signature;
-        out.push_str(if flows && delsp { rest.strip_suffix(' ').unwrap_or(rest) } else { rest });
-        if flows {
-            open = Some(depth);
-        } else {
-            open = None;
-            out.push('\n');
-        }
+        let is_soft = content.ends_with(' ') && !is_signature;
+        let kept = if is_soft && delsp { content.strip_suffix(' ').unwrap_or(content) } else { content };
+        out.push_str(kept);
+        going_on = is_soft.then_some(depth);
     }
-    if open.is_some() {
+    if text.ends_with('\n') {
         out.push('\n');
     }
     out
 }
 
-/// Whether a line introduces a quote: "On 3 March 2025, Bob wrote:".
-fn introduces(line: &str) -> bool {
-    let line = line.trim_end();
-    line.len() < 300
-        && line.ends_with(':')
-        && [" wrote:", " schrieb:", " a écrit :", " escribió:", " ha scritto:", " schreef:", " skrev:", " writes:", " napisał(a):"]
-            .iter()
-            .any(|end| line.ends_with(end))
+/// The marks at the beginning of a line and what follows them, as flowed text counts them: without blanks between.
+fn split_quote(line: &str) -> (usize, &str) {
+    let content = line.trim_start_matches('>');
+    (line.len() - content.len(), content)
 }
 
-/// The first words of what the sender wrote, in one line of at most `most` characters.
-#[must_use]
-pub fn snippet(text: &str, most: usize) -> String {
-    let mut out = String::new();
-    let mut count = 0;
-    for line in text.lines().take(2000) {
-        let line = line.trim();
-        if line == "--" || line.starts_with("-----BEGIN PGP") && count > 0 {
-            break;
-        }
-        if line.starts_with('>') || introduces(line) {
-            continue;
-        }
-        for word in line.split_whitespace() {
-            let length = word.chars().count();
-            if count + length + 1 > most {
-                if count == 0 {
-                    out.extend(word.chars().take(most.saturating_sub(1)));
-                }
-                out.push('…');
-                return out;
-            }
-            if count > 0 {
-                out.push(' ');
-                count += 1;
-            }
-            out.push_str(word);
-            count += length;
-        }
-    }
-    out
+/// A stretch of lines that belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What the sender wrote.
+    Text,
+    /// What the sender quoted, so many marks deep.
+    Quote(usize),
+    /// What stands below `-- `.
+    Signature,
 }
 
-/// Takes a text apart, so that quotes and signature can be folded.
+/// A stretch of lines of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block<'a> {
+    /// Of which kind.
+    pub kind: Kind,
+    /// The lines, quotation marks and signature mark left on.
+    pub text: &'a str,
+}
+
+/// Splits a text into its blocks, which together are the text again, byte for byte.
 #[must_use]
-pub fn blocks(text: &str) -> Vec<Block> {
-    let mut all: Vec<Block> = Vec::new();
-    let mut lines = text.lines().peekable();
-    while let Some(line) = lines.next() {
-        if line == "-- " || line == "--" && lines.peek().is_some_and(|next| !next.is_empty()) && !line.starts_with('>') {
-            let rest: Vec<&str> = lines.by_ref().collect();
-            // What follows a signature line on page after page is no signature.
-            if rest.len() <= 40 && !rest.iter().any(|l| l.starts_with('>')) {
-                all.push(Block::Signature(rest.join("\n")));
-            } else {
-                all.push(Block::Text(format!("{line}\n{}", rest.join("\n"))));
-            }
+pub fn blocks(text: &str) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    let mut kind: Option<Kind> = None;
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_end_matches(['\n', '\r']);
+        let depth = quote_depth(bare);
+        let now = match kind {
+            // A signature goes on to the end, unless somebody's answer was quoted below it.
+            Some(Kind::Signature) if depth == 0 => Kind::Signature,
+            _ if depth > 0 => Kind::Quote(depth),
+            _ if bare == "-- " => Kind::Signature,
+            // An empty line between two quotes of one depth would only tear them apart, but it is the sender's.
+            _ => Kind::Text,
+        };
+        if let Some(before) = kind.filter(|before| *before != now) {
+            blocks.push(Block { kind: before, text: text.get(start..at).unwrap_or_default() });
+            start = at;
+        }
+        kind = Some(now);
+        at += line.len();
+    }
+    if let Some(kind) = kind {
+        blocks.push(Block { kind, text: text.get(start..).unwrap_or_default() });
+    }
+    blocks
+}
+
+/// How deep a line is quoted: `> > text` and `>> text` are both two. At most 100.
+#[must_use]
+pub fn quote_depth(line: &str) -> usize {
+    let mut depth = 0;
+    let mut rest = line;
+    while let Some(after) = rest.strip_prefix('>') {
+        depth += 1;
+        rest = after.strip_prefix(' ').filter(|after| after.starts_with('>')).unwrap_or(after);
+        if depth == 100 {
             break;
         }
-        let (depth, rest) = quoted(line);
-        if depth == 0 {
-            match all.last_mut() {
-                Some(Block::Text(text)) => {
-                    text.push('\n');
-                    text.push_str(line);
-                }
-                _ => all.push(Block::Text(line.to_owned())),
-            }
+    }
+    depth
+}
+
+/// The first words of a text, in one line: without quotes, the lines that introduce them, and the signature. If
+/// nothing else is there, of the quotes.
+#[must_use]
+pub fn snippet(text: &str, max_chars: usize) -> String {
+    // Enough for the snippet, and no more of a huge text.
+    let head = text.get(..text.floor_char_boundary(64 << 10)).unwrap_or_default();
+    let blocks = blocks(head);
+    let mut words = String::new();
+    for (at, block) in blocks.iter().enumerate() {
+        if block.kind != Kind::Text || words.chars().count() > max_chars {
             continue;
         }
-        let depth = u8::try_from(depth.min(DEEPEST)).unwrap_or(1);
-        let rest = rest.strip_prefix(' ').unwrap_or(rest);
-        match all.last_mut() {
-            Some(Block::Quote { depth: before, text, lines }) if *before == depth => {
-                text.push('\n');
-                text.push_str(rest);
-                *lines += 1;
-            }
-            _ => all.push(Block::Quote { depth, text: rest.to_owned(), lines: 1 }),
+        let is_before_quote = matches!(blocks.get(at + 1), Some(Block { kind: Kind::Quote(_), .. }));
+        let text = if is_before_quote { without_attribution(block.text) } else { block.text };
+        push_words(&mut words, text, max_chars);
+    }
+    if words.is_empty() {
+        for block in &blocks {
+            let unmarked = block.text.lines().map(|line| line.trim_start_matches(['>', ' '])).collect::<Vec<_>>();
+            push_words(&mut words, &unmarked.join("\n"), max_chars);
         }
     }
-    for block in &mut all {
-        if let Block::Text(text) = block {
-            *text = text.trim_matches('\n').to_owned();
-        }
+    shorten(&words, max_chars)
+}
+
+/// Takes off the last paragraph if it introduces a quote: up to three lines that end with a colon.
+fn without_attribution(text: &str) -> &str {
+    let trimmed = text.trim_end();
+    if !trimmed.ends_with([':', '：']) {
+        return text;
     }
-    all.retain(|block| !matches!(block, Block::Text(text) if text.is_empty()));
-    all
+    let paragraph = trimmed.rfind("\n\n").map_or(0, |at| at + 2);
+    let last = trimmed.get(paragraph..).unwrap_or_default();
+    let mark = last.contains('@') || last.chars().any(|c| c.is_ascii_digit()) || last.lines().count() == 1;
+    if last.lines().count() <= 3 && mark { trimmed.get(..paragraph).unwrap_or_default() } else { text }
+}
+
+fn push_words(out: &mut String, text: &str, max_chars: usize) {
+    let mut count = out.chars().count();
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        // Rules and decorations say nothing.
+        if word.len() > 3 && word.chars().all(|c| matches!(c, '-' | '_' | '=' | '*' | '~' | '#' | '\u{2500}')) {
+            continue;
+        }
+        if count > max_chars {
+            return;
+        }
+        if !out.is_empty() {
+            out.push(' ');
+            count += 1;
+        }
+        out.push_str(word);
+        count += word.chars().count();
+    }
+}
+
+/// Cuts after a word where one ends in the last third, and shows that something was cut.
+fn shorten(text: &str, max_chars: usize) -> String {
+    let Some((cut, _)) = text.char_indices().nth(max_chars) else { return text.to_owned() };
+    let room = text.char_indices().nth(max_chars.saturating_sub(1)).map_or(cut, |(at, _)| at);
+    let kept = text.get(..room).unwrap_or_default();
+    let kept = match kept.rfind(' ') {
+        Some(space) if space * 3 > room * 2 => kept.get(..space).unwrap_or(kept),
+        _ => kept,
+    };
+    if max_chars == 0 { String::new() } else { format!("{}…", kept.trim_end()) }
 }
 
 #[cfg(test)]
@@ -159,33 +174,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flowed_paragraphs_are_joined_and_quotes_stay_quotes() {
-        let text = "Dear Bob, \nhow are \nyou?\n\n> I am \n> fine.\n>> And you?\n-- \nAlice\n";
-        assert_eq!(unflow(text, false), "Dear Bob, how are you?\n\n> I am fine.\n>> And you?\n-- \nAlice\n");
-        assert_eq!(unflow("ver \nylong\n", true), "verylong\n");
-        assert_eq!(unflow(" From here\n", false), "From here\n");
+    fn flowed_lines_are_joined_and_fixed_ones_are_not() {
+        for (flowed, delsp, text) in [
+            ("Dear \nBob,\nhello \nagain\n", false, "Dear Bob,\nhello again\n"),
+            ("ab \ncd", true, "abcd"),
+            ("> quoted \n> on\n>> deeper\nmine", false, "> quoted on\n>> deeper\nmine"),
+            ("> quoted \nbut not this", false, "> quoted \nbut not this"),
+            (" From stuffed\n > not a quote", false, "From stuffed\n> not a quote"),
+            ("Text \n-- \nAlice \nLiddell", false, "Text \n-- \nAlice Liddell"),
+            ("", false, ""),
+        ] {
+            assert_eq!(unflow(flowed, delsp), text, "{flowed:?}");
+        }
     }
 
     #[test]
-    fn the_snippet_is_what_bob_wrote_himself() {
-        let text = "On Monday, Alice wrote:\n> old words\n\nNew   words\nhere.\n-- \nBob";
-        assert_eq!(snippet(text, 100), "New words here.");
-        assert_eq!(snippet("one two three four", 12), "one two…");
-        assert_eq!(snippet(&"x".repeat(50), 10).chars().count(), 10);
+    fn quotes_and_signatures_are_told_apart() {
+        let text = "Yes.\n\n> no?\n>\n> > maybe\nSo.\n-- \nAlice\n";
+        let kinds: Vec<_> = blocks(text).iter().map(|block| block.kind).collect();
+        assert_eq!(kinds, [Kind::Text, Kind::Quote(1), Kind::Quote(2), Kind::Text, Kind::Signature]);
+        assert_eq!(blocks(text).iter().map(|block| block.text).collect::<String>(), text);
+        assert_eq!(blocks(""), []);
     }
 
     #[test]
-    fn quotes_and_signature_are_told_apart() {
-        let all = blocks("Hi\n> old\n> older\n>> oldest\nNew\n-- \nBob\nlab.test");
-        assert_eq!(
-            all,
-            [
-                Block::Text("Hi".into()),
-                Block::Quote { depth: 1, text: "old\nolder".into(), lines: 2 },
-                Block::Quote { depth: 2, text: "oldest".into(), lines: 1 },
-                Block::Text("New".into()),
-                Block::Signature("Bob\nlab.test".into()),
-            ]
-        );
+    fn a_snippet_is_what_the_sender_wrote_first() {
+        let answer = "On Monday, 3 June 2024, Bob wrote:\n> Lunch?\n\nYes,  at\tone.\n\n-- \nAlice";
+        assert_eq!(snippet(answer, 100), "Yes, at one.");
+        assert_eq!(snippet("> Only quoted\n> words", 100), "Only quoted words");
+        assert_eq!(snippet("These are the things:\n\n1. tea", 100), "These are the things: 1. tea");
+        assert_eq!(snippet("one two three four", 14), "one two three…");
+        assert_eq!(snippet("Grüße aus Wien", 3), "Gr…");
+        assert_eq!(snippet("=======\nTitle", 10), "Title");
+        assert_eq!(snippet("", 10), "");
+        assert_eq!(snippet("word", 0), "");
     }
 }

@@ -285,16 +285,29 @@ fn remote_words(pictures: usize, trackers: &[String]) -> String {
 fn blocks(web: &Web, source: &str) -> Vec<Block> {
     text::blocks(source)
         .into_iter()
-        .map(|block| match block {
-            text::Block::Text(text) => Block::Text(linked(web, &text)),
-            text::Block::Quote { depth, text, lines } => Block::Quote {
-                depth: depth.min(6),
-                words: words::count(lines as u64, "quoted line", "quoted lines"),
-                pieces: linked(web, &text),
-            },
-            text::Block::Signature(text) => Block::Signature(linked(web, &text)),
+        .filter(|block| !block.text.trim().is_empty())
+        .map(|block| {
+            let shown = block.text.trim_matches('\n');
+            match block.kind {
+                text::Kind::Text => Block::Text(linked(web, shown)),
+                text::Kind::Quote(depth) => Block::Quote {
+                    depth: u8::try_from(depth.min(6)).unwrap_or(6),
+                    words: words::count(shown.lines().count() as u64, "quoted line", "quoted lines"),
+                    pieces: linked(web, &unmarked(shown)),
+                },
+                text::Kind::Signature => Block::Signature(linked(web, shown.trim_start_matches("-- ").trim_start())),
+            }
         })
         .collect()
+}
+
+/// A quote without its marks.
+fn unmarked(quote: &str) -> String {
+    let line = |line: &str| {
+        let bare = line.trim_start_matches('>').trim_start_matches(' ').trim_start_matches(['>', ' ']);
+        if line.starts_with('>') { bare.to_owned() } else { line.to_owned() }
+    };
+    quote.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Finds addresses in a text. Each ends at white space, and before punctuation that belongs to the sentence.
