@@ -179,7 +179,6 @@ struct Candidate {
     doc: DocId,
     /// A piece of [`Candidates::ends`].
     ends: Range<usize>,
-    is_found: bool,
 }
 
 #[derive(Default)]
@@ -197,45 +196,48 @@ fn with_phrase(
     let index = reader.inverted_index(field)?;
     let Some(ending) = with_prefix(reader, field, prefix)? else { return Ok(None) };
     let Some(candidates) = phrase_ends(&index, field, words, &ending)? else { return Ok(None) };
-    let Candidates { documents: mut candidates, ends } = candidates;
-    if candidates.is_empty() {
-        return Ok(None);
-    }
+    let Candidates { documents, ends } = candidates;
     let mut found = BitSet::with_max_value(reader.max_doc());
+    let mut undecided = BitSet::with_max_value(reader.max_doc());
+    for candidate in &documents {
+        undecided.insert(candidate.doc);
+    }
     let mut positions = Vec::new();
     for_each_term(&index, prefix, |term| {
         let mut postings =
             index.read_postings_from_terminfo(term, IndexRecordOption::WithFreqsAndPositions)?;
-        let mut has_one = |candidate: &Candidate, postings: &mut SegmentPostings| {
+        let mut decide = |candidate: &Candidate, postings: &mut SegmentPostings, undecided: &mut BitSet| {
             postings.positions(&mut positions);
             let ends = ends.get(candidate.ends.clone()).unwrap_or_default();
-            let fits = positions.iter().any(|at| ends.binary_search(at).is_ok());
-            if fits {
+            if positions.iter().any(|at| ends.binary_search(at).is_ok()) {
                 found.insert(candidate.doc);
+                undecided.remove(candidate.doc);
             }
-            fits
         };
-        // Whichever is fewer leads: the documents of the term, or those that are still undecided.
-        if (term.doc_freq as usize) < candidates.len() {
+        // Whichever is fewer leads: the documents of the term, or those with the words before it.
+        if (term.doc_freq as usize) < documents.len() {
             while postings.doc() != TERMINATED {
-                if let Ok(at) = candidates.binary_search_by_key(&postings.doc(), |candidate| candidate.doc)
-                    && let Some(candidate) = candidates.get_mut(at)
-                    && !candidate.is_found
+                let doc = postings.doc();
+                if undecided.contains(doc)
+                    && let Ok(at) = documents.binary_search_by_key(&doc, |candidate| candidate.doc)
+                    && let Some(candidate) = documents.get(at)
                 {
-                    candidate.is_found = has_one(candidate, &mut postings);
+                    decide(candidate, &mut postings, &mut undecided);
                 }
                 postings.advance();
             }
         } else {
-            candidates.retain(|candidate| {
-                if candidate.is_found {
-                    return false;
+            for candidate in &documents {
+                if !undecided.contains(candidate.doc) {
+                    continue;
                 }
                 if postings.doc() < candidate.doc {
                     postings.seek(candidate.doc);
                 }
-                postings.doc() != candidate.doc || !has_one(candidate, &mut postings)
-            });
+                if postings.doc() == candidate.doc {
+                    decide(candidate, &mut postings, &mut undecided);
+                }
+            }
         }
         Ok(())
     })?;
@@ -282,7 +284,7 @@ fn phrase_ends(
         if !ends.is_empty() {
             let start = found.ends.len();
             found.ends.extend_from_slice(&ends);
-            found.documents.push(Candidate { doc, ends: start..found.ends.len(), is_found: false });
+            found.documents.push(Candidate { doc, ends: start..found.ends.len() });
         }
         doc = first.advance();
     }
