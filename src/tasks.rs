@@ -41,9 +41,9 @@ pub async fn supervise(vault: Arc<Vault>, stop: CancellationToken) {
 /// Everything that runs while the store is unlocked.
 async fn work(app: Arc<App>, stop: CancellationToken) {
     let mut running = vec![
-        keep(&app, "Indexing", &stop, |app, stop| indexing::run(app, stop)),
-        keep(&app, "Sending", &stop, |app, stop| outbox::run(app, stop)),
-        keep(&app, "Snapshots", &stop, |app, stop| snapshots::run(app, stop)),
+        keep(&app, "Indexing", &stop, indexing::run),
+        keep(&app, "Sending", &stop, outbox::run),
+        keep(&app, "Snapshots", &stop, snapshots::run),
     ];
     let mut syncing: BTreeMap<String, (CancellationToken, JoinHandle<()>)> = BTreeMap::new();
     loop {

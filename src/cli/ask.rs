@@ -1,11 +1,14 @@
 //! From arguments to a question, to whoever has the store open, or to the store itself.
 
-use super::args::{self, Account, Arguments, Command, Config, Encrypt, Global, Network, Outbox, Passphrase, Sign, Token};
+use super::args::{
+    self, Account, Arguments, Command, Config, Encrypt, Global, Network, Outbox, Passphrase, Sign, Token,
+};
 use super::socket::{self, Ask, Asked, Host};
 use super::watch::Bar;
 use super::{demo, output, serve};
 use crate::crypto::secret::SecretText;
 use crate::engine::accounts::{NewAccount, Server};
+use crate::engine::check;
 use crate::engine::drafts::Content;
 use crate::engine::export::Format;
 use crate::engine::failure::Failure;
@@ -15,7 +18,6 @@ use crate::engine::search::Sort;
 use crate::engine::settings::Scope;
 use crate::engine::tags::Which;
 use crate::engine::vault::Vault;
-use crate::engine::check;
 use crate::storage::data_dir::DataDir;
 use serde_json::json;
 use std::io::{IsTerminal, Read};
@@ -65,17 +67,21 @@ fn data_dir(global: &Global) -> Result<PathBuf, Failure> {
             .map(|base| base.join("mailkeep"))
     };
     let path = named.filter(|p| !p.as_os_str().is_empty()).or_else(shared);
-    let path = path.ok_or_else(|| Failure::usage("Say where the data lies with --data DIR; there is no home directory"))?;
+    let path = path.ok_or_else(|| {
+        Failure::usage("Say where the data lies with --data DIR; there is no home directory")
+    })?;
     absolute(&path)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|e| Failure::failed(format!("Cannot use {}: {}", path.display(), plain(&e))))
+    std::path::absolute(path)
+        .map_err(|e| Failure::failed(format!("Cannot use {}: {}", path.display(), plain(&e))))
 }
 
 /// The first line of a file that holds a secret.
 fn secret_file(path: &Path, what: &str) -> Result<SecretText, Failure> {
-    let cannot = |why: &str| Failure::failed(format!("Cannot read the {what} from {}: {why}", path.display()));
+    let cannot =
+        |why: &str| Failure::failed(format!("Cannot read the {what} from {}: {why}", path.display()));
     let mut text = zeroize::Zeroizing::new(String::new());
     let file = std::fs::File::open(path).map_err(|e| cannot(plain(&e)))?;
     file.take(1 << 16).read_to_string(&mut text).map_err(|_| cannot("it is no text"))?;
@@ -108,12 +114,18 @@ fn store_must_be_there(data: &Path) -> Result<(), Failure> {
     if DataDir::holds_store(data) {
         return Ok(());
     }
-    Err(Failure::failed(format!("There is no store in {}; `mailkeep init` or `mailkeep serve` makes one", data.display())))
+    Err(Failure::failed(format!(
+        "There is no store in {}; `mailkeep init` or `mailkeep serve` makes one",
+        data.display()
+    )))
 }
 
 async fn init(data: &Path, global: &Global) -> Result<u8, Failure> {
     if DataDir::holds_store(data) {
-        return Err(Failure::failed(format!("{} holds a store already; nothing was changed", data.display())));
+        return Err(Failure::failed(format!(
+            "{} holds a store already; nothing was changed",
+            data.display()
+        )));
     }
     let words = passphrase(global, "Choose a passphrase")?;
     if passphrase_file(global).is_none() {
@@ -131,7 +143,9 @@ async fn init(data: &Path, global: &Global) -> Result<u8, Failure> {
 async fn lock(data: &Path, global: &Global) -> Result<u8, Failure> {
     store_must_be_there(data)?;
     match socket::ask(data, &SecretText::default(), Ask::Lock, &crate::engine::events::Nobody).await? {
-        Asked::Nobody => Err(Failure::failed(format!("No server is running on {}; the store is locked", data.display()))),
+        Asked::Nobody => {
+            Err(Failure::failed(format!("No server is running on {}; the store is locked", data.display())))
+        }
         Asked::Answered(answer) => output::print(&answer?, output::What::Lock, global.json),
     }
 }
@@ -201,7 +215,9 @@ async fn ask_store(data: &Path, global: &Global, request: Request, bar: &Bar) ->
     let again = || serde_json::from_slice::<Request>(&encoded).map_err(|e| Failure::failed(e.to_string()));
     // Another command may hold the store while it opens or closes it: a moment later it answers or is gone.
     for attempt in 0..600 {
-        if let Asked::Answered(answer) = socket::ask(data, &words, Ask::Store(Box::new(again()?)), bar).await? {
+        if let Asked::Answered(answer) =
+            socket::ask(data, &words, Ask::Store(Box::new(again()?)), bar).await?
+        {
             return answer;
         }
         let vault = Arc::new(Vault::new(data));
@@ -220,16 +236,25 @@ async fn ask_store(data: &Path, global: &Global, request: Request, bar: &Bar) ->
         vault.lock().await;
         return answer;
     }
-    Err(Failure::failed(format!("{} is in use by another Mailkeep that does not answer; end it and try again", data.display())))
+    Err(Failure::failed(format!(
+        "{} is in use by another Mailkeep that does not answer; end it and try again",
+        data.display()
+    )))
 }
 
-fn server(at: Option<String>, security: Option<args::Security>, default: (u16, u16)) -> Result<Option<Server>, Failure> {
+fn server(
+    at: Option<String>,
+    security: Option<args::Security>,
+    default: (u16, u16),
+) -> Result<Option<Server>, Failure> {
     let Some(at) = at else { return Ok(None) };
     let security = security.map_or("tls", args::Security::word);
     let port_by_default = if security == "tls" { default.0 } else { default.1 };
     let (host, port) = match at.rsplit_once(':') {
         Some((host, port)) if !host.ends_with(':') => {
-            let port = port.parse().map_err(|_| Failure::usage(format!("{at:?} is no server; write it like mail.example.org:993")))?;
+            let port = port.parse().map_err(|_| {
+                Failure::usage(format!("{at:?} is no server; write it like mail.example.org:993"))
+            })?;
             (host.trim_matches(['[', ']']).to_owned(), port)
         }
         _ => (at, port_by_default),
@@ -239,14 +264,17 @@ fn server(at: Option<String>, security: Option<args::Security>, default: (u16, u
 
 fn account_add(add: args::AccountAdd) -> Result<NewAccount, Failure> {
     if add.pop3.is_some() || add.pop3_security.is_some() {
-        return Err(Failure::usage("Fetching mail by POP3 is not there yet; give the IMAP server with --imap"));
+        return Err(Failure::usage(
+            "Fetching mail by POP3 is not there yet; give the IMAP server with --imap",
+        ));
     }
     let password = match &add.password_file {
         Some(path) => secret_file(path, "password")?,
         None => prompted(&format!("Password of {}", add.email), "the password with --password-file FILE")?,
     };
     let ca = add.ca_file.as_deref().map(|path| {
-        std::fs::read_to_string(path).map_err(|e| Failure::failed(format!("Cannot read {}: {}", path.display(), plain(&e))))
+        std::fs::read_to_string(path)
+            .map_err(|e| Failure::failed(format!("Cannot read {}: {}", path.display(), plain(&e))))
     });
     Ok(NewAccount {
         address: add.email,
@@ -262,10 +290,14 @@ fn account_add(add: args::AccountAdd) -> Result<NewAccount, Failure> {
 
 fn send(send: args::Send) -> Result<Request, Failure> {
     if send.encrypt == Encrypt::Yes {
-        return Err(Failure::failed("This message cannot be encrypted: Mailkeep has no keys yet; nothing was sent"));
+        return Err(Failure::failed(
+            "This message cannot be encrypted: Mailkeep has no keys yet; nothing was sent",
+        ));
     }
     if send.sign == Some(Sign::Yes) {
-        return Err(Failure::failed("This message cannot be signed: Mailkeep has no keys yet; nothing was sent"));
+        return Err(Failure::failed(
+            "This message cannot be signed: Mailkeep has no keys yet; nothing was sent",
+        ));
     }
     let body = std::fs::read(&send.body_file)
         .map_err(|e| Failure::failed(format!("Cannot read {}: {}", send.body_file.display(), plain(&e))))?;
@@ -366,7 +398,9 @@ fn tag(changes: &[String], query: String) -> Result<Request, Failure> {
         } else if let Some(tag) = change.strip_prefix('-') {
             remove.push(tag.to_owned());
         } else {
-            return Err(Failure::usage(format!("{change:?} is neither +tag nor -tag; the query comes after --")));
+            return Err(Failure::usage(format!(
+                "{change:?} is neither +tag nor -tag; the query comes after --"
+            )));
         }
     }
     Ok(Request::Tag { which: Which::Query(query), add, remove })

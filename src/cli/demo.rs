@@ -43,6 +43,8 @@ async fn filled(directory: &std::path::Path, listen: &str) -> Result<u8, Failure
     }
     app.indexing.catch_up(&app, &crate::engine::events::Nobody).await?;
     drop(app);
-    let words = format!("This is sample mail in a store that is gone when you stop it.\nIts passphrase is: {passphrase}\n");
+    let words = format!(
+        "This is sample mail in a store that is gone when you stop it.\nIts passphrase is: {passphrase}\n"
+    );
     serve::run(vault, listen, false, &words).await
 }

@@ -21,7 +21,7 @@ pub fn run() -> u8 {
         Ok(arguments) => arguments,
         Err(error) => {
             let status = if error.use_stderr() { 2 } else { 0 };
-            if error.print().is_err() {}
+            drop(error.print());
             return status;
         }
     };
@@ -55,7 +55,7 @@ fn filter() -> tracing_subscriber::EnvFilter {
 /// Says what failed in one line, and gives the exit status for it.
 fn report(failure: &Failure) -> u8 {
     let words: String = failure.words.split_whitespace().collect::<Vec<_>>().join(" ");
-    if writeln!(std::io::stderr(), "mailkeep: {}", words.trim_end_matches('.')).is_err() {}
+    drop(writeln!(std::io::stderr(), "mailkeep: {}", words.trim_end_matches('.')));
     match failure.kind {
         Kind::Failed => 1,
         Kind::Usage => 2,

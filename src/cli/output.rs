@@ -3,7 +3,6 @@
 use crate::engine::failure::Failure;
 use crate::engine::request::{Answer, Request};
 use serde_json::Value;
-use std::fmt::Write as _;
 use std::io::Write;
 
 /// What was asked, as far as it shapes the words.
@@ -83,37 +82,44 @@ fn search(value: &Value) -> String {
     let messages = value.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     for message in messages {
         let from = message.get("from").map(person).unwrap_or_default();
-        let tags: Vec<&str> = message.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let tags = message.get("tags").and_then(Value::as_array).into_iter().flatten();
+        let tags: Vec<&str> = tags.filter_map(Value::as_str).collect();
         let day: String = text(message, "date").chars().take(16).collect();
-        if writeln!(out, "{}  {}  {from}  {}  ({})", text(message, "id"), day.replace('T', " "), text(message, "subject"), tags.join(" ")).is_err() {}
-        if !text(message, "snippet").is_empty() && writeln!(out, "    {}", text(message, "snippet")).is_err() {}
+        let (id, subject) = (text(message, "id"), text(message, "subject"));
+        out.push_str(&format!("{id}  {}  {from}  {subject}  ({})\n", day.replace('T', " "), tags.join(" ")));
+        if !text(message, "snippet").is_empty() {
+            out.push_str(&format!("    {}\n", text(message, "snippet")));
+        }
     }
     let total = value.get("total").and_then(Value::as_u64).unwrap_or(0);
-    if writeln!(out, "{} of {total} {}", messages.len(), if total == 1 { "message" } else { "messages" }).is_err() {}
+    let noun = if total == 1 { "message" } else { "messages" };
+    out.push_str(&format!("{} of {total} {noun}\n", messages.len()));
     out
 }
 
 fn show(value: &Value) -> String {
     let people = |key: &str| {
-        let all: Vec<String> = value.get(key).and_then(Value::as_array).into_iter().flatten().map(person).collect();
+        let all: Vec<String> =
+            value.get(key).and_then(Value::as_array).into_iter().flatten().map(person).collect();
         all.join(", ")
     };
     let mut out = String::new();
-    let from = value.get("from").map(person).unwrap_or_default();
     let lines = [
-        ("From", from),
+        ("From", value.get("from").map(person).unwrap_or_default()),
         ("To", people("to")),
         ("Cc", people("cc")),
         ("Date", text(value, "date").to_owned()),
         ("Subject", text(value, "subject").to_owned()),
     ];
     for (name, line) in lines.iter().filter(|(_, line)| !line.is_empty()) {
-        if writeln!(out, "{name}: {line}").is_err() {}
+        out.push_str(&format!("{name}: {line}\n"));
     }
-    if write!(out, "\n{}\n", text(value, "text")).is_err() {}
-    for part in value.get("parts").and_then(Value::as_array).into_iter().flatten().filter(|p| !text(p, "name").is_empty()) {
+    out.push_str(&format!("\n{}\n", text(value, "text")));
+    let parts = value.get("parts").and_then(Value::as_array).into_iter().flatten();
+    for part in parts.filter(|part| !text(part, "name").is_empty()) {
         let number = |key: &str| part.get(key).and_then(Value::as_u64).unwrap_or(0);
-        if writeln!(out, "[part {}: {}, {}, {} bytes]", number("n"), text(part, "name"), text(part, "type"), number("bytes")).is_err() {}
+        let (name, kind) = (text(part, "name"), text(part, "type"));
+        out.push_str(&format!("[part {}: {name}, {kind}, {} bytes]\n", number("n"), number("bytes")));
     }
     out
 }
@@ -125,24 +131,25 @@ fn plain(value: &Value, depth: usize) -> String {
         Value::Object(fields) => {
             let mut out = String::new();
             for (key, value) in fields {
-                let nested = matches!(value, Value::Object(f) if !f.is_empty()) || matches!(value, Value::Array(a) if !a.is_empty());
-                let written = if nested {
-                    write!(out, "{indent}{key}:\n{}", plain(value, depth + 1))
+                let nested = matches!(value, Value::Object(f) if !f.is_empty())
+                    || matches!(value, Value::Array(a) if !a.is_empty());
+                out.push_str(&if nested {
+                    format!("{indent}{key}:\n{}", plain(value, depth + 1))
                 } else {
-                    writeln!(out, "{indent}{key}: {}", scalar(value))
-                };
-                if written.is_err() {}
+                    format!("{indent}{key}: {}\n", scalar(value))
+                });
             }
             out
         }
         Value::Array(items) if items.is_empty() && depth == 0 => "nothing\n".to_owned(),
-        Value::Array(items) => {
-            items.iter().map(|item| {
+        Value::Array(items) => items
+            .iter()
+            .map(|item| {
                 let text = plain(item, depth + 1);
                 let text = text.trim_start();
                 format!("{indent}- {text}")
-            }).collect()
-        }
+            })
+            .collect(),
         other => format!("{indent}{}\n", scalar(other)),
     }
 }

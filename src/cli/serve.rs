@@ -30,7 +30,9 @@ pub(super) async fn serve(data: &Path, global: &Global, listen: &str, open: bool
 async fn bind(listen: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(listen).await.map_err(|e| {
         let why = match e.kind() {
-            std::io::ErrorKind::AddrInUse => "another program has that port; end it, or choose another with --listen",
+            std::io::ErrorKind::AddrInUse => {
+                "another program has that port; end it, or choose another with --listen"
+            }
             std::io::ErrorKind::PermissionDenied => "this user may not use that port; choose one above 1023",
             std::io::ErrorKind::InvalidInput => "that is no address; write it like 127.0.0.1:7677",
             _ => plain(&e),
@@ -42,8 +44,10 @@ async fn bind(listen: &str) -> Result<TcpListener, Failure> {
 /// Serves a vault; `words` are said once it is ready.
 pub(super) async fn run(vault: Arc<Vault>, listen: &str, open: bool, words: &str) -> Result<u8, Failure> {
     let listener = bind(listen).await?;
-    let address = listener.local_addr().map_err(|_| Failure::failed("The system does not say which port it gave"))?;
-    let named: Vec<String> = std::env::var("MAILKEEP_HOSTS").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    let address =
+        listener.local_addr().map_err(|_| Failure::failed("The system does not say which port it gave"))?;
+    let named: Vec<String> =
+        std::env::var("MAILKEEP_HOSTS").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
     let door = web::Web::new(Arc::clone(&vault), address, &named);
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
@@ -60,7 +64,10 @@ pub(super) async fn run(vault: Arc<Vault>, listen: &str, open: bool, words: &str
     }
     let ended = {
         let stop = stop.clone();
-        let serving = web::serve(Arc::clone(&door), listener, { let stop = stop.clone(); async move { stop.cancelled().await } });
+        let serving = web::serve(Arc::clone(&door), listener, {
+            let stop = stop.clone();
+            async move { stop.cancelled().await }
+        });
         // Pages that listen for news keep their connections open; they need not end first.
         tokio::select! {
             ended = serving => ended,

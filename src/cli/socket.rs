@@ -91,7 +91,11 @@ impl Host {
         let data = DataDir::open(vault.path())?;
         let path = data.socket();
         let cannot = |e: std::io::Error| {
-            Failure::failed(format!("Cannot open the socket in {}: {}", data.root().display(), crate::engine::import::plain(&e)))
+            Failure::failed(format!(
+                "Cannot open the socket in {}: {}",
+                data.root().display(),
+                crate::engine::import::plain(&e)
+            ))
         };
         if path.exists() {
             std::fs::remove_file(&path).map_err(cannot)?;
@@ -124,7 +128,7 @@ impl Host {
     /// Ends: no more questions are taken, those that were are answered.
     pub(super) async fn end(self) {
         self.task.abort();
-        if std::fs::remove_file(&self.path).is_err() {}
+        drop(std::fs::remove_file(&self.path));
         while self.guests.load(Ordering::SeqCst) > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
@@ -137,7 +141,13 @@ async fn answer(vault: &Arc<Vault>, stream: UnixStream) -> std::io::Result<()> {
     let mut line = zeroize::Zeroizing::new(Vec::new());
     (&mut reader).take(LONGEST).read_until(b'\n', &mut line).await?;
     let Ok(question) = serde_json::from_slice::<Question>(&line) else {
-        return send(&mut writing, &Line::Failure(Failure::usage("That question cannot be understood; is it the same version of Mailkeep?"))).await;
+        return send(
+            &mut writing,
+            &Line::Failure(Failure::usage(
+                "That question cannot be understood; is it the same version of Mailkeep?",
+            )),
+        )
+        .await;
     };
     let (lines, mut progress) = mpsc::unbounded_channel();
     let remote = Remote { lines, gone: AtomicBool::new(false) };
@@ -221,10 +231,15 @@ pub(super) async fn ask(
 ) -> Result<Asked, Failure> {
     let Ok(data) = DataDir::open(path) else { return Ok(Asked::Nobody) };
     let Ok(stream) = UnixStream::connect(data.socket()).await else { return Ok(Asked::Nobody) };
-    let lost = |_| Failure::failed("The running server went away before it answered; look whether it was done, then try again");
+    let lost = |_| {
+        Failure::failed(
+            "The running server went away before it answered; look whether it was done, then try again",
+        )
+    };
     let (reading, mut writing) = stream.into_split();
     let question = Question { passphrase: passphrase.expose().to_owned(), ask };
-    let mut line = zeroize::Zeroizing::new(serde_json::to_vec(&question).map_err(|e| Failure::failed(e.to_string()))?);
+    let mut line =
+        zeroize::Zeroizing::new(serde_json::to_vec(&question).map_err(|e| Failure::failed(e.to_string()))?);
     line.push(b'\n');
     writing.write_all(&line).await.map_err(lost)?;
     let mut reader = BufReader::new(reading);

@@ -25,7 +25,7 @@ impl Bar {
                 if flag.swap(true, Ordering::Relaxed) {
                     std::process::exit(130);
                 }
-                if writeln!(std::io::stderr(), "Stopping; a second run goes on from here").is_err() {}
+                drop(writeln!(std::io::stderr(), "Stopping; a second run goes on from here"));
             }
         });
         let bar = std::io::stderr().is_terminal().then(|| {
@@ -67,9 +67,9 @@ impl Watcher for Bar {
             return;
         }
         if self.pace.due() {
-            let share = if total > 0 { done * 100 / total } else { 0 };
+            let share = (done * 100).checked_div(total).unwrap_or(0);
             let seconds = self.begun.elapsed().as_secs();
-            if writeln!(std::io::stderr(), "{deed}: {share} % {words} after {seconds} s").is_err() {}
+            drop(writeln!(std::io::stderr(), "{deed}: {share} % {words} after {seconds} s"));
         }
     }
 

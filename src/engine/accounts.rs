@@ -115,8 +115,9 @@ impl Settings {
     /// # Errors
     /// Damaged, where it cannot be read.
     pub fn of(row: &AccountRow) -> Result<Self, Failure> {
-        serde_json::from_str(&row.settings)
-            .map_err(|_| Failure::damaged(format!("The settings of {} cannot be read; add the account anew", row.address)))
+        serde_json::from_str(&row.settings).map_err(|_| {
+            Failure::damaged(format!("The settings of {} cannot be read; add the account anew", row.address))
+        })
     }
 
     /// How to log in to the IMAP server.
@@ -179,11 +180,9 @@ pub async fn list(app: &App) -> Result<Vec<Account>, Failure> {
 /// Not found.
 pub async fn find(app: &App, address: &str) -> Result<AccountRow, Failure> {
     let wanted = canonical(address);
-    accounts::list(&mut *app.reader.get().await?)
-        .await?
-        .into_iter()
-        .find(|a| a.address == wanted)
-        .ok_or_else(|| Failure::not_found(format!("There is no account {wanted}; `mailkeep account list` names them")))
+    accounts::list(&mut *app.reader.get().await?).await?.into_iter().find(|a| a.address == wanted).ok_or_else(
+        || Failure::not_found(format!("There is no account {wanted}; `mailkeep account list` names them")),
+    )
 }
 
 /// Finds the servers of an address.
@@ -224,7 +223,10 @@ pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
     if !address.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
         || address.chars().any(|c| c.is_control() || c.is_whitespace())
     {
-        return Err(Failure::usage(format!("{:?} is no address; write it like alice@example.org", new.address)));
+        return Err(Failure::usage(format!(
+            "{:?} is no address; write it like alice@example.org",
+            new.address
+        )));
     }
     let (imap, smtp) = match (new.imap, new.smtp) {
         (Some(imap), Some(smtp)) => (imap, smtp),

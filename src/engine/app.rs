@@ -63,7 +63,10 @@ impl App {
         let extra = settings::get(&mut connection, "extra-ca").await?;
         let extra: Vec<Vec<u8>> = match extra.filter(|path| !path.is_empty()) {
             Some(path) => vec![std::fs::read(&path).map_err(|e| {
-                Failure::failed(format!("The file of extra-ca, {path}, cannot be read: {}", super::import::plain(&e)))
+                Failure::failed(format!(
+                    "The file of extra-ca, {path}, cannot be read: {}",
+                    super::import::plain(&e)
+                ))
             })?],
             None => Vec::new(),
         };
@@ -135,7 +138,7 @@ impl App {
     /// Tells whoever listens.
     pub fn tell(&self, event: Event) {
         // Nobody listening is no failure.
-        if self.events.send(event).is_err() {}
+        drop(self.events.send(event));
     }
 
     /// Listens to what happens from now on.

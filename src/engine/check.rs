@@ -66,7 +66,11 @@ pub async fn check(app: &Arc<App>, repair: bool, watcher: &dyn Watcher) -> Resul
     Ok(checked)
 }
 
-async fn read_all(app: &Arc<App>, checked: &mut Checked, watcher: &dyn Watcher) -> Result<Vec<MessageNumber>, Failure> {
+async fn read_all(
+    app: &Arc<App>,
+    checked: &mut Checked,
+    watcher: &dyn Watcher,
+) -> Result<Vec<MessageNumber>, Failure> {
     let (total, _) = messages::totals(&mut *app.reader.get().await?).await?;
     let alive = tags::bitmap(&mut *app.reader.get().await?, tags::ALL).await?;
     let (mut at, mut broken) = (MessageNumber(0), Vec::new());
@@ -129,7 +133,9 @@ async fn drop_broken(app: &Arc<App>, broken: &[MessageNumber], checked: &mut Che
     checked.lost += lost as u64;
     checked.repaired += fetched.len() as u64;
     if !fetched.is_empty() {
-        checked.findings.push(format!("{} damaged messages will be fetched again at the next sync", fetched.len()));
+        checked
+            .findings
+            .push(format!("{} damaged messages will be fetched again at the next sync", fetched.len()));
     }
     Ok(())
 }
@@ -166,21 +172,27 @@ async fn adopt_from(app: &Arc<App>, from: Option<RecordPlace>) -> Result<u64, Fa
                 return;
             }
         }
-        if sender.blocking_send(some).is_err() {}
+        drop(sender.blocking_send(some));
     });
     let mut adopted = 0;
     while let Some(records) = receiver.recv().await {
         adopted += adopt_some(app, records).await?;
     }
-    reading.await.map_err(|_| Failure::failed("Reading the packs broke off inside Mailkeep; please report it"))?;
+    reading
+        .await
+        .map_err(|_| Failure::failed("Reading the packs broke off inside Mailkeep; please report it"))?;
     Ok(adopted)
 }
 
 async fn adopt_some(app: &Arc<App>, records: Vec<(RecordPlace, Record)>) -> Result<u64, Failure> {
     let ids: Vec<_> = records.iter().map(|(_, record)| app.identifier.identify(&record.raw)).collect();
     let known = messages::known(&mut *app.reader.get().await?, &ids).await?;
-    let unknown: Vec<_> =
-        records.into_iter().zip(ids).filter(|(_, id)| !known.contains_key(id)).map(|(record, _)| record).collect();
+    let unknown: Vec<_> = records
+        .into_iter()
+        .zip(ids)
+        .filter(|(_, id)| !known.contains_key(id))
+        .map(|(record, _)| record)
+        .collect();
     if unknown.is_empty() {
         return Ok(0);
     }
@@ -206,7 +218,8 @@ type Folders = BTreeMap<(String, String, u32), FolderRow>;
 
 async fn folders(app: &App) -> Result<Folders, Failure> {
     let mut reader = app.reader.get().await?;
-    let owners: BTreeMap<_, _> = accounts::list(&mut reader).await?.into_iter().map(|a| (a.id, a.address)).collect();
+    let owners: BTreeMap<_, _> =
+        accounts::list(&mut reader).await?.into_iter().map(|a| (a.id, a.address)).collect();
     let folders = accounts::folders(&mut reader, None).await?;
     Ok(folders
         .into_iter()

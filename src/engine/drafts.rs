@@ -126,8 +126,10 @@ pub async fn find(app: &App, id: &str) -> Result<Kept, Failure> {
     {
         found = drafts::by_message(&mut reader, row.number).await?;
     }
-    let row = found.ok_or_else(|| Failure::not_found("No draft has this id; it may have been sent or discarded"))?;
-    let content = serde_json::from_str(&row.content).map_err(|_| Failure::damaged("The draft cannot be read"))?;
+    let row = found
+        .ok_or_else(|| Failure::not_found("No draft has this id; it may have been sent or discarded"))?;
+    let content =
+        serde_json::from_str(&row.content).map_err(|_| Failure::damaged("The draft cannot be read"))?;
     Ok(Kept { id: row.key, saved_at: super::search::rfc3339(row.saved_at), content })
 }
 
@@ -200,7 +202,8 @@ pub async fn send_content(app: &Arc<App>, content: &Content) -> Result<MessageId
 
 async fn account_of(app: &App, address: &str) -> Result<AccountRow, Failure> {
     let all = accounts::list(&mut *app.reader.get().await?).await?;
-    let wanted = compose::parse_people(address).ok().and_then(|p| p.into_iter().next()).map(|p| canonical(&p.address));
+    let wanted =
+        compose::parse_people(address).ok().and_then(|p| p.into_iter().next()).map(|p| canonical(&p.address));
     match wanted {
         None => all.into_iter().next().ok_or_else(|| {
             Failure::failed("There is no account to send from yet; add one with `mailkeep account add` or in the settings")
@@ -213,23 +216,31 @@ async fn account_of(app: &App, address: &str) -> Result<AccountRow, Failure> {
 }
 
 /// The message that a draft stands for. Half-typed addresses are left out of a `lenient` one, and refused otherwise.
-fn build(app: &App, account: Option<&AccountRow>, content: &Content, lenient: bool) -> Result<Draft, Failure> {
+fn build(
+    app: &App,
+    account: Option<&AccountRow>,
+    content: &Content,
+    lenient: bool,
+) -> Result<Draft, Failure> {
     let people = |field: &str, text: &str| -> Result<Vec<Person>, Failure> {
         match compose::parse_people(text) {
             Ok(people) => Ok(people),
             Err(_) if lenient => Ok(Vec::new()),
-            Err(piece) => Err(Failure::usage(format!("{field}: {piece:?} is no address; write it like bob@example.org"))),
+            Err(piece) => Err(Failure::usage(format!(
+                "{field}: {piece:?} is no address; write it like bob@example.org"
+            ))),
         }
     };
-    let from = account.map_or_else(Person::default, |a| Person { name: a.name.clone(), address: a.address.clone() });
+    let from =
+        account.map_or_else(Person::default, |a| Person { name: a.name.clone(), address: a.address.clone() });
     let domain = from.address.rsplit_once('@').map_or("localhost", |(_, domain)| domain).to_owned();
     let attachments = content
         .attachments
         .iter()
         .map(|a| {
-            let bytes = data_encoding::BASE64
-                .decode(a.base64.as_bytes())
-                .map_err(|_| Failure::usage(format!("The attachment {} cannot be read; attach it again", a.name)))?;
+            let bytes = data_encoding::BASE64.decode(a.base64.as_bytes()).map_err(|_| {
+                Failure::usage(format!("The attachment {} cannot be read; attach it again", a.name))
+            })?;
             Ok(Attachment { name: a.name.clone(), content_type: a.content_type.clone(), bytes })
         })
         .collect::<Result<_, Failure>>()?;
@@ -322,11 +333,22 @@ pub fn write_people(people: &[Person]) -> String {
 ///
 /// # Errors
 /// When the store fails.
-pub async fn reopen(app: &Arc<App>, opened: &read::Opened, number: MessageNumber, reply_to_id: Option<MessageId>) -> Result<Kept, Failure> {
+pub async fn reopen(
+    app: &Arc<App>,
+    opened: &read::Opened,
+    number: MessageNumber,
+    reply_to_id: Option<MessageId>,
+) -> Result<Kept, Failure> {
     let message = &opened.message;
     let attachments = message
         .attachments()
-        .map(|part| Attached::new(part.name.as_deref().unwrap_or("attachment"), &part.content_type, &part.decoded(&opened.raw)))
+        .map(|part| {
+            Attached::new(
+                part.name.as_deref().unwrap_or("attachment"),
+                &part.content_type,
+                &part.decoded(&opened.raw),
+            )
+        })
         .collect();
     let content = Content {
         from: message.from.first().map(|p| p.address.clone()).unwrap_or_default(),

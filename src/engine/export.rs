@@ -101,7 +101,8 @@ pub async fn export(
 }
 
 fn cannot(path: &Path, error: &std::io::Error) -> Failure {
-    let why = if error.kind() == std::io::ErrorKind::AlreadyExists { "it exists already" } else { plain(error) };
+    let why =
+        if error.kind() == std::io::ErrorKind::AlreadyExists { "it exists already" } else { plain(error) };
     Failure::failed(format!("Cannot write {}: {why}", path.display()))
 }
 
@@ -132,9 +133,8 @@ fn write_one(
     tags: &[String],
 ) -> Result<(), Failure> {
     match target {
-        Target::Mbox(file) => {
-            mbox::write_entry(file, raw, received_at).map_err(|e| Failure::failed(format!("Cannot write the mbox: {}", plain(&e))))
-        }
+        Target::Mbox(file) => mbox::write_entry(file, raw, received_at)
+            .map_err(|e| Failure::failed(format!("Cannot write the mbox: {}", plain(&e)))),
         Target::Directory(directory, maildir) => {
             let has = |tag: &str| tags.iter().any(|t| t == tag);
             let path = if *maildir {

@@ -80,6 +80,8 @@ pub async fn blocking<T: Send + 'static, E: Into<Failure> + Send + 'static>(
 ) -> Result<T, Failure> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(Into::into),
-        Err(_) => Err(Failure::failed("something broke inside Mailkeep while it was working; please report it")),
+        Err(_) => {
+            Err(Failure::failed("something broke inside Mailkeep while it was working; please report it"))
+        }
     }
 }

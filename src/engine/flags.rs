@@ -19,8 +19,13 @@ pub const MIRRORED: [(&str, u8, bool); 3] =
     [("unread", SEEN, false), ("starred", FLAGGED, true), ("replied", ANSWERED, true)];
 
 /// Flags as servers write them.
-pub const NAMES: [(&str, u8); 5] =
-    [("\\Seen", SEEN), ("\\Flagged", FLAGGED), ("\\Answered", ANSWERED), ("\\Draft", DRAFT), ("\\Deleted", DELETED)];
+pub const NAMES: [(&str, u8); 5] = [
+    ("\\Seen", SEEN),
+    ("\\Flagged", FLAGGED),
+    ("\\Answered", ANSWERED),
+    ("\\Draft", DRAFT),
+    ("\\Deleted", DELETED),
+];
 
 /// Reads a list of flags and keywords as a server writes it; keywords come back sorted and blank-separated.
 pub fn read<'a>(words: impl IntoIterator<Item = &'a str>) -> (u8, String) {
@@ -39,11 +44,9 @@ pub fn read<'a>(words: impl IntoIterator<Item = &'a str>) -> (u8, String) {
 }
 
 /// The flags of a set of tags.
-pub fn from_tags<'a>(tags: impl IntoIterator<Item = &'a str> + Clone) -> u8 {
-    MIRRORED
-        .iter()
-        .filter(|(tag, _, on)| tags.clone().into_iter().any(|t| t == *tag) == *on)
-        .fold(0, |flags, (_, bit, _)| flags | bit)
+pub fn from_tags<'a>(tags: impl IntoIterator<Item = &'a str>) -> u8 {
+    let tags: BTreeSet<&str> = tags.into_iter().collect();
+    MIRRORED.iter().filter(|(tag, _, on)| tags.contains(tag) == *on).fold(0, |flags, (_, bit, _)| flags | bit)
 }
 
 /// Whether a tag is the owner's own, not one of the fixed names.

@@ -101,7 +101,9 @@ pub async fn import(
         }
     }
     drop(batches);
-    reading.await.map_err(|_| Failure::failed("Reading the files broke off inside Mailkeep; please report it"))?;
+    reading
+        .await
+        .map_err(|_| Failure::failed("Reading the files broke off inside Mailkeep; please report it"))?;
     app.indexing.commit().await?;
     done.seconds = (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
     if done.messages + done.duplicates == 0 && done.failed > 0 {
@@ -141,7 +143,8 @@ struct Source {
 
 /// Gathers the files below a path, in order of their names; links are not followed.
 fn collect(path: &Path, files: &mut Vec<Source>) -> Result<(), Failure> {
-    let missing = |e: std::io::Error| Failure::failed(format!("Cannot read {}: {}", path.display(), plain(&e)));
+    let missing =
+        |e: std::io::Error| Failure::failed(format!("Cannot read {}: {}", path.display(), plain(&e)));
     let metadata = fs::metadata(path).map_err(missing)?;
     if !metadata.is_dir() {
         files.push(Source { path: path.to_owned(), bytes: metadata.len(), maildir: in_maildir(path) });
@@ -168,7 +171,10 @@ fn collect(path: &Path, files: &mut Vec<Source>) -> Result<(), Failure> {
 
 fn in_maildir(path: &Path) -> bool {
     path.parent().is_some_and(|p| p.ends_with("cur") || p.ends_with("new"))
-        && path.parent().and_then(Path::parent).is_some_and(|p| p.join("cur").is_dir() && p.join("new").is_dir())
+        && path
+            .parent()
+            .and_then(Path::parent)
+            .is_some_and(|p| p.join("cur").is_dir() && p.join("new").is_dir())
 }
 
 /// What an operating system's error says, in words.
@@ -185,7 +191,13 @@ pub fn plain(error: &std::io::Error) -> &'static str {
     }
 }
 
-fn read_all(files: &[Source], tags: &[String], now: i64, counter: &AtomicU64, sender: &mpsc::Sender<Vec<Piece>>) {
+fn read_all(
+    files: &[Source],
+    tags: &[String],
+    now: i64,
+    counter: &AtomicU64,
+    sender: &mpsc::Sender<Vec<Piece>>,
+) {
     let mut batch = Vec::new();
     let mut bytes = 0;
     let mut push = |piece: Piece| -> bool {
@@ -223,12 +235,14 @@ fn read_one(
         Ok(file) => file,
         Err(error) => return push(failed(&format!("cannot be read: {}", plain(&error)))),
     };
-    let modified = file.metadata().ok().and_then(|m| m.modified().ok()).map_or(now, |t| {
-        t.duration_since(std::time::UNIX_EPOCH).map_or(now, |d| d.as_secs().cast_signed())
-    });
+    let modified =
+        file.metadata().ok().and_then(|m| m.modified().ok()).map_or(now, |t| {
+            t.duration_since(std::time::UNIX_EPOCH).map_or(now, |d| d.as_secs().cast_signed())
+        });
     let mut reader = BufReader::with_capacity(256 << 10, file);
     let is_eml = source.path.extension().is_some_and(|e| e.eq_ignore_ascii_case("eml"));
-    let is_mbox = !is_eml && !source.maildir && reader.fill_buf().is_ok_and(|start| start.starts_with(b"From "));
+    let is_mbox =
+        !is_eml && !source.maildir && reader.fill_buf().is_ok_and(|start| start.starts_with(b"From "));
     if !is_mbox {
         let mut raw = Vec::new();
         let piece = match reader.take(LARGEST as u64 + 1).read_to_end(&mut raw) {

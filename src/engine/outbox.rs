@@ -15,7 +15,9 @@ use crate::mail::compose::{self, Draft};
 use crate::mail::ids::MessageId;
 use crate::network::imap::{ImapError, Session};
 use crate::network::smtp::{self, Outcome};
-use crate::storage::database::{self, AccountRow, OutboxRow, RecipientRow, TagChanges, commit, messages, outbox, places};
+use crate::storage::database::{
+    self, AccountRow, OutboxRow, RecipientRow, TagChanges, commit, messages, outbox, places,
+};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -72,7 +74,8 @@ pub struct Recipient {
 /// by chance, so that many messages do not come back at one moment.
 #[must_use]
 pub fn wait_after(attempts: u32, chance: u8) -> i64 {
-    let doubled = FIRST_WAIT.saturating_mul(1_i64.checked_shl(attempts.saturating_sub(1).min(20)).unwrap_or(i64::MAX));
+    let doubled =
+        FIRST_WAIT.saturating_mul(1_i64.checked_shl(attempts.saturating_sub(1).min(20)).unwrap_or(i64::MAX));
     let wait = doubled.min(LONGEST_WAIT);
     wait + wait * i64::from(chance) / (5 * 255)
 }
@@ -142,7 +145,8 @@ fn shown(row: OutboxRow, recipients: Vec<RecipientRow>) -> Entry {
 }
 
 async fn find(app: &App, id: &str) -> Result<OutboxRow, Failure> {
-    let nobody = || Failure::not_found("No entry of the outbox has this id; `mailkeep outbox list` shows them");
+    let nobody =
+        || Failure::not_found("No entry of the outbox has this id; `mailkeep outbox list` shows them");
     let id: MessageId = id.parse().map_err(|_| nobody())?;
     outbox::by_id(&mut *app.reader.get().await?, id).await?.ok_or_else(nobody)
 }
@@ -155,7 +159,9 @@ pub async fn cancel(app: &Arc<App>, id: &str) -> Result<String, Failure> {
     let _busy = app.outbox_busy.lock().await;
     let mut entry = find(app, id).await?;
     let recipients = outbox::recipients(&mut *app.reader.get().await?, entry.message).await?;
-    if !matches!(entry.state.as_str(), "waiting" | "queued" | "failed") || recipients.iter().any(|r| r.state == "accepted") {
+    if !matches!(entry.state.as_str(), "waiting" | "queued" | "failed")
+        || recipients.iter().any(|r| r.state == "accepted")
+    {
         return Err(Failure::usage("This message has gone out already and cannot be taken back"));
     }
     entry.state = "cancelled".into();
@@ -192,7 +198,12 @@ pub async fn retry(app: &Arc<App>, id: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn update(app: &App, entry: &OutboxRow, recipients: &[RecipientRow], role: Option<&str>) -> Result<(), Failure> {
+async fn update(
+    app: &App,
+    entry: &OutboxRow,
+    recipients: &[RecipientRow],
+    role: Option<&str>,
+) -> Result<(), Failure> {
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     outbox::update(&mut c, entry).await?;
@@ -270,7 +281,8 @@ async fn attempt(app: &Arc<App>, mut entry: OutboxRow) -> Result<OutboxRow, Fail
         all.iter().filter(|r| matches!(r.state.as_str(), "queued" | "deferred")).cloned().collect();
     let rows = database::accounts::list(&mut *app.reader.get().await?).await?;
     let Some(account) = rows.into_iter().find(|a| a.id == entry.account) else {
-        entry.words = "The account it was to be sent from is gone; take it back and send it from another".into();
+        entry.words =
+            "The account it was to be sent from is gone; take it back and send it from another".into();
         entry.state = "failed".into();
         entry.ended_at = app.now();
         update(app, &entry, &[], None).await?;
@@ -288,7 +300,8 @@ async fn attempt(app: &Arc<App>, mut entry: OutboxRow) -> Result<OutboxRow, Fail
             update(&app, &entry, &[], None).await.is_ok()
         }
     };
-    let result = smtp::submit(&app.dialer, &submission, &account.address, &addresses, &bytes, handing_over).await;
+    let result =
+        smtp::submit(&app.dialer, &submission, &account.address, &addresses, &bytes, handing_over).await;
     let mut unknown = false;
     match result {
         Ok(outcomes) => {
@@ -351,11 +364,13 @@ async fn conclude(
     update(app, &entry, &open, role).await?;
     if any("accepted")
         && let Some(answered) = entry.replies_to
-        && let Some(number) = messages::known(&mut *app.reader.get().await?, &[answered]).await?.get(&answered)
+        && let Some(number) =
+            messages::known(&mut *app.reader.get().await?, &[answered]).await?.get(&answered)
     {
         tags::apply(app, &[*number], &["replied".into()], &[]).await?;
     }
-    let bad: Vec<&RecipientRow> = open.iter().filter(|r| matches!(r.state.as_str(), "refused" | "gave-up")).collect();
+    let bad: Vec<&RecipientRow> =
+        open.iter().filter(|r| matches!(r.state.as_str(), "refused" | "gave-up")).collect();
     if !bad.is_empty() {
         notice(app, &entry, &bad, opened).await?;
     }
@@ -369,7 +384,12 @@ async fn conclude(
 }
 
 /// Puts a clear notice into the inbox.
-async fn notice(app: &Arc<App>, entry: &OutboxRow, bad: &[&RecipientRow], opened: &read::Opened) -> Result<(), Failure> {
+async fn notice(
+    app: &Arc<App>,
+    entry: &OutboxRow,
+    bad: &[&RecipientRow],
+    opened: &read::Opened,
+) -> Result<(), Failure> {
     let mut body = format!("Your message \"{}\" did not reach:\n\n", opened.message.subject);
     for recipient in bad {
         let why = if recipient.state == "gave-up" {

@@ -111,7 +111,8 @@ pub const fn risk_word(risk: Risk) -> &'static str {
 /// # Errors
 /// Not found, also for what is no id; otherwise when the store fails.
 pub async fn find(app: &App, id: &str) -> Result<MessageRow, Failure> {
-    let nobody = || Failure::not_found(format!("No message has the id {:?}", id.chars().take(40).collect::<String>()));
+    let nobody =
+        || Failure::not_found(format!("No message has the id {:?}", id.chars().take(40).collect::<String>()));
     let id: MessageId = id.parse().map_err(|_| nobody())?;
     let mut reader = app.reader.get().await?;
     let row = messages::by_id(&mut reader, id).await?.ok_or_else(nobody)?;
@@ -176,7 +177,8 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
     let Opened { row, message, .. } = opened;
     let mut reader = app.reader.get().await?;
     let held = places::of_messages(&mut reader, [row.number]).await?;
-    let owners: HashMap<_, _> = accounts::list(&mut reader).await?.into_iter().map(|a| (a.id, a.address)).collect();
+    let owners: HashMap<_, _> =
+        accounts::list(&mut reader).await?.into_iter().map(|a| (a.id, a.address)).collect();
     let tags = tags::of_messages(&mut reader, &[row.number]).await?.remove(&row.number).unwrap_or_default();
     let thread = messages::thread_ids(&mut reader, [row.thread]).await?.remove(&row.thread).unwrap_or(row.id);
     let closed = opened.is_closed();

@@ -277,8 +277,9 @@ async fn revive(
 ) -> Result<Vec<Understood>, Failure> {
     let alive = tags::bitmap(c, tags::ALL).await?;
     let number_of = |m: &Understood| known.get(&m.id).copied();
-    let (dead, mut living): (Vec<_>, Vec<_>) =
-        again.into_iter().partition(|m| number_of(m).is_some_and(|n| !alive.contains(n.0) && !fresh.contains(&n)));
+    let (dead, mut living): (Vec<_>, Vec<_>) = again
+        .into_iter()
+        .partition(|m| number_of(m).is_some_and(|n| !alive.contains(n.0) && !fresh.contains(&n)));
     let (dead, records) = append(app, dead).await?;
     for (message, place) in dead.iter().zip(records) {
         if let Some(number) = number_of(message) {
@@ -294,7 +295,10 @@ fn ids_of(messages: &[Understood]) -> impl Iterator<Item = MessageId> {
     messages.iter().map(|m| m.id)
 }
 
-async fn append(app: &Arc<App>, mut fresh: Vec<Understood>) -> Result<(Vec<Understood>, Vec<RecordPlace>), Failure> {
+async fn append(
+    app: &Arc<App>,
+    mut fresh: Vec<Understood>,
+) -> Result<(Vec<Understood>, Vec<RecordPlace>), Failure> {
     if fresh.is_empty() {
         return Ok((fresh, Vec::new()));
     }
@@ -313,7 +317,8 @@ async fn append(app: &Arc<App>, mut fresh: Vec<Understood>) -> Result<(Vec<Under
             }
         }
         let mut appended = packs.append_prepared(prepared)?.into_iter();
-        let places: Vec<RecordPlace> = lying.into_iter().filter_map(|place| place.or_else(|| appended.next())).collect();
+        let places: Vec<RecordPlace> =
+            lying.into_iter().filter_map(|place| place.or_else(|| appended.next())).collect();
         Ok::<_, PackError>((fresh, places))
     })
     .await
@@ -375,7 +380,9 @@ fn meet_again(message: &Understood, number: MessageNumber, changes: &mut TagChan
 
 fn place(message: &Understood, number: MessageNumber) -> Option<(FolderId, Uid, MessageNumber, u8, String)> {
     match &message.origin {
-        Origin::Server { folder, uid, flags, keywords, .. } => Some((*folder, *uid, number, *flags, keywords.clone())),
+        Origin::Server { folder, uid, flags, keywords, .. } => {
+            Some((*folder, *uid, number, *flags, keywords.clone()))
+        }
         Origin::Local { .. } => None,
     }
 }

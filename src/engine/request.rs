@@ -12,6 +12,7 @@ use super::settings::{self, Scope};
 use super::tags::{self, Which};
 use super::{check, import, outbox, read, status, sync};
 use crate::mail::html::{Options, Remote};
+use crate::mail::ids::MessageId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -195,7 +196,9 @@ pub const MOST_ROWS: usize = 10_000;
 pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) -> Result<Answer, Failure> {
     match request {
         Request::Import { paths, tag } => value(import::import(app, &paths, tag.as_deref(), watcher).await?),
-        Request::Export { path, format, query } => value(export::export(app, &path, format, &query, watcher).await?),
+        Request::Export { path, format, query } => {
+            value(export::export(app, &path, format, &query, watcher).await?)
+        }
         Request::Sync(email) => value(sync::sync(app, email.as_deref(), watcher).await?),
         Request::Check { repair } => value(check::check(app, repair, watcher).await?),
         Request::Status => value(status::status(app).await?),
@@ -251,7 +254,13 @@ async fn find(app: &Arc<App>, request: Request, watcher: &dyn Watcher) -> Result
 /// Options for HTML that stands by itself: no link leaves and nothing is fetched.
 #[must_use]
 pub fn inert() -> Options<'static> {
-    Options { remote: Remote::Blocked, cid: &|_| None, link: &|url| Some(url.to_owned()), fold_quotes: true, dark: true }
+    Options {
+        remote: Remote::Blocked,
+        cid: &|_| None,
+        link: &|url| Some(url.to_owned()),
+        fold_quotes: true,
+        dark: true,
+    }
 }
 
 async fn show(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
@@ -267,24 +276,35 @@ async fn show(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
             Ok(match form {
                 Form::Fields => return value(read::shown(app, &opened).await?),
                 Form::Raw => bytes(opened.raw, "message/rfc822", format!("{id}.eml")),
-                Form::Text => bytes(opened.text().into_bytes(), "text/plain; charset=utf-8", format!("{id}.txt")),
+                Form::Text => {
+                    bytes(opened.text().into_bytes(), "text/plain; charset=utf-8", format!("{id}.txt"))
+                }
                 Form::Html => {
-                    let document = super::failure::blocking(move || Ok::<_, Failure>(opened.document(&inert()).document));
+                    let document = super::failure::blocking(move || {
+                        Ok::<_, Failure>(opened.document(&inert()).document)
+                    });
                     bytes(document.await?.into_bytes(), "text/html; charset=utf-8", format!("{id}.html"))
                 }
             })
         }
         Request::Thread(id) => {
             let row = read::find(app, &id).await?;
-            let rows = crate::storage::database::messages::of_thread(&mut *app.reader.get().await?, row.thread).await?;
+            let rows =
+                crate::storage::database::messages::of_thread(&mut *app.reader.get().await?, row.thread)
+                    .await?;
             let thread = rows.first().map_or(row.id, |first| first.id);
             let messages = search::hits(app, rows, Vec::new()).await?;
-            Ok(Answer::Json(json!({"id": thread, "messages": serde_json::to_value(messages).unwrap_or_default()})))
+            Ok(Answer::Json(
+                json!({"id": thread, "messages": serde_json::to_value(messages).unwrap_or_default()}),
+            ))
         }
         Request::Part { id, n } => {
             let opened = read::open(app, &id).await?;
             let part = opened.message.parts.iter().find(|p| p.n == n).ok_or_else(|| {
-                Failure::not_found(format!("The message {} has no part {n}; `mailkeep show` lists them", opened.row.id))
+                Failure::not_found(format!(
+                    "The message {} has no part {n}; `mailkeep show` lists them",
+                    opened.row.id
+                ))
             })?;
             let name = part.name.clone().unwrap_or_else(|| format!("part-{n}"));
             Ok(bytes(part.decoded(&opened.raw).into_owned(), &part.content_type, name))
@@ -322,9 +342,7 @@ async fn configure(app: &Arc<App>, request: Request) -> Result<Answer, Failure> 
         Request::TokenCreate { name, scope } => value(settings::make_token(app, &name, scope).await?),
         Request::TokenList => {
             let tokens = settings::tokens(app).await?;
-            let shown = |t: crate::storage::database::TokenRow| {
-                json!({"name": t.name, "scope": t.scope, "created": search::rfc3339(t.created_at)})
-            };
+            let shown = |t: crate::storage::database::TokenRow| json!({"name": t.name, "scope": t.scope, "created": search::rfc3339(t.created_at)});
             Ok(Answer::Json(tokens.into_iter().map(shown).collect()))
         }
         Request::TokenRevoke(name) => {
@@ -337,7 +355,9 @@ async fn configure(app: &Arc<App>, request: Request) -> Result<Answer, Failure> 
         }
         Request::ConfigGet(None) => {
             let all = settings::all(app).await?;
-            Ok(Answer::Json(all.into_iter().map(|(key, value)| json!({"key": key, "value": value})).collect()))
+            Ok(Answer::Json(
+                all.into_iter().map(|(key, value)| json!({"key": key, "value": value})).collect(),
+            ))
         }
         Request::ConfigSet { key, value } => {
             settings::set(app, &key, &value).await?;
@@ -349,7 +369,7 @@ async fn configure(app: &Arc<App>, request: Request) -> Result<Answer, Failure> 
 
 async fn write(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
     match request {
-        Request::Send(content) => queued(drafts::send_content(app, &answering(app, content).await?).await?.to_string()),
+        Request::Send(content) => queued(drafts::send_content(app, &answering(app, content).await?).await?),
         Request::DraftAdd(content) => {
             let kept = drafts::save(app, None, &answering(app, content).await?).await?;
             drafts::settle(app, &kept.id).await?;
@@ -364,7 +384,7 @@ async fn write(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
             drafts::discard(app, &id).await?;
             Ok(Answer::Json(json!({"discarded": id})))
         }
-        Request::DraftSend(id) => queued(drafts::send(app, &id).await?.to_string()),
+        Request::DraftSend(id) => queued(drafts::send(app, &id).await?),
         Request::OutboxList => value(outbox::list(app).await?),
         Request::OutboxFlush => {
             outbox::flush(app, true).await?;
@@ -377,7 +397,9 @@ async fn write(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
         }
         Request::OutboxCancel(id) => {
             let draft = outbox::cancel(app, &id).await?;
-            let Answer::Json(mut entry) = one_entry(app, &id).await? else { return Ok(Answer::Json(Value::Null)) };
+            let Answer::Json(mut entry) = one_entry(app, &id).await? else {
+                return Ok(Answer::Json(Value::Null));
+            };
             if let Some(fields) = entry.as_object_mut() {
                 fields.insert("draft".into(), draft.into());
             }
@@ -387,7 +409,7 @@ async fn write(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
     }
 }
 
-fn queued(id: String) -> Result<Answer, Failure> {
+fn queued(id: MessageId) -> Result<Answer, Failure> {
     // Until keys are here nothing is encrypted or signed, and the recommendation says why.
     Ok(Answer::Json(json!({"id": id, "encrypted": false, "signed": false, "recommendation": "disable"})))
 }
@@ -419,9 +441,13 @@ async fn answering(app: &Arc<App>, mut content: Content) -> Result<Content, Fail
 /// # Errors
 /// When it cannot be read, or is too large.
 pub fn attach(path: &std::path::Path) -> Result<Attached, Failure> {
-    let cannot = |e: std::io::Error| Failure::failed(format!("Cannot read {}: {}", path.display(), import::plain(&e)));
+    let cannot =
+        |e: std::io::Error| Failure::failed(format!("Cannot read {}: {}", path.display(), import::plain(&e)));
     if std::fs::metadata(path).map_err(cannot)?.len() > drafts::LARGEST as u64 {
-        return Err(Failure::failed(format!("{} is larger than 50 MB and cannot be sent by mail", path.display())));
+        return Err(Failure::failed(format!(
+            "{} is larger than 50 MB and cannot be sent by mail",
+            path.display()
+        )));
     }
     let bytes = std::fs::read(path).map_err(cannot)?;
     let name = path.file_name().map_or_else(|| "attachment".into(), |n| n.to_string_lossy().into_owned());

@@ -96,7 +96,8 @@ pub fn rfc3339(seconds: i64) -> String {
 pub fn understand(app: &App, text: &str) -> Result<Query, Failure> {
     let now = jiff::Timestamp::from_second(app.now()).unwrap_or_default();
     let offset = now.to_zoned(jiff::tz::TimeZone::system()).offset().seconds();
-    query::parse(text, app.now(), offset).map_err(|e| Failure::usage(format!("The query cannot be understood: {e}")))
+    query::parse(text, app.now(), offset)
+        .map_err(|e| Failure::usage(format!("The query cannot be understood: {e}")))
 }
 
 /// The sets behind the leaves that the database answers, not the index.
@@ -138,9 +139,12 @@ impl Sets {
                 let first = sets.next()?;
                 sets.fold(first, |a, b| a & b)
             }
-            Query::Or(any) => {
-                any.iter().map(|q| self.evaluate(q)).collect::<Option<Vec<_>>>()?.into_iter().fold(RoaringBitmap::new(), |a, b| a | b)
-            }
+            Query::Or(any) => any
+                .iter()
+                .map(|q| self.evaluate(q))
+                .collect::<Option<Vec<_>>>()?
+                .into_iter()
+                .fold(RoaringBitmap::new(), |a, b| a | b),
             Query::Leaf(leaf) => (**self.by_leaf.get(leaf)?).clone(),
         })
     }
@@ -197,7 +201,13 @@ pub async fn numbers(
 ///
 /// # Errors
 /// A usage failure for a query that cannot be understood; otherwise when the store or the index fails.
-pub async fn search(app: &Arc<App>, text: &str, sort: Sort, offset: usize, limit: usize) -> Result<Found, Failure> {
+pub async fn search(
+    app: &Arc<App>,
+    text: &str,
+    sort: Sort,
+    offset: usize,
+    limit: usize,
+) -> Result<Found, Failure> {
     let begun = Instant::now();
     let query = understand(app, text)?;
     let (total, numbers) = numbers(app, &query, sort, offset, limit).await?;
@@ -216,7 +226,13 @@ pub async fn search(app: &Arc<App>, text: &str, sort: Sort, offset: usize, limit
 ///
 /// # Errors
 /// As [`search`].
-pub async fn threads(app: &Arc<App>, text: &str, sort: Sort, offset: usize, limit: usize) -> Result<Found, Failure> {
+pub async fn threads(
+    app: &Arc<App>,
+    text: &str,
+    sort: Sort,
+    offset: usize,
+    limit: usize,
+) -> Result<Found, Failure> {
     const STRIDE: usize = 500;
     let begun = Instant::now();
     let query = understand(app, text)?;
@@ -238,7 +254,13 @@ pub async fn threads(app: &Arc<App>, text: &str, sort: Sort, offset: usize, limi
     }
     let rows = messages::by_numbers(&mut *app.reader.get().await?, &page).await?;
     let messages = hits(app, rows, query::needles(&query)).await?;
-    Ok(Found { query: query.to_string(), total: all, took_ms: took(begun), messages, indexing: behind(app).await? })
+    Ok(Found {
+        query: query.to_string(),
+        total: all,
+        took_ms: took(begun),
+        messages,
+        indexing: behind(app).await?,
+    })
 }
 
 /// How many messages a query matches.
@@ -279,7 +301,8 @@ pub async fn hits(app: &Arc<App>, rows: Vec<MessageRow>, needles: Vec<Needle>) -
     Ok(rows
         .into_iter()
         .map(|row| {
-            let (snippet, hits) = excerpts.remove(&row.number).unwrap_or_else(|| (row.snippet.clone(), Vec::new()));
+            let (snippet, hits) =
+                excerpts.remove(&row.number).unwrap_or_else(|| (row.snippet.clone(), Vec::new()));
             Hit {
                 id: row.id,
                 thread: threads.get(&row.thread).copied().unwrap_or(row.id),

@@ -22,7 +22,11 @@ const KNOWN: [Known; 9] = [
     Known { key: "appearance.density", default: "normal", allowed: &["compact", "normal", "roomy"] },
     Known { key: "writing.signature", default: "", allowed: &[] },
     Known { key: "writing.undo-seconds", default: "10", allowed: &["0", "5", "10", "20", "30"] },
-    Known { key: "privacy.encrypt", default: "when-possible", allowed: &["when-possible", "when-asked", "always-ask"] },
+    Known {
+        key: "privacy.encrypt",
+        default: "when-possible",
+        allowed: &["when-possible", "when-asked", "always-ask"],
+    },
     Known { key: "sync.minutes", default: "5", allowed: &["1", "5", "15", "60"] },
     Known { key: "reading.private-titles", default: "off", allowed: &["on", "off"] },
     Known { key: "setup.done", default: "no", allowed: &["yes", "no"] },
@@ -63,7 +67,10 @@ pub async fn all(app: &App) -> Result<Vec<(String, String)>, Failure> {
 pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     let known = known(key)?;
     if !known.allowed.is_empty() && !known.allowed.contains(&value) {
-        return Err(Failure::usage(format!("{key} cannot be {value:?}; it can be {}", known.allowed.join(", "))));
+        return Err(Failure::usage(format!(
+            "{key} cannot be {value:?}; it can be {}",
+            known.allowed.join(", ")
+        )));
     }
     if key == "extra-ca" && !value.is_empty() {
         let pem = std::fs::read(value)
@@ -143,7 +150,9 @@ pub async fn make_token(app: &App, name: &str, scope: Scope) -> Result<NewToken,
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     if !settings::add_token(&mut c, name, scope.word(), &hash(app, &token), app.now()).await? {
-        return Err(Failure::usage(format!("There is a token {name:?} already; revoke it first or choose another name")));
+        return Err(Failure::usage(format!(
+            "There is a token {name:?} already; revoke it first or choose another name"
+        )));
     }
     commit(c).await?;
     Ok(NewToken { name: name.to_owned(), scope, token })
@@ -174,7 +183,9 @@ pub async fn revoke_token(app: &App, name: &str) -> Result<(), Failure> {
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     if !settings::remove_token(&mut c, name).await? {
-        return Err(Failure::not_found(format!("There is no token {name:?}; `mailkeep token list` names them")));
+        return Err(Failure::not_found(format!(
+            "There is no token {name:?}; `mailkeep token list` names them"
+        )));
     }
     commit(c).await?;
     Ok(())

@@ -36,7 +36,8 @@ fn read(directory: &Path, wrapping: &Key) -> List {
 }
 
 fn write(app: &App, list: &List) -> Result<(), Failure> {
-    let plain = zeroize::Zeroizing::new(serde_json::to_vec(list).map_err(|e| Failure::failed(e.to_string()))?);
+    let plain =
+        zeroize::Zeroizing::new(serde_json::to_vec(list).map_err(|e| Failure::failed(e.to_string()))?);
     disk::replace(&app.data.snapshots().join("list"), &seal::wrap(&app.snapshots, AAD, &plain))?;
     Ok(())
 }
@@ -110,7 +111,12 @@ pub async fn renew(app: &App) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When the disk fails.
-pub async fn restore(directory: &Path, wrapping: &Key, target: &Path, database_key: &Key) -> Result<bool, Failure> {
+pub async fn restore(
+    directory: &Path,
+    wrapping: &Key,
+    target: &Path,
+    database_key: &Key,
+) -> Result<bool, Failure> {
     for snapshot in read(directory, wrapping).0.iter().rev() {
         let Some(key) = key_of(snapshot) else { continue };
         let path = directory.join(&snapshot.file);

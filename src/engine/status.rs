@@ -100,7 +100,9 @@ pub async fn accounts(app: &App) -> Result<Vec<AccountStatus>, Failure> {
         let mut skipped = Vec::new();
         for folder in table::folders(&mut reader, Some(account.id)).await? {
             let some = table::skipped(&mut reader, folder.id).await?;
-            skipped.extend(some.into_iter().take(20).map(|(uid, why)| format!("{} message {uid}: {why}", folder.name)));
+            skipped.extend(
+                some.into_iter().take(20).map(|(uid, why)| format!("{} message {uid}: {why}", folder.name)),
+            );
         }
         rows.push(AccountStatus {
             email: account.address,

@@ -57,7 +57,12 @@ pub async fn resolve(app: &Arc<App>, which: &Which) -> Result<Vec<MessageNumber>
         Which::Ids(ids) => {
             let known = messages::known(&mut *app.reader.get().await?, ids).await?;
             ids.iter()
-                .map(|id| known.get(id).copied().ok_or_else(|| Failure::not_found(format!("No message has the id {id}"))))
+                .map(|id| {
+                    known
+                        .get(id)
+                        .copied()
+                        .ok_or_else(|| Failure::not_found(format!("No message has the id {id}")))
+                })
                 .collect()
         }
     }
@@ -100,7 +105,9 @@ pub async fn apply(
     drop(writer);
     app.push_wanted.notify_one();
     let count = numbers.len();
-    app.tell(Event::Tags { words: format!("{count} {} changed", if count == 1 { "message" } else { "messages" }) });
+    app.tell(Event::Tags {
+        words: format!("{count} {} changed", if count == 1 { "message" } else { "messages" }),
+    });
     Ok(before)
 }
 

@@ -143,7 +143,13 @@ fn from_line_time(line: &str) -> Option<i64> {
     let words: Vec<&str> = line.trim_end_matches(OPEN_END).split_ascii_whitespace().collect();
     let at = words.iter().position(|w| w.len() == 8 && w.as_bytes().get(2) == Some(&b':'))?;
     let day = at.checked_sub(1)?;
-    let text = format!("{} {} {} {}", words.get(day.checked_sub(1)?)?, words.get(day)?, words.get(at)?, words.get(at + 1..)?.iter().find(|w| w.len() == 4)?);
+    let text = format!(
+        "{} {} {} {}",
+        words.get(day.checked_sub(1)?)?,
+        words.get(day)?,
+        words.get(at)?,
+        words.get(at + 1..)?.iter().find(|w| w.len() == 4)?
+    );
     let time = jiff::civil::DateTime::strptime("%b %d %H:%M:%S %Y", text).ok()?;
     Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second())
 }
@@ -174,7 +180,8 @@ impl Entry {
 /// # Errors
 /// What the writer gives.
 pub fn write_entry(out: &mut impl Write, raw: &[u8], received_at: i64) -> std::io::Result<()> {
-    let time = jiff::Timestamp::from_second(received_at).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC);
+    let time =
+        jiff::Timestamp::from_second(received_at).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC);
     let open_end = if raw.ends_with(b"\n") { "" } else { OPEN_END };
     writeln!(out, "From mailkeep@localhost {}{open_end}", time.strftime("%a %b %e %H:%M:%S %Y"))?;
     for line in raw.split_inclusive(|b| *b == b'\n') {
@@ -195,13 +202,30 @@ fn unquoted_needs_quote(line: &[u8]) -> bool {
 #[must_use]
 pub fn looks_like_mail(raw: &[u8]) -> bool {
     const KNOWN: [&[u8]; 18] = [
-        b"from", b"to", b"cc", b"bcc", b"subject", b"date", b"message-id", b"received", b"return-path", b"reply-to",
-        b"sender", b"mime-version", b"content-type", b"delivered-to", b"references", b"in-reply-to", b"autocrypt",
+        b"from",
+        b"to",
+        b"cc",
+        b"bcc",
+        b"subject",
+        b"date",
+        b"message-id",
+        b"received",
+        b"return-path",
+        b"reply-to",
+        b"sender",
+        b"mime-version",
+        b"content-type",
+        b"delivered-to",
+        b"references",
+        b"in-reply-to",
+        b"autocrypt",
         b"content-transfer-encoding",
     ];
     let start = raw.get(..raw.len().min(64 << 10)).unwrap_or(raw);
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
-    let lines = start.split(|b| *b == b'\n' || *b == b'\r').skip_while(|l| l.trim_ascii().is_empty() || l.starts_with(b"From ") || l.starts_with(b">From "));
+    let lines = start
+        .split(|b| *b == b'\n' || *b == b'\r')
+        .skip_while(|l| l.trim_ascii().is_empty() || l.starts_with(b"From ") || l.starts_with(b">From "));
     let mut fields = 0;
     for line in lines.filter(|l| !l.is_empty()).take(200) {
         if line.starts_with(b" ") || line.starts_with(b"\t") {
@@ -214,7 +238,11 @@ pub fn looks_like_mail(raw: &[u8]) -> bool {
         }
         fields += 1;
         let name = name.to_ascii_lowercase();
-        if KNOWN.contains(&name.as_slice()) || name.starts_with(b"x-") || name.starts_with(b"resent-") || name.starts_with(b"list-") {
+        if KNOWN.contains(&name.as_slice())
+            || name.starts_with(b"x-")
+            || name.starts_with(b"resent-")
+            || name.starts_with(b"list-")
+        {
             return true;
         }
     }
@@ -233,7 +261,10 @@ mod tests {
     #[test]
     fn bobs_mbox_is_taken_apart_and_unquoted() {
         let mbox = b"From bob@lab.test Thu Jan  1 00:00:10 1970\nSubject: a\n\n>From here\n>>From there\n\nFrom x\nSubject: b\n\nbody\n";
-        assert_eq!(read(mbox), [b"Subject: a\n\nFrom here\n>From there\n".to_vec(), b"Subject: b\n\nbody\n".to_vec()]);
+        assert_eq!(
+            read(mbox),
+            [b"Subject: a\n\nFrom here\n>From there\n".to_vec(), b"Subject: b\n\nbody\n".to_vec()]
+        );
         assert_eq!(Mbox::new(&mbox[..], 1 << 20).next().unwrap().unwrap().received_at, Some(10));
         let crlf = b"From x\r\nSubject: a\r\n\r\nbody\r\n\r\nFrom y\r\nSubject: b\r\n\r\n";
         assert_eq!(read(crlf)[0], b"Subject: a\r\n\r\nbody\r\n");
@@ -253,7 +284,13 @@ mod tests {
     fn what_is_no_mail_is_told_from_what_is() {
         assert!(looks_like_mail(b"Received: by x\n\tfor y\nSubject: hello\n\nbody"));
         assert!(looks_like_mail(b"\r\nX-Mailer: y\r\n\r\n"));
-        for other in [&b"{\"a\": 1}"[..], b"<?xml version=\"1.0\"?>", b"\x89PNG\r\n\x1a\n", b"hello there\n", b"note: this is prose\n\nFrom: x\n"] {
+        for other in [
+            &b"{\"a\": 1}"[..],
+            b"<?xml version=\"1.0\"?>",
+            b"\x89PNG\r\n\x1a\n",
+            b"hello there\n",
+            b"note: this is prose\n\nFrom: x\n",
+        ] {
             assert!(!looks_like_mail(other) || other.starts_with(b"note"), "{other:?}");
         }
     }

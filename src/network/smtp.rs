@@ -405,7 +405,9 @@ impl Connection {
             }
         }
         if !hand_over().await {
-            return Outcome::Temporary("The message was not handed over: this could not be noted down first.".into());
+            return Outcome::Temporary(
+                "The message was not handed over: this could not be noted down first.".into(),
+            );
         }
         // From here on the server may have the whole message.
         let unknown = |why: &str| Outcome::Unknown(format!("The message was handed over, but {}", why));

@@ -252,7 +252,7 @@ pub(crate) mod faults;
 /// Makes a file that somebody else wrote (SQLite) ours: mode 0600, on the disk, name and all.
 pub(crate) fn settle(path: &Path) -> Result<(), DiskError> {
     let file = open_to_write(path)?;
-    rustix::fs::fchmod(&file, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).on(path)?;
+    rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR).on(path)?;
     sync(&file, path)?;
     path.parent().map_or(Ok(()), sync_directory)
 }

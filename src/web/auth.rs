@@ -169,7 +169,11 @@ pub(super) fn visitor_token(web: &Web) -> String {
 /// # Errors
 /// [`WebError::Forged`] where it does not.
 pub(super) fn prove_visitor(web: &Web, token: &str) -> Result<(), WebError> {
-    if bool::from(visitor_token(web).as_bytes().ct_eq(token.as_bytes())) { Ok(()) } else { Err(WebError::Forged) }
+    if bool::from(visitor_token(web).as_bytes().ct_eq(token.as_bytes())) {
+        Ok(())
+    } else {
+        Err(WebError::Forged)
+    }
 }
 
 /// The cookie of a new session.

@@ -92,7 +92,10 @@ pub(super) fn capability_of(host: &str, port: u16) -> Option<&str> {
 }
 
 /// The same by path, for page hosts that have no names below them. Cookies are never looked at.
-pub(super) async fn by_path(State(web): State<Arc<Web>>, Path((capability, rest)): Path<(String, String)>) -> Response {
+pub(super) async fn by_path(
+    State(web): State<Arc<Web>>,
+    Path((capability, rest)): Path<(String, String)>,
+) -> Response {
     answer(&web, &capability, &format!("/{rest}"), &format!("/content/{capability}")).await
 }
 
@@ -112,12 +115,15 @@ pub(super) fn bare(status: StatusCode) -> Response {
 pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &str) -> Response {
     let Some(grant) = web.grants.find(capability) else { return bare(StatusCode::NOT_FOUND) };
     let Some(app) = web.vault.app() else { return bare(StatusCode::NOT_FOUND) };
-    let Ok(opened) = read::open(&app, &grant.message.to_string()).await else { return bare(StatusCode::NOT_FOUND) };
+    let Ok(opened) = read::open(&app, &grant.message.to_string()).await else {
+        return bare(StatusCode::NOT_FOUND);
+    };
     let picture = path.strip_prefix("/picture/").and_then(|n| n.parse::<u32>().ok());
     match (grant.piece, picture) {
         (Piece::Document, None) if path == "/" => document(web, opened, &grant, base).await,
         (Piece::Document, Some(n)) => {
-            let part = opened.message.parts.iter().find(|p| p.n == n && PICTURES.contains(&p.content_type.as_str()));
+            let part =
+                opened.message.parts.iter().find(|p| p.n == n && PICTURES.contains(&p.content_type.as_str()));
             match part {
                 Some(part) => {
                     let mut response = Body::from(part.decoded(&opened.raw).into_owned()).into_response();
@@ -148,7 +154,8 @@ async fn document(web: &Arc<Web>, opened: read::Opened, grant: &Grant, base: &st
             PICTURES.contains(&part.content_type.as_str()).then(|| format!("{place}/picture/{}", part.n))
         };
         let link = |url: &str| leave::path(&worker, url).map(|path| format!("{page}{path}"));
-        let options = Options { remote: Remote::Blocked, cid: &cid, link: &link, fold_quotes: true, dark: true };
+        let options =
+            Options { remote: Remote::Blocked, cid: &cid, link: &link, fold_quotes: true, dark: true };
         Ok::<_, Failure>(opened.document(&options).document)
     })
     .await;
@@ -169,7 +176,8 @@ async fn document(web: &Arc<Web>, opened: read::Opened, grant: &Grant, base: &st
 pub(super) fn download(bytes: Vec<u8>, name: &str) -> Response {
     let mut response = Body::from(bytes).into_response();
     set(&mut response, header::CONTENT_TYPE, "application/octet-stream");
-    let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || "._- ".contains(c) { c } else { '_' }).collect();
+    let plain: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || "._- ".contains(c) { c } else { '_' }).collect();
     let disposition =
         format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", super::view::encoded(name));
     set(&mut response, header::CONTENT_DISPOSITION, &disposition);

@@ -56,12 +56,16 @@ impl IntoResponse for WebError {
         let (status, heading, words, action) = match self {
             Self::SignIn(back) if back == "/" => return Redirect::to("/unlock").into_response(),
             Self::SignIn(back) => {
-                return Redirect::to(&format!("/unlock?back={}", super::view::encoded(&back))).into_response();
+                return Redirect::to(&format!("/unlock?back={}", super::view::encoded(&back)))
+                    .into_response();
             }
             Self::SetUp => return Redirect::to("/setup").into_response(),
-            Self::NotFound => {
-                (StatusCode::NOT_FOUND, "Nothing is here", "The address leads nowhere; perhaps the message was deleted.".to_owned(), inbox())
-            }
+            Self::NotFound => (
+                StatusCode::NOT_FOUND,
+                "Nothing is here",
+                "The address leads nowhere; perhaps the message was deleted.".to_owned(),
+                inbox(),
+            ),
             Self::Forged => (
                 StatusCode::FORBIDDEN,
                 "That form is out of date",
@@ -87,8 +91,15 @@ impl IntoResponse for WebError {
                 (status_of(failure.kind), heading, sentence(&failure.words), inbox())
             }
         };
-        let page = ErrorPage { theme: Theme::Auto, status: status.as_u16(), heading: heading.to_owned(), words, action };
-        let mut response = (status, Html(page.render().unwrap_or_else(|_| heading.to_owned()))).into_response();
+        let page = ErrorPage {
+            theme: Theme::Auto,
+            status: status.as_u16(),
+            heading: heading.to_owned(),
+            words,
+            action,
+        };
+        let mut response =
+            (status, Html(page.render().unwrap_or_else(|_| heading.to_owned()))).into_response();
         if status == StatusCode::TOO_MANY_REQUESTS {
             response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("30"));
         }

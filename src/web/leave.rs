@@ -17,13 +17,18 @@ const LONGEST: usize = 8_000;
 /// The path of the leave page for a link, if it is one that may be followed.
 pub(super) fn path(web: &Web, url: &str) -> Option<String> {
     let lower = url.trim().to_ascii_lowercase();
-    if url.len() > LONGEST || !["http://", "https://", "mailto:"].iter().any(|scheme| lower.starts_with(scheme)) {
+    if url.len() > LONGEST
+        || !["http://", "https://", "mailto:"].iter().any(|scheme| lower.starts_with(scheme))
+    {
         return None;
     }
     if lower.starts_with("mailto:") {
         return compose(url.trim());
     }
-    Some(format!("/leave?t={}", BASE64URL_NOPAD.encode(&seal::wrap(&web.process_key, AAD, url.trim().as_bytes()))))
+    Some(format!(
+        "/leave?t={}",
+        BASE64URL_NOPAD.encode(&seal::wrap(&web.process_key, AAD, url.trim().as_bytes()))
+    ))
 }
 
 /// A `mailto` link stays here: it may fill in to, subject and body, nothing else.
@@ -34,7 +39,11 @@ fn compose(url: &str) -> Option<String> {
     for field in fields.split('&') {
         let (name, value) = field.split_once('=').unwrap_or((field, ""));
         if name.eq_ignore_ascii_case("subject") || name.eq_ignore_ascii_case("body") {
-            path.push_str(&format!("&{}={}", name.to_ascii_lowercase(), super::view::encoded(&decoded(value))));
+            path.push_str(&format!(
+                "&{}={}",
+                name.to_ascii_lowercase(),
+                super::view::encoded(&decoded(value))
+            ));
         }
     }
     Some(path)
@@ -68,11 +77,15 @@ pub(super) struct Token {
 }
 
 /// Shows where a link leads.
-pub(super) async fn leave(State(web): State<Arc<Web>>, Query(token): Query<Token>) -> Result<Response, WebError> {
+pub(super) async fn leave(
+    State(web): State<Arc<Web>>,
+    Query(token): Query<Token>,
+) -> Result<Response, WebError> {
     let sealed = BASE64URL_NOPAD.decode(token.t.as_bytes()).map_err(|_| WebError::NotFound)?;
     let url = seal::unwrap(&web.process_key, AAD, &sealed).map_err(|_| WebError::NotFound)?;
     let url = std::str::from_utf8(&url).map_err(|_| WebError::NotFound)?;
-    let (before, rest) = url.find("//").and_then(|at| url.split_at_checked(at + 2)).ok_or(WebError::NotFound)?;
+    let (before, rest) =
+        url.find("//").and_then(|at| url.split_at_checked(at + 2)).ok_or(WebError::NotFound)?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, after) = rest.split_at_checked(end).ok_or(WebError::NotFound)?;
     // What stands before an @ is a user name, not the place.
@@ -103,7 +116,8 @@ mod tests {
     #[test]
     fn a_mailto_link_fills_in_three_fields_and_no_others() {
         assert_eq!(
-            compose("mailto:bob@lab.test?subject=a%20b&bcc=eve@lab.test&body=%zz&attach=/etc/passwd").as_deref(),
+            compose("mailto:bob@lab.test?subject=a%20b&bcc=eve@lab.test&body=%zz&attach=/etc/passwd")
+                .as_deref(),
             Some("/compose?to=bob@lab.test&subject=a%20b&body=%25zz")
         );
     }

@@ -50,8 +50,8 @@ impl Web {
             ["localhost", "127.0.0.1", "[::1]"].iter().map(|host| format!("{host}:{port}")).collect();
         names.insert(address.to_string());
         names.extend(hosts.iter().map(|host| host.to_ascii_lowercase()));
-        let setup_code =
-            (!address.ip().is_loopback()).then(|| data_encoding::BASE32_NOPAD.encode(&random::<5>()).to_lowercase());
+        let setup_code = (!address.ip().is_loopback())
+            .then(|| data_encoding::BASE32_NOPAD.encode(&random::<5>()).to_lowercase());
         let path = vault.path().to_string_lossy().into_owned();
         let digest = <sha2::Sha256 as sha2::Digest>::digest(path.as_bytes());
         let name: String = data_encoding::HEXLOWER.encode(&digest).chars().take(12).collect();

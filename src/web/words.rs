@@ -77,7 +77,11 @@ pub(super) fn hue(text: &str) -> u8 {
 pub(super) fn people(people: &[Person], own: &BTreeSet<String>, most: usize) -> String {
     let mut names: Vec<String> = Vec::new();
     for person in people {
-        let name = if own.contains(&canonical(&person.address)) { "you".to_owned() } else { person.display().to_owned() };
+        let name = if own.contains(&canonical(&person.address)) {
+            "you".to_owned()
+        } else {
+            person.display().to_owned()
+        };
         if !names.contains(&name) {
             names.push(name);
         }
@@ -121,9 +125,15 @@ pub(super) fn kind(media_type: &str) -> String {
             Some(("image", kind)) => format!("picture ({})", kind.to_uppercase()),
             Some(("audio", _)) => "sound".into(),
             Some(("video", _)) => "video".into(),
-            Some((_, kind)) if kind.contains("wordprocessing") || kind.contains("msword") => "text document".into(),
-            Some((_, kind)) if kind.contains("spreadsheet") || kind.contains("ms-excel") => "spreadsheet".into(),
-            Some((_, kind)) if kind.contains("presentation") || kind.contains("powerpoint") => "slides".into(),
+            Some((_, kind)) if kind.contains("wordprocessing") || kind.contains("msword") => {
+                "text document".into()
+            }
+            Some((_, kind)) if kind.contains("spreadsheet") || kind.contains("ms-excel") => {
+                "spreadsheet".into()
+            }
+            Some((_, kind)) if kind.contains("presentation") || kind.contains("powerpoint") => {
+                "slides".into()
+            }
             _ => other.to_owned(),
         },
     }

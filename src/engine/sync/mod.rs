@@ -13,8 +13,8 @@ use super::events::{Event, Pace, Progress, Watcher};
 use super::failure::Failure;
 use crate::mail::ids::{AccountId, MessageNumber};
 use crate::network::imap::{Folder, IdleOutcome, ImapError, Role, Session};
-use crate::storage::database::{AccountRow, FolderRow, TagChanges, commit, messages, places, tags};
 use crate::storage::database::accounts as table;
+use crate::storage::database::{AccountRow, FolderRow, TagChanges, commit, messages, places, tags};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -161,7 +161,9 @@ async fn note(app: &App, account: AccountId, trouble: &str, complete: bool) -> R
     commit(c).await?;
     drop(writer);
     if before.as_deref().is_some_and(|before| before != trouble) {
-        app.tell(Event::Trouble { words: if trouble.is_empty() { "Connected again".into() } else { trouble.to_owned() } });
+        app.tell(Event::Trouble {
+            words: if trouble.is_empty() { "Connected again".into() } else { trouble.to_owned() },
+        });
     }
     Ok(())
 }
@@ -186,7 +188,8 @@ async fn pass(
         watcher,
         pace: Pace::new(Duration::from_millis(300)),
     };
-    let folders = if quick { known_folders(app, account).await? } else { list_folders(&mut pass, &mut open).await? };
+    let folders =
+        if quick { known_folders(app, account).await? } else { list_folders(&mut pass, &mut open).await? };
     push::push(&mut pass, &mut open, &folders).await?;
     let mut ordered: Vec<&FolderRow> = folders.iter().filter(|f| !quick || f.role == "inbox").collect();
     ordered.sort_by_key(|f| plan::urgency(&f.role));
@@ -220,7 +223,8 @@ async fn list_folders(pass: &mut Pass<'_>, session: &mut Session) -> Result<Vec<
     let mut rows = Vec::new();
     for folder in &listed {
         let role = role_word(folder.role);
-        if let Some(known) = before.iter().find(|b| b.raw_name == folder.raw_name).filter(|b| b.role != role) {
+        if let Some(known) = before.iter().find(|b| b.raw_name == folder.raw_name).filter(|b| b.role != role)
+        {
             moved_role.insert(known.id);
         }
         rows.push(table::put_folder(&mut c, pass.account.id, &folder.name, &folder.raw_name, role).await?);
@@ -323,8 +327,10 @@ pub async fn run(app: Arc<App>, account: AccountId, stop: CancellationToken) -> 
             session = None;
             failures += 1;
             let wait = back_off(failures);
-            let at = jiff::Zoned::now().saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or_default());
-            note(&app, account, &format!("{failure} Trying again at {}.", at.strftime("%H:%M:%S")), false).await?;
+            let at =
+                jiff::Zoned::now().saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or_default());
+            note(&app, account, &format!("{failure} Trying again at {}.", at.strftime("%H:%M:%S")), false)
+                .await?;
             full_at = Instant::now();
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),

@@ -39,7 +39,11 @@ macro_rules! breaks_the_session {
 breaks_the_session!(Failure, ImapError, DatabaseError);
 
 /// Brings one folder up to date.
-pub(super) async fn pull(pass: &mut Pass<'_>, session: &mut Session, folder: &FolderRow) -> Result<(), Broken> {
+pub(super) async fn pull(
+    pass: &mut Pass<'_>,
+    session: &mut Session,
+    folder: &FolderRow,
+) -> Result<(), Broken> {
     let selected = match session.select(&folder.raw_name, None).await {
         Err(ImapError::No { words, .. }) => return Err(Broken::Folder(words)),
         other => other?,
@@ -51,7 +55,8 @@ pub(super) async fn pull(pass: &mut Pass<'_>, session: &mut Session, folder: &Fo
     }
     let mut reader = pass.app.reader.get().await?;
     let known = places::uids(&mut reader, folder.id).await?;
-    let skipped: RoaringBitmap = table::skipped(&mut reader, folder.id).await?.iter().map(|(uid, _)| *uid).collect();
+    let skipped: RoaringBitmap =
+        table::skipped(&mut reader, folder.id).await?.iter().map(|(uid, _)| *uid).collect();
     drop(reader);
     if unchanged(&folder, &selected, known.len() + skipped.len()) {
         return Ok(());
@@ -88,7 +93,11 @@ fn unchanged(folder: &FolderRow, selected: &Selected, known: u64) -> bool {
 
 /// The server counts anew (UIDVALIDITY changed): nothing that was noted of this folder means anything any more. The
 /// messages themselves stay, and find their new places by their bytes.
-async fn start_over(pass: &mut Pass<'_>, folder: &mut FolderRow, validity: UidValidity) -> Result<(), Failure> {
+async fn start_over(
+    pass: &mut Pass<'_>,
+    folder: &mut FolderRow,
+    validity: UidValidity,
+) -> Result<(), Failure> {
     if folder.uid_validity.0 != 0 {
         tracing::info!(folder.id = %folder.id, "The server numbers a folder anew");
         let known = places::uids(&mut *pass.app.reader.get().await?, folder.id).await?;
@@ -115,7 +124,12 @@ async fn remove(pass: &mut Pass<'_>, folder: &FolderRow, uids: &RoaringBitmap) -
 }
 
 /// Fetches messages, newest first; false when it was stopped before the end.
-async fn fetch(pass: &mut Pass<'_>, session: &mut Session, folder: &FolderRow, uids: Vec<u32>) -> Result<bool, Broken> {
+async fn fetch(
+    pass: &mut Pass<'_>,
+    session: &mut Session,
+    folder: &FolderRow,
+    uids: Vec<u32>,
+) -> Result<bool, Broken> {
     let total = uids.len() as u64;
     let mut done = 0;
     let mut rest = uids.as_slice();
@@ -240,8 +254,14 @@ async fn refresh_flags(
                 }
             }
             let (before, after) = (words(&place.keywords), words(keywords));
-            before.difference(&after).filter_map(|k| tag_for_keyword(k)).for_each(|t| changes.clear(&t, place.message));
-            after.difference(&before).filter_map(|k| tag_for_keyword(k)).for_each(|t| changes.set(&t, place.message));
+            before
+                .difference(&after)
+                .filter_map(|k| tag_for_keyword(k))
+                .for_each(|t| changes.clear(&t, place.message));
+            after
+                .difference(&before)
+                .filter_map(|k| tag_for_keyword(k))
+                .for_each(|t| changes.set(&t, place.message));
             places::set_flags(&mut c, folder.id, place.uid, *flags, keywords).await?;
             elsewhere.push(place.message);
             pass.done.flags_pulled += 1;

@@ -21,13 +21,21 @@ fn new_folder(role: &str) -> &'static str {
     }
 }
 
-pub(super) async fn push(pass: &mut Pass<'_>, session: &mut Session, folders: &[FolderRow]) -> Result<(), Failure> {
+pub(super) async fn push(
+    pass: &mut Pass<'_>,
+    session: &mut Session,
+    folders: &[FolderRow],
+) -> Result<(), Failure> {
     push_flags(pass, session, folders).await?;
     push_moves(pass, session, folders).await
 }
 
 /// Opens a folder to change something; false where it is gone or refuses.
-async fn open(pass: &mut Pass<'_>, session: &mut Session, folder: &FolderRow) -> Result<Option<bool>, Failure> {
+async fn open(
+    pass: &mut Pass<'_>,
+    session: &mut Session,
+    folder: &FolderRow,
+) -> Result<Option<bool>, Failure> {
     match session.select(&folder.raw_name, None).await {
         Ok(selected) if selected.uid_validity == Some(folder.uid_validity) && !selected.read_only => {
             Ok(Some(selected.allows_keywords))
@@ -50,7 +58,11 @@ fn by_folder(rows: Vec<PlaceRow>) -> BTreeMap<FolderId, Vec<PlaceRow>> {
     groups
 }
 
-async fn push_moves(pass: &mut Pass<'_>, session: &mut Session, folders: &[FolderRow]) -> Result<(), Failure> {
+async fn push_moves(
+    pass: &mut Pass<'_>,
+    session: &mut Session,
+    folders: &[FolderRow],
+) -> Result<(), Failure> {
     let wanted = places::wanted(&mut *pass.app.reader.get().await?, pass.account.id).await?;
     for (id, rows) in by_folder(wanted) {
         let Some(folder) = folders.iter().find(|f| f.id == id) else { continue };
@@ -105,9 +117,16 @@ impl From<crate::storage::database::DatabaseError> for Told {
     }
 }
 
-async fn delete(pass: &mut Pass<'_>, session: &mut Session, folder: &FolderRow, uids: &[Uid]) -> Result<(), Told> {
+async fn delete(
+    pass: &mut Pass<'_>,
+    session: &mut Session,
+    folder: &FolderRow,
+    uids: &[Uid],
+) -> Result<(), Told> {
     if !session.delete(uids).await? {
-        return Err(Told::No("the server cannot delete single messages; they are marked as deleted there".into()));
+        return Err(Told::No(
+            "the server cannot delete single messages; they are marked as deleted there".into(),
+        ));
     }
     pass.done.deleted += uids.len() as u64;
     forget(pass, folder, uids).await
@@ -147,7 +166,9 @@ async fn move_to(
     let new_uid: BTreeMap<Uid, Uid> = moved.uids.iter().copied().collect();
     let held: Vec<_> = rows
         .iter()
-        .filter_map(|row| Some((target.id, *new_uid.get(&row.uid)?, row.message, row.flags, row.keywords.clone())))
+        .filter_map(|row| {
+            Some((target.id, *new_uid.get(&row.uid)?, row.message, row.flags, row.keywords.clone()))
+        })
         .collect();
     places::put(&mut c, &held).await?;
     let gone = uids.iter().map(|uid| uid.0).collect();
@@ -181,12 +202,17 @@ async fn forget(pass: &mut Pass<'_>, folder: &FolderRow, uids: &[Uid]) -> Result
 /// What is to be added and removed at a place.
 type Difference = (Vec<String>, Vec<String>);
 
-async fn push_flags(pass: &mut Pass<'_>, session: &mut Session, folders: &[FolderRow]) -> Result<(), Failure> {
+async fn push_flags(
+    pass: &mut Pass<'_>,
+    session: &mut Session,
+    folders: &[FolderRow],
+) -> Result<(), Failure> {
     let rows = places::changed(&mut *pass.app.reader.get().await?, pass.account.id).await?;
     if rows.is_empty() {
         return Ok(());
     }
-    let numbers: Vec<MessageNumber> = rows.iter().map(|r| r.message).collect::<BTreeSet<_>>().into_iter().collect();
+    let numbers: Vec<MessageNumber> =
+        rows.iter().map(|r| r.message).collect::<BTreeSet<_>>().into_iter().collect();
     let mut wanted = BTreeMap::new();
     for some in numbers.chunks(2000) {
         wanted.extend(tags::of_messages(&mut *pass.app.reader.get().await?, some).await?);
@@ -213,9 +239,7 @@ async fn push_flags(pass: &mut Pass<'_>, session: &mut Session, folders: &[Folde
             continue;
         };
         for ((add, remove), rows) in groups {
-            if let Err(error) = store(pass, session, folder, keywords, &add, &remove, &rows).await {
-                return Err(error);
-            }
+            store(pass, session, folder, keywords, &add, &remove, &rows).await?;
         }
     }
     let writer = pass.app.writer.lock().await;
@@ -235,7 +259,8 @@ async fn push_flags(pass: &mut Pass<'_>, session: &mut Session, folders: &[Folde
 fn difference(place: &PlaceRow, tags: &[String]) -> Difference {
     let want = flags::from_tags(tags.iter().map(String::as_str));
     let (mut add, mut remove) = (Vec::new(), Vec::new());
-    for (name, bit) in flags::NAMES.iter().filter(|(_, bit)| flags::MIRRORED.iter().any(|(_, m, _)| m == bit)) {
+    for (name, bit) in flags::NAMES.iter().filter(|(_, bit)| flags::MIRRORED.iter().any(|(_, m, _)| m == bit))
+    {
         match (want & bit != 0, place.flags & bit != 0) {
             (true, false) => add.push((*name).to_owned()),
             (false, true) => remove.push((*name).to_owned()),
@@ -243,12 +268,15 @@ fn difference(place: &PlaceRow, tags: &[String]) -> Difference {
         }
     }
     let have: BTreeSet<&str> = place.keywords.split(' ').filter(|k| !k.is_empty()).collect();
-    let own: BTreeSet<String> = tags.iter().filter(|t| flags::is_own_tag(t)).filter_map(|t| keyword_for_tag(t)).collect();
+    let own: BTreeSet<String> =
+        tags.iter().filter(|t| flags::is_own_tag(t)).filter_map(|t| keyword_for_tag(t)).collect();
     let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
     add.extend(own.iter().filter(|k| !have.iter().any(|h| same(h, k))).cloned());
     // Only keywords that stand for a tag of ours are taken away; others are other programs'.
     remove.extend(
-        have.iter().filter(|h| tag_for_keyword(h).is_some() && !own.iter().any(|k| same(h, k))).map(|h| (*h).to_owned()),
+        have.iter()
+            .filter(|h| tag_for_keyword(h).is_some() && !own.iter().any(|k| same(h, k)))
+            .map(|h| (*h).to_owned()),
     );
     (add, remove)
 }

@@ -1,5 +1,7 @@
 //! Stories of what Eve sends and what Alice gets to see, property tests, and runs over folders of real and hostile mail.
 
+#![expect(clippy::string_slice, reason = "tests may panic")]
+
 mod checker;
 mod corpora;
 mod hostile;

@@ -163,7 +163,8 @@ impl Chooser<'_> {
         let is_plain = is_plain_text(&part.content_type);
         let is_text = is_plain || part.content_type == "text/html";
         let in_place = part.disposition == Disposition::Inline && is_plain;
-        let wanted = part.disposition != Disposition::Attachment && (part.name.is_none() || is_first || in_place);
+        let wanted =
+            part.disposition != Disposition::Attachment && (part.name.is_none() || is_first || in_place);
         if !is_text || !(wanted || is_root) || self.pieces >= PIECES_MAX {
             return;
         }
@@ -187,7 +188,8 @@ impl Chooser<'_> {
             }
         }
         let has_html = |list: &[usize]| {
-            list.iter().any(|index| self.parts.get(*index).is_some_and(|part| part.content_type == "text/html"))
+            list.iter()
+                .any(|index| self.parts.get(*index).is_some_and(|part| part.content_type == "text/html"))
         };
         let html = forms.iter().rposition(|form| has_html(&form.html)).or(forms.len().checked_sub(1));
         let plain = forms.iter().rposition(|form| !has_html(&form.plain)).or(html);
@@ -276,7 +278,10 @@ pub(super) fn kinds(parts: &[Part], raw: &[u8], plain: Option<&str>) -> BTreeSet
         let kind = part.content_type.as_str();
         let facts = [
             (Kind::Attachment, is_file),
-            (Kind::Image, part.is_image() && (is_file || part.role == Role::Inline && part.bytes >= 10 << 10)),
+            (
+                Kind::Image,
+                part.is_image() && (is_file || part.role == Role::Inline && part.bytes >= 10 << 10),
+            ),
             (Kind::Document, is_file && part.is_document()),
             (Kind::Calendar, part.is_calendar() && part.role != Role::Body),
             (Kind::Key, is_file && is_key(part, raw)),
@@ -315,11 +320,15 @@ fn is_key(part: &Part, raw: &[u8]) -> bool {
     if part.content_type == "application/pgp-keys" {
         return true;
     }
-    if !matches!(part.extension().to_ascii_lowercase().as_str(), "asc" | "gpg" | "key" | "pgp" | "pub" | "txt") {
+    if !matches!(
+        part.extension().to_ascii_lowercase().as_str(),
+        "asc" | "gpg" | "key" | "pgp" | "pub" | "txt"
+    ) {
         return false;
     }
     let body = part.raw_body(raw);
     let head = body.get(..4096).unwrap_or(body);
-    let head = if part.encoding == Encoding::Identity { head.into() } else { transfer::decode(head, part.encoding) };
+    let head =
+        if part.encoding == Encoding::Identity { head.into() } else { transfer::decode(head, part.encoding) };
     memchr::memmem::find(&head, b"-----BEGIN PGP PUBLIC KEY BLOCK-----").is_some()
 }

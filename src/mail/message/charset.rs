@@ -68,9 +68,8 @@ fn reader(label: &str) -> Option<Reader> {
         "cp949" | "ms949" | "windows949" => "euc-kr".to_owned(),
         "cp950" | "ms950" | "windows950" => "big5".to_owned(),
         "cp874" => "windows-874".to_owned(),
-        "iso2022jp1" | "iso2022jp2" | "iso2022jp3" | "iso2022jp2004" | "iso2022jpms" | "cp50220" | "cp50221" => {
-            "iso-2022-jp".to_owned()
-        }
+        "iso2022jp1" | "iso2022jp2" | "iso2022jp3" | "iso2022jp2004" | "iso2022jpms" | "cp50220"
+        | "cp50221" => "iso-2022-jp".to_owned(),
         "iso88598e" => "iso-8859-8".to_owned(),
         name if name.starts_with("windows") || name.starts_with("win") || name.starts_with("cp125") => {
             format!("windows-{}", digits())
@@ -117,7 +116,9 @@ fn guess(bytes: &[u8]) -> &'static Encoding {
         win_small += run.iter().filter(|byte| (0xe0..=0xff).contains(*byte)).count();
     }
     let whole_words = high >= 3 * runs;
-    if odd == 0 && low_half * 5 > high && GB18030.decode_without_bom_handling_and_without_replacement(bytes).is_some()
+    if odd == 0
+        && low_half * 5 > high
+        && GB18030.decode_without_bom_handling_and_without_replacement(bytes).is_some()
     {
         GB18030
     } else if whole_words && win_small * 2 > high {

@@ -151,7 +151,10 @@ impl Message {
     /// The value of the first header field of that name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// What kinds of message this is.
@@ -167,7 +170,8 @@ fn skip_envelope_lines(raw: &[u8]) -> usize {
     let mut at = if raw.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     for _ in 0..10 {
         let Some((line, next)) = lines.line(at) else { break };
-        let is_blank_lead = line.is_empty() && lines.line(next).is_some_and(|(next, _)| fields::field_name(next).is_some());
+        let is_blank_lead =
+            line.is_empty() && lines.line(next).is_some_and(|(next, _)| fields::field_name(next).is_some());
         if line.starts_with(b"From ") || line.starts_with(b">From ") || is_blank_lead {
             at = next;
         } else {
@@ -179,11 +183,16 @@ fn skip_envelope_lines(raw: &[u8]) -> usize {
 
 /// The first charset that a text of the message declares and that says anything about high bytes.
 fn declared_charset(parts: &[Part]) -> Option<String> {
-    let labels = parts.iter().filter(|part| part.content_type.starts_with("text/")).filter_map(|part| part.charset.as_ref());
+    let labels = parts
+        .iter()
+        .filter(|part| part.content_type.starts_with("text/"))
+        .filter_map(|part| part.charset.as_ref());
     labels
         .take(20)
         .find(|label| {
-            !label.eq_ignore_ascii_case("utf-8") && !label.eq_ignore_ascii_case("us-ascii") && charset::is_known(label)
+            !label.eq_ignore_ascii_case("utf-8")
+                && !label.eq_ignore_ascii_case("us-ascii")
+                && charset::is_known(label)
         })
         .cloned()
 }

@@ -97,7 +97,8 @@ impl Reader<'_> {
     fn is_group_name(&self, after: &[u8]) -> bool {
         self.entry.angle.is_none()
             && !self.entry.bare.contains(&b'@')
-            && (self.entry.phrase.trim_ascii().eq_ignore_ascii_case(b"mailto") || memchr::memchr(b';', after).is_some())
+            && (self.entry.phrase.trim_ascii().eq_ignore_ascii_case(b"mailto")
+                || memchr::memchr(b';', after).is_some())
     }
 
     fn finish_entry(&mut self) {
@@ -133,7 +134,10 @@ impl Reader<'_> {
         }
         let text = charset::undeclared(raw, self.near);
         let quoted = text.trim_start().starts_with('"');
-        text.trim().chars().filter(|c| !is_hidden(*c) && (quoted && *c == ' ' || !c.is_whitespace())).collect()
+        text.trim()
+            .chars()
+            .filter(|c| !is_hidden(*c) && (quoted && *c == ' ' || !c.is_whitespace()))
+            .collect()
     }
 }
 
@@ -265,8 +269,14 @@ mod tests {
         let cases: [(&str, &[(&str, &str)]); 26] = [
             ("alice@example.org", &[("", "alice@example.org")]),
             ("Alice <alice@example.org>", &[("Alice", "alice@example.org")]),
-            ("\"Liddell, Alice\" <alice@example.org>, bob@x", &[("Liddell, Alice", "alice@example.org"), ("", "bob@x")]),
-            ("alice@example.org (Alice (the one) Liddell)", &[("Alice (the one) Liddell", "alice@example.org")]),
+            (
+                "\"Liddell, Alice\" <alice@example.org>, bob@x",
+                &[("Liddell, Alice", "alice@example.org"), ("", "bob@x")],
+            ),
+            (
+                "alice@example.org (Alice (the one) Liddell)",
+                &[("Alice (the one) Liddell", "alice@example.org")],
+            ),
             ("=?utf-8?q?Al=C3=ADce=2C?= L <a@x>", &[("Alíce, L", "a@x")]),
             ("\"=?utf-8?q?Al=C3?= =?utf-8?q?=ADce?=\" <a@x>", &[("Alíce", "a@x")]),
             ("=?utf-8?q?Liddell, \"Alice\"?= <a@x>", &[("Liddell, \"Alice\"", "a@x")]),
@@ -291,7 +301,8 @@ mod tests {
             (",,, ;", &[]),
         ];
         for (raw, people) in cases {
-            let people: Vec<_> = people.iter().map(|(name, address)| ((*name).into(), (*address).into())).collect();
+            let people: Vec<_> =
+                people.iter().map(|(name, address)| ((*name).into(), (*address).into())).collect();
             assert_eq!(read(raw), people, "{raw}");
         }
     }

@@ -17,7 +17,8 @@ fn submission(port: u16, security: Security) -> Submission {
 async fn send(port: u16, recipients: &[&str], message: &[u8]) -> Result<Vec<(String, Outcome)>, SubmitError> {
     let dialer = Dialer::new(&[]).unwrap();
     let recipients: Vec<String> = recipients.iter().map(ToString::to_string).collect();
-    submit(&dialer, &submission(port, Security::None), "alice@a.example", &recipients, message, async || true).await
+    submit(&dialer, &submission(port, Security::None), "alice@a.example", &recipients, message, async || true)
+        .await
 }
 
 /// Greets and lets Alice in.
@@ -237,12 +238,14 @@ async fn a_real_server_takes_refuses_and_defers() {
     let recipients = ["bob@lab.test", "defer@lab.test", "reject@lab.test", "nobody@lab.test"].map(Into::into);
     let message =
         b"From: alice@lab.test\r\nTo: bob@lab.test\r\nSubject: Hello\r\n\r\n.\r\n..\r\nHello Bob\r\n";
-    let outcomes = submit(&dialer, &submission, "alice@lab.test", &recipients, message, async || true).await.unwrap();
+    let outcomes =
+        submit(&dialer, &submission, "alice@lab.test", &recipients, message, async || true).await.unwrap();
     assert!(matches!(outcomes[0].1, Outcome::Accepted(_)), "{outcomes:?}");
     assert!(matches!(outcomes[1].1, Outcome::Temporary(_)), "{outcomes:?}");
     assert!(matches!(outcomes[2].1, Outcome::Permanent(_)), "{outcomes:?}");
     assert!(matches!(outcomes[3].1, Outcome::Permanent(_)), "{outcomes:?}");
     let data = ["defer-data@lab.test".to_owned()];
-    let outcomes = submit(&dialer, &submission, "alice@lab.test", &data, message, async || true).await.unwrap();
+    let outcomes =
+        submit(&dialer, &submission, "alice@lab.test", &data, message, async || true).await.unwrap();
     assert!(matches!(outcomes[0].1, Outcome::Temporary(_)), "{outcomes:?}");
 }

@@ -79,7 +79,12 @@ pub async fn list(c: &mut Connection) -> Result<Vec<AccountRow>, DatabaseError> 
 ///
 /// # Errors
 /// When the database fails.
-pub async fn put(c: &mut Connection, address: &str, name: &str, settings: &str) -> Result<AccountId, DatabaseError> {
+pub async fn put(
+    c: &mut Connection,
+    address: &str,
+    name: &str,
+    settings: &str,
+) -> Result<AccountId, DatabaseError> {
     let id = sqlx::query_scalar(
         "INSERT INTO account (address, name, settings)
          VALUES (?, ?, ?)
@@ -126,11 +131,16 @@ pub async fn note_sync(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn folders(c: &mut Connection, account: Option<AccountId>) -> Result<Vec<FolderRow>, DatabaseError> {
-    let rows = sqlx::query("SELECT * FROM folder WHERE account_id = COALESCE(?, account_id) ORDER BY account_id, name")
-        .bind(account.map(|a| a.0))
-        .fetch_all(c)
-        .await?;
+pub async fn folders(
+    c: &mut Connection,
+    account: Option<AccountId>,
+) -> Result<Vec<FolderRow>, DatabaseError> {
+    let rows = sqlx::query(
+        "SELECT * FROM folder WHERE account_id = COALESCE(?, account_id) ORDER BY account_id, name",
+    )
+    .bind(account.map(|a| a.0))
+    .fetch_all(c)
+    .await?;
     Ok(rows.iter().map(folder).collect())
 }
 

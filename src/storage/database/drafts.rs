@@ -59,15 +59,24 @@ pub async fn set_message(c: &mut Connection, key: &str, message: MessageNumber) 
 /// # Errors
 /// When the database fails.
 pub async fn by_key(c: &mut Connection, key: &str) -> Result<Option<DraftRow>, DatabaseError> {
-    Ok(sqlx::query("SELECT * FROM draft WHERE key = ?").bind(key).fetch_optional(c).await?.as_ref().map(draft))
+    Ok(sqlx::query("SELECT * FROM draft WHERE key = ?")
+        .bind(key)
+        .fetch_optional(c)
+        .await?
+        .as_ref()
+        .map(draft))
 }
 
 /// The draft that a message shows.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn by_message(c: &mut Connection, message: MessageNumber) -> Result<Option<DraftRow>, DatabaseError> {
-    let row = sqlx::query("SELECT * FROM draft WHERE message_id = ?").bind(message.0).fetch_optional(c).await?;
+pub async fn by_message(
+    c: &mut Connection,
+    message: MessageNumber,
+) -> Result<Option<DraftRow>, DatabaseError> {
+    let row =
+        sqlx::query("SELECT * FROM draft WHERE message_id = ?").bind(message.0).fetch_optional(c).await?;
     Ok(row.as_ref().map(draft))
 }
 

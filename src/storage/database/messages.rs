@@ -149,10 +149,12 @@ pub async fn insert(
     if messages.is_empty() {
         return Ok(Vec::new());
     }
-    let last: Option<i64> =
-        sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'message'").fetch_optional(&mut *c).await?;
+    let last: Option<i64> = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'message'")
+        .fetch_optional(&mut *c)
+        .await?;
     let first = last.unwrap_or(0) + 1;
-    let linked: Vec<(Vec<i64>, i64)> = (first..).zip(messages).map(|(own, m)| (m.links.clone(), own)).collect();
+    let linked: Vec<(Vec<i64>, i64)> =
+        (first..).zip(messages).map(|(own, m)| (m.links.clone(), own)).collect();
     let threads = threads::assign(c, &linked).await?;
     let mut numbers = Vec::with_capacity(messages.len());
     let rows: Vec<_> = (first..).zip(messages.iter().zip(threads)).collect();
@@ -181,7 +183,9 @@ pub async fn insert(
         insert.build().execute(&mut *c).await?;
     }
     for (number, _) in &rows {
-        let number = MessageNumber(u32::try_from(*number).map_err(|_| DatabaseError::Other("too many messages".into()))?);
+        let number = MessageNumber(
+            u32::try_from(*number).map_err(|_| DatabaseError::Other("too many messages".into()))?,
+        );
         changes.set(ALL, number);
         numbers.push(number);
     }
@@ -193,7 +197,8 @@ pub async fn insert(
 /// # Errors
 /// When the database fails.
 pub async fn by_id(c: &mut Connection, id: MessageId) -> Result<Option<MessageRow>, DatabaseError> {
-    let found = sqlx::query("SELECT * FROM message WHERE digest = ?").bind(id.0.to_vec()).fetch_optional(c).await?;
+    let found =
+        sqlx::query("SELECT * FROM message WHERE digest = ?").bind(id.0.to_vec()).fetch_optional(c).await?;
     found.as_ref().map(row).transpose()
 }
 
@@ -201,7 +206,10 @@ pub async fn by_id(c: &mut Connection, id: MessageId) -> Result<Option<MessageRo
 ///
 /// # Errors
 /// When the database fails.
-pub async fn by_numbers(c: &mut Connection, numbers: &[MessageNumber]) -> Result<Vec<MessageRow>, DatabaseError> {
+pub async fn by_numbers(
+    c: &mut Connection,
+    numbers: &[MessageNumber],
+) -> Result<Vec<MessageRow>, DatabaseError> {
     let rows = sqlx::query("SELECT * FROM message WHERE id IN (SELECT value FROM json_each(?))")
         .bind(json_numbers(numbers.iter().copied()))
         .fetch_all(c)
@@ -272,7 +280,10 @@ pub async fn threads_of(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn numbers_of_thread(c: &mut Connection, thread: ThreadNumber) -> Result<RoaringBitmap, DatabaseError> {
+pub async fn numbers_of_thread(
+    c: &mut Connection,
+    thread: ThreadNumber,
+) -> Result<RoaringBitmap, DatabaseError> {
     let numbers: Vec<u32> =
         sqlx::query_scalar("SELECT id FROM message WHERE thread_id = ?").bind(thread.0).fetch_all(c).await?;
     Ok(numbers.into_iter().collect())
@@ -339,7 +350,11 @@ pub async fn by_date(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn after(c: &mut Connection, after: MessageNumber, limit: u32) -> Result<Vec<MessageRow>, DatabaseError> {
+pub async fn after(
+    c: &mut Connection,
+    after: MessageNumber,
+    limit: u32,
+) -> Result<Vec<MessageRow>, DatabaseError> {
     let rows = sqlx::query("SELECT * FROM message WHERE id > ? ORDER BY id LIMIT ?")
         .bind(after.0)
         .bind(limit)
@@ -361,8 +376,12 @@ pub async fn totals(c: &mut Connection) -> Result<(u64, u64), DatabaseError> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn records_of_pack(c: &mut Connection, pack: u32) -> Result<Vec<(u32, MessageNumber)>, DatabaseError> {
-    let rows = sqlx::query("SELECT pack_offset, id FROM message WHERE pack = ?").bind(pack).fetch_all(c).await?;
+pub async fn records_of_pack(
+    c: &mut Connection,
+    pack: u32,
+) -> Result<Vec<(u32, MessageNumber)>, DatabaseError> {
+    let rows =
+        sqlx::query("SELECT pack_offset, id FROM message WHERE pack = ?").bind(pack).fetch_all(c).await?;
     Ok(rows.iter().map(|row| (row.get(0), MessageNumber(row.get(1)))).collect())
 }
 
@@ -379,11 +398,7 @@ pub async fn last_record(c: &mut Connection) -> Result<Option<RecordPlace>, Data
     )
     .fetch_optional(c)
     .await?;
-    Ok(row.map(|row| RecordPlace {
-        pack: row.get(0),
-        offset: row.get(1),
-        length: row.get(2),
-    }))
+    Ok(row.map(|row| RecordPlace { pack: row.get(0), offset: row.get(1), length: row.get(2) }))
 }
 
 /// Sets where a message lies while no server holds it.
@@ -399,7 +414,11 @@ pub async fn set_role(c: &mut Connection, number: MessageNumber, role: &str) -> 
 ///
 /// # Errors
 /// When the database fails.
-pub async fn set_record(c: &mut Connection, number: MessageNumber, place: RecordPlace) -> Result<(), DatabaseError> {
+pub async fn set_record(
+    c: &mut Connection,
+    number: MessageNumber,
+    place: RecordPlace,
+) -> Result<(), DatabaseError> {
     sqlx::query("UPDATE message SET pack = ?, pack_offset = ?, pack_length = ? WHERE id = ?")
         .bind(place.pack)
         .bind(place.offset)

@@ -44,7 +44,8 @@ pub enum DatabaseError {
 
 impl From<sqlx::Error> for DatabaseError {
     fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<i32>().ok()).unwrap_or(0);
+        let code =
+            error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<i32>().ok()).unwrap_or(0);
         match code & 0xff {
             13 => Self::Disk("the disk is full"),
             10 => Self::Disk("the disk reports an error, or is full"),

@@ -88,11 +88,13 @@ pub async fn queue(
     .execute(&mut *c)
     .await?;
     for address in recipients {
-        sqlx::query("INSERT OR IGNORE INTO outbox_recipient (message_id, address, state) VALUES (?, ?, 'queued')")
-            .bind(message.0)
-            .bind(address)
-            .execute(&mut *c)
-            .await?;
+        sqlx::query(
+            "INSERT OR IGNORE INTO outbox_recipient (message_id, address, state) VALUES (?, ?, 'queued')",
+        )
+        .bind(message.0)
+        .bind(address)
+        .execute(&mut *c)
+        .await?;
     }
     Ok(())
 }
@@ -134,13 +136,20 @@ pub async fn by_id(c: &mut Connection, id: MessageId) -> Result<Option<OutboxRow
 ///
 /// # Errors
 /// When the database fails.
-pub async fn recipients(c: &mut Connection, message: MessageNumber) -> Result<Vec<RecipientRow>, DatabaseError> {
-    let rows =
-        sqlx::query("SELECT address, state, reply FROM outbox_recipient WHERE message_id = ? ORDER BY address")
-            .bind(message.0)
-            .fetch_all(c)
-            .await?;
-    Ok(rows.iter().map(|row| RecipientRow { address: row.get(0), state: row.get(1), reply: row.get(2) }).collect())
+pub async fn recipients(
+    c: &mut Connection,
+    message: MessageNumber,
+) -> Result<Vec<RecipientRow>, DatabaseError> {
+    let rows = sqlx::query(
+        "SELECT address, state, reply FROM outbox_recipient WHERE message_id = ? ORDER BY address",
+    )
+    .bind(message.0)
+    .fetch_all(c)
+    .await?;
+    Ok(rows
+        .iter()
+        .map(|row| RecipientRow { address: row.get(0), state: row.get(1), reply: row.get(2) })
+        .collect())
 }
 
 /// Writes the changeable part of an entry.

@@ -62,7 +62,11 @@ pub async fn put(
         let mut insert =
             QueryBuilder::new("INSERT OR REPLACE INTO place (folder_id, uid, message_id, flags, keywords) ");
         insert.push_values(some, |mut row, (folder, uid, message, flags, keywords)| {
-            row.push_bind(folder.0).push_bind(uid.0).push_bind(message.0).push_bind(*flags).push_bind(keywords.as_str());
+            row.push_bind(folder.0)
+                .push_bind(uid.0)
+                .push_bind(message.0)
+                .push_bind(*flags)
+                .push_bind(keywords.as_str());
         });
         insert.build().execute(&mut *c).await?;
     }
@@ -103,7 +107,11 @@ pub async fn uids(c: &mut Connection, folder: FolderId) -> Result<RoaringBitmap,
 ///
 /// # Errors
 /// When the database fails.
-pub async fn by_uids(c: &mut Connection, folder: FolderId, uids: &[u32]) -> Result<Vec<PlaceRow>, DatabaseError> {
+pub async fn by_uids(
+    c: &mut Connection,
+    folder: FolderId,
+    uids: &[u32],
+) -> Result<Vec<PlaceRow>, DatabaseError> {
     let rows = sqlx::query(
         "SELECT place.*, folder.account_id, folder.name, folder.role
          FROM place JOIN folder ON folder.id = place.folder_id
@@ -141,7 +149,12 @@ pub async fn set_flags(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn set_wanted(c: &mut Connection, folder: FolderId, uid: Uid, wanted: &str) -> Result<(), DatabaseError> {
+pub async fn set_wanted(
+    c: &mut Connection,
+    folder: FolderId,
+    uid: Uid,
+    wanted: &str,
+) -> Result<(), DatabaseError> {
     sqlx::query("UPDATE place SET wanted = ? WHERE folder_id = ? AND uid = ?")
         .bind(wanted)
         .bind(folder.0)
@@ -204,7 +217,8 @@ pub async fn mirror(
     numbers: &BTreeSet<MessageNumber>,
     changes: &mut TagChanges,
 ) -> Result<(), DatabaseError> {
-    let mut roles: BTreeMap<MessageNumber, BTreeSet<String>> = numbers.iter().map(|n| (*n, BTreeSet::new())).collect();
+    let mut roles: BTreeMap<MessageNumber, BTreeSet<String>> =
+        numbers.iter().map(|n| (*n, BTreeSet::new())).collect();
     let held: BTreeSet<MessageNumber> = of_messages(c, numbers.iter().copied())
         .await?
         .into_iter()

@@ -42,7 +42,11 @@ pub async fn get(c: &mut Connection, key: &str) -> Result<Option<String>, Databa
 /// # Errors
 /// When the database fails.
 pub async fn set(c: &mut Connection, key: &str, value: &str) -> Result<(), DatabaseError> {
-    sqlx::query("INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)").bind(key).bind(value).execute(c).await?;
+    sqlx::query("INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)")
+        .bind(key)
+        .bind(value)
+        .execute(c)
+        .await?;
     Ok(())
 }
 
@@ -82,7 +86,10 @@ pub async fn add_token(
 /// When the database fails.
 pub async fn tokens(c: &mut Connection) -> Result<Vec<TokenRow>, DatabaseError> {
     let rows = sqlx::query("SELECT name, scope, created_at FROM token ORDER BY name").fetch_all(c).await?;
-    Ok(rows.iter().map(|row| TokenRow { name: row.get(0), scope: row.get(1), created_at: row.get(2) }).collect())
+    Ok(rows
+        .iter()
+        .map(|row| TokenRow { name: row.get(0), scope: row.get(1), created_at: row.get(2) })
+        .collect())
 }
 
 /// The scope of the token with this hash.

@@ -21,7 +21,8 @@ pub async fn assign(c: &mut Connection, messages: &[(Vec<i64>, i64)]) -> Result<
     let mut merged = Merged::default();
     let mut fresh: BTreeSet<i64> = BTreeSet::new();
     for (links, own) in messages {
-        let found: BTreeSet<i64> = links.iter().filter_map(|l| known.get(l)).map(|t| merged.root(*t)).collect();
+        let found: BTreeSet<i64> =
+            links.iter().filter_map(|l| known.get(l)).map(|t| merged.root(*t)).collect();
         let thread = found.first().copied().unwrap_or(*own);
         for other in found.iter().skip(1) {
             merged.join(*other, thread);
@@ -33,8 +34,16 @@ pub async fn assign(c: &mut Connection, messages: &[(Vec<i64>, i64)]) -> Result<
         }
     }
     for (loser, winner) in merged.pairs() {
-        sqlx::query("UPDATE message SET thread_id = ? WHERE thread_id = ?").bind(winner).bind(loser).execute(&mut *c).await?;
-        sqlx::query("UPDATE thread_link SET thread_id = ? WHERE thread_id = ?").bind(winner).bind(loser).execute(&mut *c).await?;
+        sqlx::query("UPDATE message SET thread_id = ? WHERE thread_id = ?")
+            .bind(winner)
+            .bind(loser)
+            .execute(&mut *c)
+            .await?;
+        sqlx::query("UPDATE thread_link SET thread_id = ? WHERE thread_id = ?")
+            .bind(winner)
+            .bind(loser)
+            .execute(&mut *c)
+            .await?;
     }
     let fresh: Vec<i64> = fresh.into_iter().collect();
     for some in fresh.chunks(400) {

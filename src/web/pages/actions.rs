@@ -23,7 +23,10 @@ pub(super) fn routes() -> Router<Arc<Web>> {
 
 /// Whether the script of the page asks, who wants JSON.
 pub(super) fn wants_json(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|accept| accept.contains("application/json"))
+    headers
+        .get(header::ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|accept| accept.contains("application/json"))
 }
 
 /// A deed: tags to add, tags to remove, and what was done, in words.

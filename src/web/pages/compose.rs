@@ -54,8 +54,12 @@ async fn open(owner: Owner, Query(asked): Query<Asked>) -> Result<Response, WebE
         let kept = drafts::save(&owner.app, None, &signed(&owner, content).await?).await?;
         ("Forward", kept.content, kept.id)
     } else {
-        let content =
-            Content { to: asked.to.clone(), subject: asked.subject.clone(), body: asked.body.clone(), ..Content::default() };
+        let content = Content {
+            to: asked.to.clone(),
+            subject: asked.subject.clone(),
+            body: asked.body.clone(),
+            ..Content::default()
+        };
         ("New message", signed(&owner, content).await?, String::new())
     };
     show(&owner, heading, &content, &draft, &asked.reply, "").await
@@ -116,7 +120,10 @@ pub(super) async fn composer(
         outcome: "Will go out readable by the mail servers on its way.".into(),
         saved_words: if draft.is_empty() { String::new() } else { "Saved".into() },
         trouble: trouble.to_owned(),
-        people: people.into_iter().map(|p| write_person(&Person { name: p.name, address: p.address })).collect(),
+        people: people
+            .into_iter()
+            .map(|p| write_person(&Person { name: p.name, address: p.address }))
+            .collect(),
         ..Composer::default()
     })
 }
@@ -136,8 +143,13 @@ async fn content(owner: &Owner, form: &Form) -> Result<(Option<String>, Content)
         None => Content::default(),
     };
     let keep: Vec<usize> = form.all("keep_attachment").filter_map(|n| n.parse().ok()).collect();
-    let mut attachments: Vec<Attached> =
-        before.attachments.into_iter().enumerate().filter(|(n, _)| keep.contains(n)).map(|(_, a)| a).collect();
+    let mut attachments: Vec<Attached> = before
+        .attachments
+        .into_iter()
+        .enumerate()
+        .filter(|(n, _)| keep.contains(n))
+        .map(|(_, a)| a)
+        .collect();
     for (_, name, kind, bytes) in &form.files {
         attachments.push(Attached::new(name, kind, bytes));
     }
@@ -193,7 +205,8 @@ async fn done(owner: Owner, form: Form) -> Result<Response, WebError> {
         // What was written stays on the page, with the reason above it.
         Err(failure) if matches!(failure.kind, Kind::Usage | Kind::Failed | Kind::NotFound) => {
             let kept = drafts::save(&owner.app, draft.as_deref(), &content).await?;
-            let mut page = show(&owner, "New message", &content, &kept.id, &reply, &sentence(&failure.words)).await?;
+            let mut page =
+                show(&owner, "New message", &content, &kept.id, &reply, &sentence(&failure.words)).await?;
             *page.status_mut() = status_of(Kind::Usage);
             Ok(page)
         }
@@ -219,8 +232,12 @@ async fn save(owner: &Owner, form: &Form) -> Result<serde_json::Value, Failure> 
     if is_new {
         drafts::settle(&owner.app, &kept_draft.id).await?;
     }
-    let at = jiff::Timestamp::from_second(owner.app.now()).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system());
-    let files: Vec<_> =
-        kept(&content).into_iter().map(|k| json!({"n": k.n, "name": k.name, "size_words": k.size_words})).collect();
+    let at = jiff::Timestamp::from_second(owner.app.now())
+        .unwrap_or_default()
+        .to_zoned(jiff::tz::TimeZone::system());
+    let files: Vec<_> = kept(&content)
+        .into_iter()
+        .map(|k| json!({"n": k.n, "name": k.name, "size_words": k.size_words}))
+        .collect();
     Ok(json!({"draft": kept_draft.id, "saved": at.strftime("%H:%M").to_string(), "kept": files}))
 }

@@ -48,12 +48,14 @@ impl FromRequest<Arc<crate::web::Web>> for Form {
     type Rejection = WebError;
 
     async fn from_request(request: Request, state: &Arc<crate::web::Web>) -> Result<Self, WebError> {
-        let bad = || WebError::Failed(Failure::usage("The form could not be read; perhaps it was larger than 64 MB"));
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let bad = || {
+            WebError::Failed(Failure::usage("The form could not be read; perhaps it was larger than 64 MB"))
+        };
+        let kind =
+            request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
         if !kind.starts_with("multipart/form-data") {
             let RawForm(bytes) = RawForm::from_request(request, state).await.map_err(|_| bad())?;
-            let fields: Vec<(String, String)> =
-                form_fields(&bytes).take(MOST_FIELDS).collect();
+            let fields: Vec<(String, String)> = form_fields(&bytes).take(MOST_FIELDS).collect();
             return Ok(Self { fields, files: Vec::new() });
         }
         let mut form = Self::default();

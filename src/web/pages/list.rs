@@ -9,7 +9,9 @@ use crate::storage::database::{messages, tags};
 use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::error::{WebError, page, sentence};
-use crate::web::view::{Empty, ListPage, Piece, QueryTrouble, Row, Rows, RowsPart, Spot, Tag, encoded, grouped};
+use crate::web::view::{
+    Empty, ListPage, Piece, QueryTrouble, Row, Rows, RowsPart, Spot, Tag, encoded, grouped,
+};
 use crate::web::words;
 use axum::Router;
 use axum::extract::Query;
@@ -38,7 +40,11 @@ async fn inbox(owner: Owner, Query(asked): Query<Asked>, headers: HeaderMap) -> 
     list(&owner, "in:inbox", asked.page, "/", &headers).await
 }
 
-async fn search_page(owner: Owner, Query(asked): Query<Asked>, headers: HeaderMap) -> Result<Response, WebError> {
+async fn search_page(
+    owner: Owner,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Result<Response, WebError> {
     let query = if asked.q.trim().is_empty() { "*" } else { asked.q.trim() };
     let base = format!("/search?q={}", encoded(query));
     list(&owner, query, asked.page, &base, &headers).await
@@ -70,7 +76,8 @@ async fn list(
     headers: &HeaderMap,
 ) -> Result<Response, WebError> {
     let (spot, heading) = spot(query);
-    let title = if spot == Spot::Elsewhere && heading == "Search" { query.to_owned() } else { heading.clone() };
+    let title =
+        if spot == Spot::Elsewhere && heading == "Search" { query.to_owned() } else { heading.clone() };
     let shell = shell(owner, &title, spot, query).await?;
     let number = number.clamp(1, 10_000);
     let found = search::threads(&owner.app, query, Sort::Newest, (number - 1) * PAGE, PAGE + 1).await;
@@ -78,23 +85,35 @@ async fn list(
         Ok(found) => rows(owner, query, found, number, base).await?,
         Err(failure) if failure.kind == Kind::Usage => Rows {
             query: query.to_owned(),
-            trouble: Some(QueryTrouble { words: sentence(&failure.words), at: query.to_owned(), ..QueryTrouble::default() }),
+            trouble: Some(QueryTrouble {
+                words: sentence(&failure.words),
+                at: query.to_owned(),
+                ..QueryTrouble::default()
+            }),
             ..Rows::default()
         },
         Err(failure) => return Err(failure.into()),
     };
-    (list.in_inbox, list.in_spam, list.in_trash) = (spot == Spot::Inbox, spot == Spot::Spam, spot == Spot::Trash);
+    (list.in_inbox, list.in_spam, list.in_trash) =
+        (spot == Spot::Inbox, spot == Spot::Spam, spot == Spot::Trash);
     if headers.get("x-part").is_some_and(|part| part == "rows") {
         return page(&RowsPart { shell, list });
     }
     page(&ListPage { shell, heading, list })
 }
 
-async fn rows(owner: &Owner, query: &str, found: search::Found, number: usize, base: &str) -> Result<Rows, Failure> {
+async fn rows(
+    owner: &Owner,
+    query: &str,
+    found: search::Found,
+    number: usize,
+    base: &str,
+) -> Result<Rows, Failure> {
     let mut hits = found.messages;
     let more = hits.len() > PAGE;
     hits.truncate(PAGE);
-    let join = |n: usize| if base.contains('?') { format!("{base}&page={n}") } else { format!("{base}?page={n}") };
+    let join =
+        |n: usize| if base.contains('?') { format!("{base}&page={n}") } else { format!("{base}?page={n}") };
     let first = (number - 1) * PAGE + 1;
     let mut range_words = match (hits.len(), number, more) {
         (0, _, _) => String::new(),
@@ -130,19 +149,33 @@ async fn empty(owner: &Owner, query: &str) -> Result<Empty, Failure> {
     };
     let accounts = status::accounts(&owner.app).await?;
     Ok(match query {
-        "in:inbox" if accounts.is_empty() => {
-            say("No mail yet", "Add an account, and your mail comes in here.", Some(("Add an account", "/settings#accounts")))
-        }
-        "in:inbox" if accounts.iter().any(|a| a.synced_at.is_none()) => {
-            say("Mail is on its way", "It is being fetched, the newest first. This page fills by itself.", None)
-        }
+        "in:inbox" if accounts.is_empty() => say(
+            "No mail yet",
+            "Add an account, and your mail comes in here.",
+            Some(("Add an account", "/settings#accounts")),
+        ),
+        "in:inbox" if accounts.iter().any(|a| a.synced_at.is_none()) => say(
+            "Mail is on its way",
+            "It is being fetched, the newest first. This page fills by itself.",
+            None,
+        ),
         "in:inbox" => say("Nothing waits for you", "New mail appears here by itself.", None),
-        "is:starred" => say("Nothing is starred", "Star what you want to find again: press s in a list.", None),
-        "in:draft" => say("No drafts", "What you begin to write is kept here until it is sent.", Some(("Write", "/compose"))),
+        "is:starred" => {
+            say("Nothing is starred", "Star what you want to find again: press s in a list.", None)
+        }
+        "in:draft" => say(
+            "No drafts",
+            "What you begin to write is kept here until it is sent.",
+            Some(("Write", "/compose")),
+        ),
         "in:sent" => say("Nothing was sent yet", "What you send is kept here.", Some(("Write", "/compose"))),
-        "in:archive" => say("The archive is empty", "What is done with goes here: press e in the inbox.", None),
+        "in:archive" => {
+            say("The archive is empty", "What is done with goes here: press e in the inbox.", None)
+        }
         "in:spam" => say("No spam", "Unwanted mail goes here: press ! on it.", None),
-        "in:trash" => say("The trash is empty", "What you delete stays here until you delete it for ever.", None),
+        "in:trash" => {
+            say("The trash is empty", "What you delete stays here until you delete it for ever.", None)
+        }
         _ => say(
             "Nothing was found",
             "Try fewer words, the beginning of a word with a star (hous*), or look in all mail.",
@@ -170,7 +203,10 @@ async fn row(owner: &Owner, query: &str, hit: Hit) -> Result<Row, Failure> {
             .flat_map(|m| m.people.from.first().cloned())
             .filter(|p| seen.insert(canonical(&p.address)))
             .collect();
-        (names(&people, &own), hit.from.clone().or_else(|| hit.row.people.from.first().cloned()).unwrap_or_default())
+        (
+            names(&people, &own),
+            hit.from.clone().or_else(|| hit.row.people.from.first().cloned()).unwrap_or_default(),
+        )
     };
     let when = words::when(hit.row.date, owner.app.now());
     let mut unread = is("unread");
@@ -178,10 +214,14 @@ async fn row(owner: &Owner, query: &str, hit: Hit) -> Result<Row, Failure> {
         let set = tags::bitmap(&mut *owner.app.reader.get().await?, "unread").await?;
         unread = thread.iter().any(|m| set.contains(m.number.0));
     }
-    let href = if thread.len() > 1 { format!("/threads/{}", hit.id) } else { format!("/messages/{}", hit.id) };
+    let href =
+        if thread.len() > 1 { format!("/threads/{}", hit.id) } else { format!("/messages/{}", hit.id) };
     let href = if query == "in:inbox" { href } else { format!("{href}?from={}", encoded(query)) };
     let shown_tags = hit.tags.iter().filter(|t| flags::is_own_tag(t) && query != format!("tag:{t}"));
-    let searched = !matches!(spot(query).0, Spot::Inbox | Spot::Drafts | Spot::Sent | Spot::Archive | Spot::Spam | Spot::Trash);
+    let searched = !matches!(
+        spot(query).0,
+        Spot::Inbox | Spot::Drafts | Spot::Sent | Spot::Archive | Spot::Spam | Spot::Trash
+    );
     Ok(Row {
         id: hit.id.to_string(),
         href,
@@ -206,16 +246,26 @@ async fn row(owner: &Owner, query: &str, hit: Hit) -> Result<Row, Failure> {
 
 /// Where a message lies, in a word.
 fn place(tags: &[String]) -> String {
-    let names = [("inbox", "Inbox"), ("sent", "Sent"), ("draft", "Drafts"), ("spam", "Spam"), ("trash", "Trash")];
-    names.iter().find(|(tag, _)| tags.iter().any(|t| t == tag)).map_or(String::new(), |(_, name)| (*name).to_owned())
+    let names =
+        [("inbox", "Inbox"), ("sent", "Sent"), ("draft", "Drafts"), ("spam", "Spam"), ("trash", "Trash")];
+    names
+        .iter()
+        .find(|(tag, _)| tags.iter().any(|t| t == tag))
+        .map_or(String::new(), |(_, name)| (*name).to_owned())
 }
 
 /// "Anna", "Anna, Bob, me".
 fn names(people: &[Person], own: &BTreeSet<String>) -> String {
     if let [one] = people {
-        return if own.contains(&canonical(&one.address)) { "me".to_owned() } else { one.display().to_owned() };
+        return if own.contains(&canonical(&one.address)) {
+            "me".to_owned()
+        } else {
+            one.display().to_owned()
+        };
     }
-    let short = |p: &Person| if own.contains(&canonical(&p.address)) { "me".to_owned() } else { words::first_name(p) };
+    let short = |p: &Person| {
+        if own.contains(&canonical(&p.address)) { "me".to_owned() } else { words::first_name(p) }
+    };
     let mut names: Vec<String> = people.iter().map(short).collect();
     if names.len() > 4 {
         let last = names.split_off(names.len() - 2);
@@ -231,7 +281,9 @@ fn marked(snippet: &str, hits: &[(usize, usize)]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut at = 0;
     for (start, end) in hits {
-        let (Some(before), Some(hit)) = (snippet.get(at..*start), snippet.get(*start..*end)) else { continue };
+        let (Some(before), Some(hit)) = (snippet.get(at..*start), snippet.get(*start..*end)) else {
+            continue;
+        };
         if !before.is_empty() {
             pieces.push(Piece::Text(before.to_owned()));
         }

@@ -63,10 +63,17 @@ fn entry(entry: outbox::Entry, now: i64) -> Entry {
         id: entry.id.to_string(),
         href: format!("/messages/{}", entry.id),
         subject: entry.subject,
-        to_words: format!("to {}", entry.recipients.iter().map(|r| r.address.as_str()).collect::<Vec<_>>().join(", ")),
+        to_words: format!(
+            "to {}",
+            entry.recipients.iter().map(|r| r.address.as_str()).collect::<Vec<_>>().join(", ")
+        ),
         state_words,
         state,
-        attempts_words: if entry.attempts > 1 { format!("Tried {} times.", entry.attempts) } else { String::new() },
+        attempts_words: if entry.attempts > 1 {
+            format!("Tried {} times.", entry.attempts)
+        } else {
+            String::new()
+        },
         date_words: queued.words,
         date_iso: queued.iso,
         recipients: entry

@@ -43,7 +43,11 @@ async fn contacts(owner: Owner, Query(asked): Query<Asked>) -> Result<Response, 
             Contact {
                 initials: words::initials(&person),
                 hue: words::hue(&person.address),
-                count_words: format!("{} from, {} to", crate::web::view::grouped(u64::from(p.received)), crate::web::view::grouped(u64::from(p.sent))),
+                count_words: format!(
+                    "{} from, {} to",
+                    crate::web::view::grouped(u64::from(p.received)),
+                    crate::web::view::grouped(u64::from(p.sent))
+                ),
                 date_words: when.words,
                 date_iso: when.iso,
                 name: person.name,

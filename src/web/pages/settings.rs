@@ -70,7 +70,9 @@ async fn settings_page(owner: &Owner, said: Said) -> Result<Response, WebError> 
                 imap_words: server(&a.imap),
                 smtp_words: server(&a.smtp),
                 state_words: match (a.trouble.as_str(), synced) {
-                    ("", Some(at)) => format!("Up to date since {}", words::when(at.as_second(), app.now()).words),
+                    ("", Some(at)) => {
+                        format!("Up to date since {}", words::when(at.as_second(), app.now()).words)
+                    }
                     ("", None) => "Being fetched for the first time".into(),
                     (trouble, _) => sentence(trouble),
                 },
@@ -137,7 +139,8 @@ async fn check_account(owner: Owner, form: Form) -> Result<Response, WebError> {
         if c.ok {
             format!("{}: both servers let us in.", c.email)
         } else {
-            let bad: Vec<String> = [&c.imap, &c.smtp].into_iter().filter(|w| *w != "ok").map(|w| sentence(w)).collect();
+            let bad: Vec<String> =
+                [&c.imap, &c.smtp].into_iter().filter(|w| *w != "ok").map(|w| sentence(w)).collect();
             format!("{}: {}", c.email, bad.join(" "))
         }
     });
@@ -169,8 +172,13 @@ async fn passphrase(owner: Owner, form: Form) -> Result<Response, WebError> {
         Err(Failure::usage("The two differ. Type the same passphrase twice"))
     };
     match changed {
-        Ok(()) => settings_page(&owner, good("The passphrase was changed. The old one opens nothing any more.")).await,
-        Err(failure) => settings_page(&owner, Said { passphrase: sentence(&failure.words), ..Said::default() }).await,
+        Ok(()) => {
+            settings_page(&owner, good("The passphrase was changed. The old one opens nothing any more."))
+                .await
+        }
+        Err(failure) => {
+            settings_page(&owner, Said { passphrase: sentence(&failure.words), ..Said::default() }).await
+        }
     }
 }
 
@@ -182,7 +190,9 @@ async fn make_token(owner: Owner, form: Form) -> Result<Response, WebError> {
             let new_token = Some(NewToken { name: made.name, token: made.token });
             settings_page(&owner, Said { new_token, ..Said::default() }).await
         }
-        Err(failure) => settings_page(&owner, Said { token: sentence(&failure.words), ..Said::default() }).await,
+        Err(failure) => {
+            settings_page(&owner, Said { token: sentence(&failure.words), ..Said::default() }).await
+        }
     }
 }
 

@@ -36,7 +36,11 @@ struct Asked {
     step: String,
 }
 
-async fn setup(State(web): State<Arc<Web>>, owner: Option<Owner>, Query(asked): Query<Asked>) -> Result<Response, WebError> {
+async fn setup(
+    State(web): State<Arc<Web>>,
+    owner: Option<Owner>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, WebError> {
     if !web.vault.exists() {
         return first(&web, "");
     }
@@ -104,7 +108,11 @@ async fn passphrase(State(web): State<Arc<Web>>, form: Form) -> Result<Response,
 }
 
 /// How good a passphrase is; asked while it is typed, in set-up and in the settings.
-async fn strength(State(web): State<Arc<Web>>, owner: Option<Owner>, form: Form) -> Result<Response, WebError> {
+async fn strength(
+    State(web): State<Arc<Web>>,
+    owner: Option<Owner>,
+    form: Form,
+) -> Result<Response, WebError> {
     match owner {
         Some(owner) => owner.prove(form.get("csrf"))?,
         None => prove_visitor(&web, form.get("csrf"))?,
@@ -123,7 +131,8 @@ fn server(form: &Form, kind: &str, default: (u16, u16)) -> Result<Option<Server>
     let port = if port.is_empty() {
         if security == "tls" { default.0 } else { default.1 }
     } else {
-        port.parse().map_err(|_| Failure::usage(format!("{port:?} is no port; it is a number up to 65535")))?
+        port.parse()
+            .map_err(|_| Failure::usage(format!("{port:?} is no port; it is a number up to 65535")))?
     };
     Ok(Some(Server { host, port, security }))
 }
@@ -131,7 +140,8 @@ fn server(form: &Form, kind: &str, default: (u16, u16)) -> Result<Option<Server>
 /// The account that a form describes.
 pub(super) fn new_account(form: &Form) -> Result<NewAccount, Failure> {
     let ca = form.files.iter().find(|(field, ..)| field == "ca").map(|(_, _, _, bytes)| bytes.clone());
-    let ca = ca.map(|bytes| String::from_utf8(bytes).map_err(|_| Failure::usage("The certificate is no PEM file")));
+    let ca = ca
+        .map(|bytes| String::from_utf8(bytes).map_err(|_| Failure::usage("The certificate is no PEM file")));
     Ok(NewAccount {
         address: form.get("address").trim().to_owned(),
         name: form.get("name").trim().to_owned(),
@@ -193,8 +203,10 @@ async fn find_servers(owner: Owner, headers: HeaderMap, form: Form) -> Result<Re
     let mut filled = filled(&form, "");
     match found {
         Ok((imap, smtp, by)) => {
-            (filled.imap_host, filled.imap_port, filled.imap_security) = (imap.host, imap.port.to_string(), imap.security);
-            (filled.smtp_host, filled.smtp_port, filled.smtp_security) = (smtp.host, smtp.port.to_string(), smtp.security);
+            (filled.imap_host, filled.imap_port, filled.imap_security) =
+                (imap.host, imap.port.to_string(), imap.security);
+            (filled.smtp_host, filled.smtp_port, filled.smtp_security) =
+                (smtp.host, smtp.port.to_string(), smtp.security);
             filled.found_words = by;
         }
         Err(failure) => filled.trouble = sentence(&failure.words),

@@ -37,7 +37,12 @@ async fn show(owner: Owner) -> Result<Response, WebError> {
                     account.skipped.join("; ")
                 ));
             }
-            Task { name: account.email.clone(), words: text, ok: account.trouble.is_empty() && account.skipped.is_empty(), progress: None }
+            Task {
+                name: account.email.clone(),
+                words: text,
+                ok: account.trouble.is_empty() && account.skipped.is_empty(),
+                progress: None,
+            }
         })
         .collect();
     let tasks: Vec<Task> = status
@@ -56,11 +61,23 @@ async fn show(owner: Owner) -> Result<Response, WebError> {
     let facts = vec![
         fact("Messages", grouped(status.messages), format!("{} unread", grouped(status.unread))),
         fact("Mail", words::size(status.raw_bytes), "as it came".into()),
-        fact("On the disk", words::size(status.disk_bytes), format!("{share} % of that, index and all, sealed")),
+        fact(
+            "On the disk",
+            words::size(status.disk_bytes),
+            format!("{share} % of that, index and all, sealed"),
+        ),
         fact("Free", words::size(status.free_bytes), String::new()),
         fact("Outbox", grouped(status.outbox), "waiting".into()),
     ];
     let ok = accounts.iter().chain(&tasks).all(|t| t.ok);
     let words = if ok { "All is well." } else { "Something is in the way; nothing is lost." };
-    page(&StatusPage { shell, words: words.to_owned(), ok, accounts, facts, tasks, version: status.version.to_owned() })
+    page(&StatusPage {
+        shell,
+        words: words.to_owned(),
+        ok,
+        accounts,
+        facts,
+        tasks,
+        version: status.version.to_owned(),
+    })
 }

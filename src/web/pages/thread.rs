@@ -16,7 +16,8 @@ use crate::web::auth::Owner;
 use crate::web::content::Piece as Content;
 use crate::web::error::{WebError, page};
 use crate::web::view::{
-    Attachment, Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag, ThreadPage,
+    Attachment, Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag,
+    ThreadPage,
 };
 use crate::web::{leave, words};
 use axum::Router;
@@ -43,7 +44,11 @@ const MOST_SHOWN: usize = 200;
 /// How much text is shown of one message, in bytes; the rest is in the source.
 const LONGEST_TEXT: usize = 500_000;
 
-async fn message(owner: Owner, Path(id): Path<String>, Query(asked): Query<Asked>) -> Result<Response, WebError> {
+async fn message(
+    owner: Owner,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, WebError> {
     let opened = read::open(&owner.app, &id).await?;
     let count = messages::of_thread(&mut *owner.app.reader.get().await?, opened.row.thread).await?.len();
     let shown = read::shown(&owner.app, &opened).await?;
@@ -80,7 +85,11 @@ async fn mark_read(owner: &Owner, shown: &[&Shown], opened: &Opened) -> Result<(
     Ok(())
 }
 
-async fn thread(owner: Owner, Path(id): Path<String>, Query(asked): Query<Asked>) -> Result<Response, WebError> {
+async fn thread(
+    owner: Owner,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, WebError> {
     let row = read::find(&owner.app, &id).await?;
     let rows = messages::of_thread(&mut *owner.app.reader.get().await?, row.thread).await?;
     let mut all = Vec::new();
@@ -110,7 +119,8 @@ async fn thread(owner: Owner, Path(id): Path<String>, Query(asked): Query<Asked>
     let shell = shell(&owner, subject(&title), spot, &asked.from).await?;
     let last = all.len().saturating_sub(1);
     let last_id = ids.last().cloned().unwrap_or_default();
-    let answerable = all.last().is_some_and(|(_, s)| !s.tags.iter().any(|t| t == "draft")) && !in_trash && !in_spam;
+    let answerable =
+        all.last().is_some_and(|(_, s)| !s.tags.iter().any(|t| t == "draft")) && !in_trash && !in_spam;
     let mut views = Vec::with_capacity(all.len());
     for (at, (opened, shown)) in all.into_iter().enumerate() {
         let mut view = view(&owner, opened, shown, &asked.view).await?;
@@ -196,7 +206,10 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
     };
     let mut notes = Vec::new();
     if opened.message.from.len() > 1 {
-        notes.push(format!("This message names {} senders; nobody can tell who wrote it.", opened.message.from.len()));
+        notes.push(format!(
+            "This message names {} senders; nobody can tell who wrote it.",
+            opened.message.from.len()
+        ));
     }
     let frame = grant(Content::Document);
     let raw_href = grant(Content::Raw);
@@ -238,7 +251,11 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         trust: Vec::new(),
         notes,
         remote_words: remote_words(remote, &trackers),
-        hidden_words: if seen_hidden { "It holds text that is made not to be seen; the text view leaves it out.".into() } else { String::new() },
+        hidden_words: if seen_hidden {
+            "It holds text that is made not to be seen; the text view leaves it out.".into()
+        } else {
+            String::new()
+        },
         body,
         has_html,
         has_text: true,
@@ -274,7 +291,11 @@ fn remote_words(pictures: usize, trackers: &[String]) -> String {
     };
     if !trackers.is_empty() {
         let hosts = trackers.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-        let joined = if words.is_empty() { "A tracking pixel was left out" } else { "; a tracking pixel was left out" };
+        let joined = if words.is_empty() {
+            "A tracking pixel was left out"
+        } else {
+            "; a tracking pixel was left out"
+        };
         words.push_str(&format!("{joined}: it would have told {hosts} that you read this"));
     }
     words.push('.');
@@ -295,7 +316,9 @@ fn blocks(web: &Web, source: &str) -> Vec<Block> {
                     words: words::count(shown.lines().count() as u64, "quoted line", "quoted lines"),
                     pieces: linked(web, &unmarked(shown)),
                 },
-                text::Kind::Signature => Block::Signature(linked(web, shown.trim_start_matches("-- ").trim_start())),
+                text::Kind::Signature => {
+                    Block::Signature(linked(web, shown.trim_start_matches("-- ").trim_start()))
+                }
             }
         })
         .collect()
@@ -321,7 +344,8 @@ fn linked(web: &Web, text: &str) -> Vec<Piece> {
         let end = found.find(|c: char| c.is_whitespace() || "<>\"`{}|\\^".contains(c)).unwrap_or(found.len());
         let (word, after) = found.split_at(end);
         let url = word.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '\'', '*']);
-        let is_link = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).is_some_and(|r| r.len() > 2);
+        let is_link =
+            url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).is_some_and(|r| r.len() > 2);
         match leave::path(web, url).filter(|_| is_link) {
             Some(href) => {
                 if !plain.is_empty() {

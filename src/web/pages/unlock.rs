@@ -34,7 +34,11 @@ fn show(web: &Web, back: &str, notice: Option<&str>) -> Result<Response, WebErro
     })
 }
 
-async fn door(State(web): State<Arc<Web>>, owner: Option<Owner>, Query(asked): Query<Asked>) -> Result<Response, WebError> {
+async fn door(
+    State(web): State<Arc<Web>>,
+    owner: Option<Owner>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, WebError> {
     if owner.is_some() {
         return Ok(Redirect::to(&local(&asked.back)).into_response());
     }
