@@ -119,7 +119,8 @@ pub fn without_bcc(raw: &[u8]) -> Vec<u8> {
 #[must_use]
 pub fn new_message_id(random: [u8; 16], domain: &str) -> String {
     let domain = idna::domain_to_ascii(domain.trim()).unwrap_or_default();
-    let sound = !domain.is_empty() && domain.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
+    let sound =
+        !domain.is_empty() && domain.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
     let domain = if sound { domain.as_str() } else { "message.invalid" };
     format!("{}@{domain}", data_encoding::BASE32_DNSSEC.encode(&random))
 }
@@ -153,14 +154,23 @@ fn sendable(address: &str) -> Option<String> {
     let quoted = local.strip_prefix('"').and_then(|local| local.strip_suffix('"'));
     let local_is_sound = match quoted {
         Some(inner) => inner.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\') || c == ' '),
-        None => local.chars().all(atom) && !local.starts_with('.') && !local.ends_with('.') && !local.contains(".."),
+        None => {
+            local.chars().all(atom)
+                && !local.starts_with('.')
+                && !local.ends_with('.')
+                && !local.contains("..")
+        }
     };
     let literal = domain.strip_prefix('[').and_then(|domain| domain.strip_suffix(']'));
     let domain = match literal {
-        Some(inner) => inner.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.' | 'I' | 'P' | 'v')).then(|| domain.to_owned()),
+        Some(inner) => inner
+            .chars()
+            .all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.' | 'I' | 'P' | 'v'))
+            .then(|| domain.to_owned()),
         None => idna::domain_to_ascii(domain).ok().filter(|domain| is_domain(domain)),
     }?;
-    (local_is_sound && !local.is_empty() && local.len() <= 64 && domain.len() <= 255).then(|| format!("{local}@{domain}"))
+    (local_is_sound && !local.is_empty() && local.len() <= 64 && domain.len() <= 255)
+        .then(|| format!("{local}@{domain}"))
 }
 
 fn is_domain(domain: &str) -> bool {
@@ -184,7 +194,9 @@ fn boundary(draft: &Draft, parts: &[Vec<u8>]) -> String {
     let letters: String = draft.message_id.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
     // `=_` can occur neither in quoted-printable nor in base64.
     let mut boundary = format!("=_{letters}");
-    while boundary.len() < 60 && parts.iter().any(|part| memchr::memmem::find(part, boundary.as_bytes()).is_some()) {
+    while boundary.len() < 60
+        && parts.iter().any(|part| memchr::memmem::find(part, boundary.as_bytes()).is_some())
+    {
         boundary.push('x');
     }
     boundary
@@ -241,9 +253,8 @@ fn flow_line(out: &mut String, depth: usize, content: &str) {
             None => (rest, ""),
         };
         out.extend(std::iter::repeat_n('>', depth));
-        let stuffed = depth > 0 && !line.is_empty()
-            || line.starts_with([' ', '>'])
-            || line.starts_with("From ");
+        let stuffed =
+            depth > 0 && !line.is_empty() || line.starts_with([' ', '>']) || line.starts_with("From ");
         if stuffed {
             out.push(' ');
         }
@@ -289,7 +300,8 @@ fn quoted_printable(out: &mut String, text: &str) {
         let count = content.len();
         for (at, byte) in content.bytes().enumerate() {
             let is_last = at + 1 == count;
-            let literal = matches!(byte, b'!'..=b'<' | b'>'..=b'~') || matches!(byte, b' ' | b'\t') && !is_last;
+            let literal =
+                matches!(byte, b'!'..=b'<' | b'>'..=b'~') || matches!(byte, b' ' | b'\t') && !is_last;
             let length = if literal { 1 } else { 3 };
             if width + length > 75 {
                 out.push_str("=\r\n");
@@ -315,14 +327,21 @@ fn base64(out: &mut String, bytes: &[u8]) {
 }
 
 fn file_part(file: &Attachment) -> Vec<u8> {
-    let kind = if header::is_type(&file.content_type) { file.content_type.as_str() } else { "application/octet-stream" };
+    let kind = if header::is_type(&file.content_type) {
+        file.content_type.as_str()
+    } else {
+        "application/octet-stream"
+    };
     let mut out = String::new();
     header::file(&mut out, kind, &file.name);
     let is_message = kind.eq_ignore_ascii_case("message/rfc822");
     let as_it_is = is_message
         && file.bytes.is_ascii()
         && !file.bytes.contains(&0)
-        && file.bytes.split(|byte| *byte == b'\n').all(|line| line.len() <= LINE_MAX && line.ends_with(b"\r") || line.is_empty());
+        && file
+            .bytes
+            .split(|byte| *byte == b'\n')
+            .all(|line| line.len() <= LINE_MAX && line.ends_with(b"\r") || line.is_empty());
     if as_it_is {
         // Other encodings are not allowed for messages (RFC 2046 §5.2.1), and not read by all.
         out.push_str("Content-Transfer-Encoding: 7bit\r\n\r\n");

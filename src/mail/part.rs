@@ -209,25 +209,103 @@ const IMAGES: &[&str] =
     &["avif", "bmp", "gif", "heic", "heif", "jpeg", "jpg", "jxl", "png", "svg", "tif", "tiff", "webp"];
 
 const DOCUMENTS: &[&str] = &[
-    "csv", "doc", "docm", "docx", "epub", "key", "numbers", "odp", "ods", "odt", "pages", "pdf", "ppt", "pptm",
-    "pptx", "rtf", "xls", "xlsm", "xlsx",
+    "csv", "doc", "docm", "docx", "epub", "key", "numbers", "odp", "ods", "odt", "pages", "pdf", "ppt",
+    "pptm", "pptx", "rtf", "xls", "xlsm", "xlsx",
 ];
 
 /// Programs, scripts, shortcuts, installers, disk images, and documents that bring macros along.
 const DANGEROUS: &[&str] = &[
-    "ace", "ade", "adp", "app", "appimage", "application", "appx", "appxbundle", "bas", "bat", "cab", "chm", "cmd",
-    "com", "command", "cpl", "deb", "desktop", "diagcab", "dll", "dmg", "docm", "dotm", "exe", "gadget", "hlp", "hta",
-    "img", "inf", "ins", "iso", "jar", "jnlp", "js", "jse", "lnk", "mde", "msc", "msh", "msi", "msix", "msp", "mst",
-    "nsh", "one", "pif", "pkg", "potm", "ppam", "ppsm", "pptm", "ps1", "ps2", "psc1", "py", "pyw", "rb", "reg", "rpm",
-    "run", "scf", "scpt", "scr", "settingcontent-ms", "sh", "sldm", "sys", "udf", "url", "vb", "vbe", "vbs", "vhd",
-    "vhdx", "webloc", "ws", "wsc", "wsf", "wsh", "xbap", "xlam", "xll", "xlsm", "xltm",
+    "ace",
+    "ade",
+    "adp",
+    "app",
+    "appimage",
+    "application",
+    "appx",
+    "appxbundle",
+    "bas",
+    "bat",
+    "cab",
+    "chm",
+    "cmd",
+    "com",
+    "command",
+    "cpl",
+    "deb",
+    "desktop",
+    "diagcab",
+    "dll",
+    "dmg",
+    "docm",
+    "dotm",
+    "exe",
+    "gadget",
+    "hlp",
+    "hta",
+    "img",
+    "inf",
+    "ins",
+    "iso",
+    "jar",
+    "jnlp",
+    "js",
+    "jse",
+    "lnk",
+    "mde",
+    "msc",
+    "msh",
+    "msi",
+    "msix",
+    "msp",
+    "mst",
+    "nsh",
+    "one",
+    "pif",
+    "pkg",
+    "potm",
+    "ppam",
+    "ppsm",
+    "pptm",
+    "ps1",
+    "ps2",
+    "psc1",
+    "py",
+    "pyw",
+    "rb",
+    "reg",
+    "rpm",
+    "run",
+    "scf",
+    "scpt",
+    "scr",
+    "settingcontent-ms",
+    "sh",
+    "sldm",
+    "sys",
+    "udf",
+    "url",
+    "vb",
+    "vbe",
+    "vbs",
+    "vhd",
+    "vhdx",
+    "webloc",
+    "ws",
+    "wsc",
+    "wsf",
+    "wsh",
+    "xbap",
+    "xlam",
+    "xll",
+    "xlsm",
+    "xltm",
 ];
 
 /// What may carry scripts, macros or more files, but is sent every day.
 const DOUBTFUL: &[&str] = &[
-    "7z", "arj", "bz2", "doc", "dot", "gz", "htm", "html", "iqy", "lha", "lzh", "mht", "mhtml", "pps", "ppt", "pub",
-    "rar", "rtf", "shtml", "slk", "svg", "svgz", "tar", "tgz", "xht", "xhtml", "xls", "xlt", "xml", "xsl", "xz", "z",
-    "zip", "zst",
+    "7z", "arj", "bz2", "doc", "dot", "gz", "htm", "html", "iqy", "lha", "lzh", "mht", "mhtml", "pps", "ppt",
+    "pub", "rar", "rtf", "shtml", "slk", "svg", "svgz", "tar", "tgz", "xht", "xhtml", "xls", "xlt", "xml",
+    "xsl", "xz", "z", "zip", "zst",
 ];
 
 const DANGEROUS_TYPES: &[&str] = &[
@@ -267,7 +345,10 @@ pub fn risk(content_type: &str, written_name: Option<&str>) -> Risk {
     {
         Risk::Danger
     } else if DOUBTFUL.contains(&ending.as_str())
-        || matches!(kind.as_str(), "text/html" | "application/xhtml+xml" | "image/svg+xml" | "text/xml" | "application/xml")
+        || matches!(
+            kind.as_str(),
+            "text/html" | "application/xhtml+xml" | "image/svg+xml" | "text/xml" | "application/xml"
+        )
         || matches!(kind.as_str(), "application/zip" | "application/x-zip-compressed" | "application/msword")
     {
         Risk::Caution
@@ -278,7 +359,9 @@ pub fn risk(content_type: &str, written_name: Option<&str>) -> Risk {
 
 /// `invoice.pdf.html`, `photo.jpg      .zip`: an ending that is there to be seen before another that counts.
 fn has_second_face(name: &str, ending: &str) -> bool {
-    let Some(stem) = name.len().checked_sub(ending.len() + 1).and_then(|end| name.get(..end)) else { return false };
+    let Some(stem) = name.len().checked_sub(ending.len() + 1).and_then(|end| name.get(..end)) else {
+        return false;
+    };
     let inner = extension(stem.trim_end()).to_ascii_lowercase();
     let shown = DOCUMENTS.contains(&inner.as_str()) || IMAGES.contains(&inner.as_str()) || inner == "txt";
     let hides = matches!(ending, "htm" | "html" | "shtml" | "svg" | "xhtml" | "mht" | "mhtml");
@@ -320,7 +403,11 @@ fn shorten(name: &str) -> String {
     let ending = extension(name);
     let room = if ending.is_empty() { NAME_MAX } else { NAME_MAX - ending.len() - 1 };
     let stem = name.get(..name.floor_char_boundary(room)).unwrap_or_default();
-    if ending.is_empty() { stem.to_owned() } else { format!("{}.{ending}", stem.trim_end_matches(['.', ' '])) }
+    if ending.is_empty() {
+        stem.to_owned()
+    } else {
+        format!("{}.{ending}", stem.trim_end_matches(['.', ' ']))
+    }
 }
 
 /// Names that mean a device on Windows, whatever their ending.

@@ -38,7 +38,13 @@ pub struct Forward {
 /// An answer to `message`: to its sender, or to all. `visible_text` is what the reader saw of it; `date_words` says in
 /// words when it was sent.
 #[must_use]
-pub fn reply(message: &Message, visible_text: &str, own_addresses: &[String], all: bool, date_words: &str) -> Reply {
+pub fn reply(
+    message: &Message,
+    visible_text: &str,
+    own_addresses: &[String],
+    all: bool,
+    date_words: &str,
+) -> Reply {
     let own: Vec<String> = own_addresses.iter().map(|own| address::canonical(own)).collect();
     let (to, cc) = recipients(message, &own, all);
     Reply {
@@ -81,7 +87,10 @@ fn recipients(message: &Message, own: &[String], all: bool) -> (Vec<Person>, Vec
         let mut taken = Vec::new();
         for person in people {
             let address = address::canonical(&person.address);
-            if !person.address.is_empty() && (with_own || !own.contains(&address)) && !known.contains(&address) {
+            if !person.address.is_empty()
+                && (with_own || !own.contains(&address))
+                && !known.contains(&address)
+            {
                 known.push(address);
                 taken.push(person.clone());
             }
@@ -113,7 +122,11 @@ fn recipients(message: &Message, own: &[String], all: bool) -> (Vec<Person>, Vec
 }
 
 fn first_filled<'a>(lists: &[&'a [Person]]) -> &'a [Person] {
-    lists.iter().find(|list| list.iter().any(|person| !person.address.is_empty())).copied().unwrap_or_default()
+    lists
+        .iter()
+        .find(|list| list.iter().any(|person| !person.address.is_empty()))
+        .copied()
+        .unwrap_or_default()
 }
 
 /// The thread up to and including the message (RFC 5322 §3.6.4).
@@ -175,15 +188,73 @@ fn names(people: &[Person]) -> String {
 
 /// What mail programs in many languages put before the subject of an answer or a forward, in lower case.
 const PREFIXES: &[&str] = &[
-    "re", "aw", "antw", "antwort", "sv", "vs", "vl", "vb", "r", "rif", "odp", "ynt", "yan", "atb", "res", "rv", "enc",
-    "fwd", "fw", "wg", "tr", "i", "doorst", "pd", "ilt", "továbbítás", "απ", "σχετ", "πρθ", "отв", "回复", "回覆",
-    "答复", "转发", "轉寄", "返信", "転送", "回信", "답장", "전달", "trả lời", "תשובה", "הועבר", "رد",
+    "re",
+    "aw",
+    "antw",
+    "antwort",
+    "sv",
+    "vs",
+    "vl",
+    "vb",
+    "r",
+    "rif",
+    "odp",
+    "ynt",
+    "yan",
+    "atb",
+    "res",
+    "rv",
+    "enc",
+    "fwd",
+    "fw",
+    "wg",
+    "tr",
+    "i",
+    "doorst",
+    "pd",
+    "ilt",
+    "továbbítás",
+    "απ",
+    "σχετ",
+    "πρθ",
+    "отв",
+    "回复",
+    "回覆",
+    "答复",
+    "转发",
+    "轉寄",
+    "返信",
+    "転送",
+    "回信",
+    "답장",
+    "전달",
+    "trả lời",
+    "תשובה",
+    "הועבר",
+    "رد",
 ];
 
 /// Of these the ones that stand for an answer, so that an answer to a forward says both.
 const FORWARDS: &[&str] = &[
-    "fwd", "fw", "wg", "tr", "i", "vl", "vb", "rv", "enc", "doorst", "pd", "ilt", "továbbítás", "πρθ", "转发", "轉寄", "転送",
-    "전달", "הועבר",
+    "fwd",
+    "fw",
+    "wg",
+    "tr",
+    "i",
+    "vl",
+    "vb",
+    "rv",
+    "enc",
+    "doorst",
+    "pd",
+    "ilt",
+    "továbbítás",
+    "πρθ",
+    "转发",
+    "轉寄",
+    "転送",
+    "전달",
+    "הועבר",
 ];
 
 /// The subject without the prefixes of answers and forwards.
@@ -229,7 +300,8 @@ mod tests {
     const OWN: &str = "Bob@Example.com";
 
     fn answer(header: &str, all: bool) -> (Vec<String>, Vec<String>) {
-        let reply = reply(&parse(format!("{header}\n\nHi").as_bytes()), "Hi", &[OWN.to_owned()], all, "Monday");
+        let reply =
+            reply(&parse(format!("{header}\n\nHi").as_bytes()), "Hi", &[OWN.to_owned()], all, "Monday");
         let addresses = |people: Vec<Person>| people.into_iter().map(|person| person.address).collect();
         (addresses(reply.to), addresses(reply.cc))
     }
@@ -249,7 +321,11 @@ mod tests {
         ];
         for (header, all, to, cc) in cases {
             let (found_to, found_cc) = answer(header, all);
-            assert_eq!((found_to, found_cc), (to.iter().map(|a| (*a).into()).collect(), cc.iter().map(|a| (*a).into()).collect()), "{header}");
+            assert_eq!(
+                (found_to, found_cc),
+                (to.iter().map(|a| (*a).into()).collect(), cc.iter().map(|a| (*a).into()).collect()),
+                "{header}"
+            );
         }
     }
 

@@ -119,7 +119,8 @@ pub fn snippet(text: &str, max_chars: usize) -> String {
     }
     if words.is_empty() {
         for block in &blocks {
-            let unmarked = block.text.lines().map(|line| line.trim_start_matches(['>', ' '])).collect::<Vec<_>>();
+            let unmarked =
+                block.text.lines().map(|line| line.trim_start_matches(['>', ' '])).collect::<Vec<_>>();
             push_words(&mut words, &unmarked.join("\n"), max_chars);
         }
     }
@@ -142,7 +143,8 @@ fn push_words(out: &mut String, text: &str, max_chars: usize) {
     let mut count = out.chars().count();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
         // Rules and decorations say nothing.
-        if word.len() > 3 && word.chars().all(|c| matches!(c, '-' | '_' | '=' | '*' | '~' | '#' | '\u{2500}')) {
+        if word.len() > 3 && word.chars().all(|c| matches!(c, '-' | '_' | '=' | '*' | '~' | '#' | '\u{2500}'))
+        {
             continue;
         }
         if count > max_chars {

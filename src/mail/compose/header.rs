@@ -75,7 +75,10 @@ pub(super) fn people(out: &mut String, name: &str, people: &[Person]) {
 /// A field of message ids; none, no field.
 pub(super) fn ids(out: &mut String, name: &str, ids: &[String]) {
     let ids = ids.iter().map(|id| {
-        id.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>')).take(WORD_MAX).collect::<String>()
+        id.chars()
+            .filter(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>'))
+            .take(WORD_MAX)
+            .collect::<String>()
     });
     let ids: Vec<String> = ids.filter(|id| !id.is_empty()).collect();
     if ids.is_empty() {
@@ -116,15 +119,23 @@ pub(super) fn file(out: &mut String, kind: &str, name: &str) {
 /// Whether it is `type/subtype` and nothing else.
 pub(super) fn is_type(text: &str) -> bool {
     let token = |text: &str| {
-        !text.is_empty() && text.len() <= 100 && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$&^_.+-".contains(c))
+        !text.is_empty()
+            && text.len() <= 100
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$&^_.+-".contains(c))
     };
     // A multipart would need a boundary, which a file has not.
-    text.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype) && !kind.eq_ignore_ascii_case("multipart"))
+    text.split_once('/').is_some_and(|(kind, subtype)| {
+        token(kind) && token(subtype) && !kind.eq_ignore_ascii_case("multipart")
+    })
 }
 
 fn person(person: &Person) -> Vec<String> {
-    let address: String =
-        person.address.trim().chars().filter(|c| !c.is_control() && !matches!(c, '<' | '>' | ',' | ';')).collect();
+    let address: String = person
+        .address
+        .trim()
+        .chars()
+        .filter(|c| !c.is_control() && !matches!(c, '<' | '>' | ',' | ';'))
+        .collect();
     let address = match address.rsplit_once('@') {
         Some((local, domain)) if !domain.is_ascii() => {
             format!("{local}@{}", idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_owned()))

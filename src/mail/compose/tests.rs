@@ -55,8 +55,11 @@ fn what_is_written_is_read_back() {
     ];
     for body in bodies {
         let mut draft = draft(body);
-        draft.attachments =
-            vec![Attachment { name: "cat.txt".to_owned(), content_type: "text/plain".to_owned(), bytes: b"Miau".into() }];
+        draft.attachments = vec![Attachment {
+            name: "cat.txt".to_owned(),
+            content_type: "text/plain".to_owned(),
+            bytes: b"Miau".into(),
+        }];
         for attachments in [0, 1] {
             draft.attachments.truncate(attachments);
             let bytes = to_bytes(&draft);
@@ -84,7 +87,10 @@ fn headers_are_read_back_whatever_is_in_them() {
     assert_eq!(message.subject, draft.subject);
     assert_eq!(message.from, [draft.from]);
     assert_eq!(message.to, draft.to);
-    assert_eq!(message.cc, [person("=?utf-8?q?no?=", "cc@example.com"), person("a.b (c)", "d@xn--bcher-kva.example")]);
+    assert_eq!(
+        message.cc,
+        [person("=?utf-8?q?no?=", "cc@example.com"), person("a.b (c)", "d@xn--bcher-kva.example")]
+    );
     assert_eq!(message.bcc, draft.bcc);
     assert_eq!(message.references, draft.references);
     assert_eq!(message.in_reply_to, ["49@example.org"]);
@@ -102,8 +108,11 @@ fn no_field_can_begin_another() {
     draft.message_id = evil.to_owned();
     draft.in_reply_to = Some(evil.to_owned());
     draft.references = vec![evil.to_owned()];
-    draft.attachments =
-        vec![Attachment { name: evil.to_owned(), content_type: "text/html\r\nX-Evil: 1".to_owned(), bytes: vec![] }];
+    draft.attachments = vec![Attachment {
+        name: evil.to_owned(),
+        content_type: "text/html\r\nX-Evil: 1".to_owned(),
+        bytes: vec![],
+    }];
     let bytes = to_bytes(&draft);
     assert_sound(&bytes);
     let message = parse(&bytes);
@@ -119,15 +128,26 @@ fn files_come_back_as_they_went() {
     let inner = to_bytes(&draft("Inside"));
     let mut draft = draft("See below");
     draft.attachments = vec![
-        Attachment { name: "Kätzchen und ein sehr langer Name, der nicht in eine Zeile passt.jpg".into(), content_type: "image/jpeg".into(), bytes: all.clone() },
+        Attachment {
+            name: "Kätzchen und ein sehr langer Name, der nicht in eine Zeile passt.jpg".into(),
+            content_type: "image/jpeg".into(),
+            bytes: all.clone(),
+        },
         Attachment { name: "say \"hi\".bin".into(), content_type: "nonsense".into(), bytes: vec![] },
         Attachment { name: "inner.eml".into(), content_type: "message/rfc822".into(), bytes: inner.clone() },
-        Attachment { name: "eight.eml".into(), content_type: "message/rfc822".into(), bytes: b"Subject: \xe9\n\nx".into() },
+        Attachment {
+            name: "eight.eml".into(),
+            content_type: "message/rfc822".into(),
+            bytes: b"Subject: \xe9\n\nx".into(),
+        },
     ];
     let bytes = to_bytes(&draft);
     assert_sound(&bytes);
     let message = parse(&bytes);
-    let files: Vec<_> = message.attachments().map(|part| (part.name.clone().unwrap(), part.decoded(&bytes).into_owned())).collect();
+    let files: Vec<_> = message
+        .attachments()
+        .map(|part| (part.name.clone().unwrap(), part.decoded(&bytes).into_owned()))
+        .collect();
     assert_eq!(files[0], (draft.attachments[0].name.clone(), all));
     assert_eq!(files[1], ("say _hi_.bin".to_owned(), vec![]));
     assert_eq!(files[2].0, "inner.eml");
@@ -149,7 +169,11 @@ fn only_the_hidden_recipients_are_taken_out() {
 fn people_are_read_as_typed_and_what_is_none_is_named() {
     assert_eq!(
         parse_people("Alice <alice@example.org>, bob@bücher.example;\n\"C, D\" <c@d>").unwrap(),
-        [person("Alice", "alice@example.org"), person("", "bob@xn--bcher-kva.example"), person("C, D", "c@d")]
+        [
+            person("Alice", "alice@example.org"),
+            person("", "bob@xn--bcher-kva.example"),
+            person("C, D", "c@d")
+        ]
     );
     assert_eq!(parse_people(" , "), Ok(vec![]));
     assert_eq!(parse_people(""), Ok(vec![]));

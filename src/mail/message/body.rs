@@ -66,20 +66,20 @@ pub(super) fn read(parts: &mut [Part], raw: &[u8], near: Option<&str>) -> Body {
     Body { plain, html }
 }
 
-/// One kind of line break, no NULs, and flowed text (RFC 3676) unwrapped.
+/// One kind of line break, no other control characters in plain text, and flowed text (RFC 3676) unwrapped.
 fn lines(text: String, part: &Part) -> String {
-    let text = if text.contains(['\r', '\0']) {
-        text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "\u{fffd}")
-    } else {
-        text
-    };
-    if part.flowed && part.content_type == "text/plain" { text::unflow(&text, part.delsp) } else { text }
+    let is_html = part.content_type == "text/html";
+    let is_wanted = |c: char| matches!(c, '\n' | '\t') || if is_html { c != '\0' } else { !c.is_control() };
+    let text = if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text };
+    let text =
+        if text.chars().all(is_wanted) { text } else { text.chars().filter(|c| is_wanted(*c)).collect() };
+    if part.flowed && !is_html { text::unflow(&text, part.delsp) } else { text }
 }
 
 fn join_plain<'a>(pieces: impl Iterator<Item = &'a str>) -> String {
     let mut out = String::new();
     for piece in pieces {
-        if !out.is_empty() {
+        if !out.is_empty() && !piece.is_empty() {
             let missing = 2usize.saturating_sub(out.bytes().rev().take_while(|byte| *byte == b'\n').count());
             out.extend(std::iter::repeat_n('\n', missing));
         }
@@ -94,7 +94,7 @@ fn join_html<'a>(pieces: impl Iterator<Item = (bool, &'a str)>) -> String {
     for (is_html, piece) in pieces {
         if is_html {
             out.push_str(piece);
-        } else {
+        } else if !piece.trim().is_empty() {
             let escaped = piece.trim_end().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
             out.push_str("<pre style=\"white-space: pre-wrap\">");
             out.push_str(&escaped);
@@ -163,7 +163,8 @@ impl Chooser<'_> {
         let is_plain = is_plain_text(&part.content_type);
         let is_text = is_plain || part.content_type == "text/html";
         let in_place = part.disposition == Disposition::Inline && is_plain;
-        let wanted = part.disposition != Disposition::Attachment && (part.name.is_none() || is_first || in_place);
+        let wanted =
+            part.disposition != Disposition::Attachment && (part.name.is_none() || is_first || in_place);
         if !is_text || !(wanted || is_root) || self.pieces >= PIECES_MAX {
             return;
         }
@@ -187,7 +188,8 @@ impl Chooser<'_> {
             }
         }
         let has_html = |list: &[usize]| {
-            list.iter().any(|index| self.parts.get(*index).is_some_and(|part| part.content_type == "text/html"))
+            list.iter()
+                .any(|index| self.parts.get(*index).is_some_and(|part| part.content_type == "text/html"))
         };
         let html = forms.iter().rposition(|form| has_html(&form.html)).or(forms.len().checked_sub(1));
         let plain = forms.iter().rposition(|form| !has_html(&form.plain)).or(html);
@@ -276,7 +278,10 @@ pub(super) fn kinds(parts: &[Part], raw: &[u8], plain: Option<&str>) -> BTreeSet
         let kind = part.content_type.as_str();
         let facts = [
             (Kind::Attachment, is_file),
-            (Kind::Image, part.is_image() && (is_file || part.role == Role::Inline && part.bytes >= 10 << 10)),
+            (
+                Kind::Image,
+                part.is_image() && (is_file || part.role == Role::Inline && part.bytes >= 10 << 10),
+            ),
             (Kind::Document, is_file && part.is_document()),
             (Kind::Calendar, part.is_calendar() && part.role != Role::Body),
             (Kind::Key, is_file && is_key(part, raw)),
@@ -315,11 +320,15 @@ fn is_key(part: &Part, raw: &[u8]) -> bool {
     if part.content_type == "application/pgp-keys" {
         return true;
     }
-    if !matches!(part.extension().to_ascii_lowercase().as_str(), "asc" | "gpg" | "key" | "pgp" | "pub" | "txt") {
+    if !matches!(
+        part.extension().to_ascii_lowercase().as_str(),
+        "asc" | "gpg" | "key" | "pgp" | "pub" | "txt"
+    ) {
         return false;
     }
     let body = part.raw_body(raw);
     let head = body.get(..4096).unwrap_or(body);
-    let head = if part.encoding == Encoding::Identity { head.into() } else { transfer::decode(head, part.encoding) };
+    let head =
+        if part.encoding == Encoding::Identity { head.into() } else { transfer::decode(head, part.encoding) };
     memchr::memmem::find(&head, b"-----BEGIN PGP PUBLIC KEY BLOCK-----").is_some()
 }

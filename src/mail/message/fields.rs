@@ -105,7 +105,12 @@ impl<'a> Lines<'a> {
 
 /// Reads the header block that begins at `start`. `is_end` says whether a line is a delimiter of an enclosing
 /// multipart, which ends a header block that was cut off.
-pub(super) fn read<'a>(raw: &'a [u8], lines: Lines<'a>, start: usize, is_end: impl Fn(&[u8]) -> bool) -> Block<'a> {
+pub(super) fn read<'a>(
+    raw: &'a [u8],
+    lines: Lines<'a>,
+    start: usize,
+    is_end: impl Fn(&[u8]) -> bool,
+) -> Block<'a> {
     let mut block = Block { fields: Vec::with_capacity(32), body: raw.len() };
     let mut needed = 0;
     // The field being read: its name, and where its value begins and ends.
@@ -127,7 +132,7 @@ pub(super) fn read<'a>(raw: &'a [u8], lines: Lines<'a>, start: usize, is_end: im
         } else if let Some(name) = field_name(line) {
             let colon = line.iter().position(|byte| *byte == b':').unwrap_or(name.len());
             keep(&mut block, &mut needed, raw, open.replace((name, at + colon + 1, line_end)));
-        } else if !lines.line(next).is_some_and(|(following, _)| field_name(following).is_some()) {
+        } else if lines.line(next).is_none_or(|(following, _)| field_name(following).is_none()) {
             // Neither a field nor rubbish between two fields: the blank line was lost.
             block.body = at;
             break;
@@ -138,7 +143,12 @@ pub(super) fn read<'a>(raw: &'a [u8], lines: Lines<'a>, start: usize, is_end: im
     block
 }
 
-fn keep<'a>(block: &mut Block<'a>, needed: &mut usize, raw: &'a [u8], field: Option<(&'a str, usize, usize)>) {
+fn keep<'a>(
+    block: &mut Block<'a>,
+    needed: &mut usize,
+    raw: &'a [u8],
+    field: Option<(&'a str, usize, usize)>,
+) {
     let Some((name, start, end)) = field else { return };
     if block.fields.len() - *needed >= FIELDS_MAX {
         if *needed >= NEEDED_MAX || !NEEDED.iter().any(|known| name.eq_ignore_ascii_case(known)) {
@@ -167,12 +177,17 @@ mod tests {
 
     fn names(raw: &[u8]) -> (Vec<(&str, &[u8])>, &[u8]) {
         let block = read(raw, Lines::new(raw), 0, |line| line == b"--end");
-        (block.fields.iter().map(|field| (field.name, field.value.trim_ascii())).collect(), &raw[block.body..])
+        (
+            block.fields.iter().map(|field| (field.name, field.value.trim_ascii())).collect(),
+            &raw[block.body..],
+        )
     }
 
     #[test]
     fn fields_are_found_whatever_the_line_ends() {
-        for raw in ["A: 1\r\nB : 2\r\n\t3\r\n\r\nBody", "A: 1\nB : 2\n\t3\n\nBody", "A: 1\rB : 2\r\t3\r\rBody"] {
+        for raw in
+            ["A: 1\r\nB : 2\r\n\t3\r\n\r\nBody", "A: 1\nB : 2\n\t3\n\nBody", "A: 1\rB : 2\r\t3\r\rBody"]
+        {
             let (fields, body) = names(raw.as_bytes());
             assert_eq!(fields.first(), Some(&("A", &b"1"[..])), "{raw:?}");
             assert_eq!(fields.get(1).map(|(name, _)| *name), Some("B"));

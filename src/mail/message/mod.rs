@@ -151,7 +151,10 @@ impl Message {
     /// The value of the first header field of that name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// What kinds of message this is.
@@ -167,7 +170,8 @@ fn skip_envelope_lines(raw: &[u8]) -> usize {
     let mut at = if raw.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     for _ in 0..10 {
         let Some((line, next)) = lines.line(at) else { break };
-        let is_blank_lead = line.is_empty() && lines.line(next).is_some_and(|(next, _)| fields::field_name(next).is_some());
+        let is_blank_lead =
+            line.is_empty() && lines.line(next).is_some_and(|(next, _)| fields::field_name(next).is_some());
         if line.starts_with(b"From ") || line.starts_with(b">From ") || is_blank_lead {
             at = next;
         } else {
@@ -179,11 +183,16 @@ fn skip_envelope_lines(raw: &[u8]) -> usize {
 
 /// The first charset that a text of the message declares and that says anything about high bytes.
 fn declared_charset(parts: &[Part]) -> Option<String> {
-    let labels = parts.iter().filter(|part| part.content_type.starts_with("text/")).filter_map(|part| part.charset.as_ref());
+    let labels = parts
+        .iter()
+        .filter(|part| part.content_type.starts_with("text/"))
+        .filter_map(|part| part.charset.as_ref());
     labels
         .take(20)
         .find(|label| {
-            !label.eq_ignore_ascii_case("utf-8") && !label.eq_ignore_ascii_case("us-ascii") && charset::is_known(label)
+            !label.eq_ignore_ascii_case("utf-8")
+                && !label.eq_ignore_ascii_case("us-ascii")
+                && charset::is_known(label)
         })
         .cloned()
 }
@@ -256,6 +265,7 @@ fn date(raw: &[u8]) -> Option<i64> {
         let standard = DateTime::parse_rfc3339(&text.replacen(' ', "T", 1));
         return standard.filter(sound).map(|date| date.to_timestamp());
     }
+    let text = usual_order(&text);
     let spaced = text.replace(['-', '/', '.'], " ");
     // As it should be; without a zone; and `17-May-2024 10:00:00`, where the parser takes the hyphen for a zone.
     [format!("{text}\n"), format!("{text} +0000\n"), format!("{spaced} +0000\n")]
@@ -263,6 +273,27 @@ fn date(raw: &[u8]) -> Option<i64> {
         .filter_map(|text| DateTime::parse_rfc822(text))
         .find(sound)
         .map(|date| date.to_timestamp())
+}
+
+/// Puts `Fri May 17 10:40:00 2024` and `17 May 2024 10:40 CST` into the words that the parser knows.
+fn usual_order(text: &str) -> String {
+    let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    if let Some(time) = words.iter_mut().find(|word| word.contains(':'))
+        && time.matches(':').count() == 1
+    {
+        time.push_str(":00");
+    }
+    let is_number = |word: &str| word.parse::<u16>().is_ok();
+    if let [day, month, number, time, rest @ ..] = words.as_slice()
+        && day.chars().chain(month.chars()).all(|c| c.is_ascii_alphabetic() || c == ',')
+        && is_number(number)
+        && time.contains(':')
+        && let Some(year) = rest.iter().rposition(|word| word.len() == 4 && is_number(word))
+    {
+        let zone = rest.iter().enumerate().find(|(at, _)| *at != year).map_or("+0000", |(_, zone)| zone);
+        return format!("{number} {month} {} {time} {zone}", rest.get(year).map_or("", |year| year));
+    }
+    words.join(" ")
 }
 
 /// What stands between the angle brackets, or all of it.

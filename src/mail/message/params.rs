@@ -56,7 +56,9 @@ fn segments(raw: &[u8]) -> Vec<&[u8]> {
             b'\\' if quoted => escaped = true,
             // A quotation mark counts only where a value begins or ends: `name=5" disk.txt` has none.
             b'"' if quoted => quoted = false,
-            b'"' if raw.get(start..at).is_some_and(|before| before.trim_ascii_end().ends_with(b"=")) => quoted = true,
+            b'"' if raw.get(start..at).is_some_and(|before| before.trim_ascii_end().ends_with(b"=")) => {
+                quoted = true
+            }
             b';' if !quoted => {
                 segments.push(raw.get(start..at).unwrap_or_default());
                 start = at + 1;
@@ -76,7 +78,9 @@ fn plain_value(raw: &[u8]) -> String {
             b'(' => depth += 1,
             b')' => depth = depth.saturating_sub(1),
             _ if depth > 0 => {}
-            byte if byte.is_ascii_graphic() && *byte != b'"' => out.push(char::from(byte.to_ascii_lowercase())),
+            byte if byte.is_ascii_graphic() && *byte != b'"' => {
+                out.push(char::from(byte.to_ascii_lowercase()))
+            }
             _ => {}
         }
     }

@@ -14,7 +14,8 @@ const ADDRESS_MAX: usize = 1000;
 /// [`encoded::decode`].
 pub(in crate::mail) fn parse(raw: &[u8], near: Option<&str>) -> Vec<Person> {
     let raw = encoded::unfold(raw.get(..LIST_MAX).unwrap_or(raw));
-    let mut reader = Reader { near, entry: Entry::default(), people: Vec::new(), no_word_end: false };
+    let mut reader =
+        Reader { near, entry: Entry::default(), people: Vec::new(), no_word_end: false, no_group_end: false };
     let mut rest: &[u8] = &raw;
     while let Some(after) = reader.step(rest) {
         if reader.people.len() >= PEOPLE_MAX {
@@ -43,6 +44,8 @@ struct Reader<'a> {
     people: Vec<Person>,
     /// No encoded word ends in what is left, so that nobody looks for one again and again.
     no_word_end: bool,
+    /// Likewise for the end of a group.
+    no_group_end: bool,
 }
 
 impl Reader<'_> {
@@ -71,7 +74,7 @@ impl Reader<'_> {
                 return Some(after);
             }
             b',' | b';' => self.finish_entry(),
-            b':' if self.is_group_name(after) => self.entry = Entry::default(),
+            b':' if self.ends_group_name(after) => self.entry = Entry::default(),
             b'=' if after.first() == Some(&b'?') && !self.no_word_end => {
                 if let Some(length) = encoded::word_length(rest)
                     && let (Some(word), Some(after)) = (rest.get(..length), rest.get(length..))
@@ -94,10 +97,14 @@ impl Reader<'_> {
     }
 
     /// `Friends: alice@…, bob@…;`: there is a name without an address, and the group has an end.
-    fn is_group_name(&self, after: &[u8]) -> bool {
-        self.entry.angle.is_none()
-            && !self.entry.bare.contains(&b'@')
-            && (self.entry.phrase.trim_ascii().eq_ignore_ascii_case(b"mailto") || memchr::memchr(b';', after).is_some())
+    fn ends_group_name(&mut self, after: &[u8]) -> bool {
+        // A name is not long, and it is looked at once for every colon.
+        let name = self.entry.bare.get(..200).unwrap_or(&self.entry.bare).trim_ascii();
+        if self.entry.angle.is_some() || name.contains(&b'@') || name.len() >= 200 {
+            return false;
+        }
+        self.no_group_end = self.no_group_end || memchr::memchr(b';', after).is_none();
+        !self.no_group_end || name.eq_ignore_ascii_case(b"mailto")
     }
 
     fn finish_entry(&mut self) {
@@ -133,7 +140,18 @@ impl Reader<'_> {
         }
         let text = charset::undeclared(raw, self.near);
         let quoted = text.trim_start().starts_with('"');
-        text.trim().chars().filter(|c| !is_hidden(*c) && (quoted && *c == ' ' || !c.is_whitespace())).collect()
+        let mut depth = 0usize;
+        let mut address = String::with_capacity(text.len());
+        for c in text.trim().chars() {
+            match c {
+                // Comments were once allowed here too.
+                '(' if !quoted => depth += 1,
+                ')' if !quoted => depth = depth.saturating_sub(1),
+                _ if depth > 0 || is_hidden(c) || c.is_whitespace() && !(quoted && c == ' ') => {}
+                c => address.push(c),
+            }
+        }
+        address
     }
 }
 
@@ -262,11 +280,17 @@ mod tests {
 
     #[test]
     fn people_are_read_however_they_are_written() {
-        let cases: [(&str, &[(&str, &str)]); 26] = [
+        let cases: [(&str, &[(&str, &str)]); 27] = [
             ("alice@example.org", &[("", "alice@example.org")]),
             ("Alice <alice@example.org>", &[("Alice", "alice@example.org")]),
-            ("\"Liddell, Alice\" <alice@example.org>, bob@x", &[("Liddell, Alice", "alice@example.org"), ("", "bob@x")]),
-            ("alice@example.org (Alice (the one) Liddell)", &[("Alice (the one) Liddell", "alice@example.org")]),
+            (
+                "\"Liddell, Alice\" <alice@example.org>, bob@x",
+                &[("Liddell, Alice", "alice@example.org"), ("", "bob@x")],
+            ),
+            (
+                "alice@example.org (Alice (the one) Liddell)",
+                &[("Alice (the one) Liddell", "alice@example.org")],
+            ),
             ("=?utf-8?q?Al=C3=ADce=2C?= L <a@x>", &[("Alíce, L", "a@x")]),
             ("\"=?utf-8?q?Al=C3?= =?utf-8?q?=ADce?=\" <a@x>", &[("Alíce", "a@x")]),
             ("=?utf-8?q?Liddell, \"Alice\"?= <a@x>", &[("Liddell, \"Alice\"", "a@x")]),
@@ -277,6 +301,7 @@ mod tests {
             ("Bob bob@y", &[("Bob", "bob@y")]),
             ("<bob@y> Bob", &[("Bob", "bob@y")]),
             ("\"bob builder\"@y", &[("", "\"bob builder\"@y")]),
+            ("Bob <bob(his account)@y(his host)>", &[("Bob", "bob@y")]),
             ("<@relay,@other:bob@y>", &[("", "bob@y")]),
             ("'bob@y' <bob@y>", &[("", "bob@y")]),
             ("Bob <bob@y", &[("Bob", "bob@y")]),
@@ -291,7 +316,8 @@ mod tests {
             (",,, ;", &[]),
         ];
         for (raw, people) in cases {
-            let people: Vec<_> = people.iter().map(|(name, address)| ((*name).into(), (*address).into())).collect();
+            let people: Vec<_> =
+                people.iter().map(|(name, address)| ((*name).into(), (*address).into())).collect();
             assert_eq!(read(raw), people, "{raw}");
         }
     }

@@ -15,8 +15,16 @@ fn outline(message: &Message) -> String {
     for part in &message.parts {
         let depth = std::iter::successors(part.parent, |n| message.part(*n)?.parent).count();
         let name = part.name.as_deref().unwrap_or("-");
-        writeln!(out, "{}{} {} {:?} {name} {}", "  ".repeat(depth), part.n, part.content_type, part.role, part.bytes)
-            .unwrap();
+        writeln!(
+            out,
+            "{}{} {} {:?} {name} {}",
+            "  ".repeat(depth),
+            part.n,
+            part.content_type,
+            part.role,
+            part.bytes
+        )
+        .unwrap();
     }
     out
 }
@@ -60,7 +68,10 @@ fn a_letter_with_everything_is_understood() {
     assert_eq!(kinds(&message), [Kind::Attachment, Kind::Document, Kind::Calendar]);
     assert_eq!(message.part(7).unwrap().decoded(raw).as_ref(), b"%PDF-1.4\n");
     let nested = parse(&message.part(8).unwrap().decoded(raw));
-    assert_eq!((nested.subject.as_str(), nested.plain().as_deref()), ("Earlier letter", Some("The first one.")));
+    assert_eq!(
+        (nested.subject.as_str(), nested.plain().as_deref()),
+        ("Earlier letter", Some("The first one."))
+    );
     assert!(!message.is_cut);
 }
 
@@ -68,19 +79,50 @@ fn a_letter_with_everything_is_understood() {
 fn bodies_are_chosen_as_a_reader_would() {
     // Each: the entity, the plain text, the HTML.
     let part = |kind: &str, text: &str| format!("--b\nContent-Type: {kind}\n\n{text}\n");
-    let multi = |kind: &str, parts: &[String]| format!("Content-Type: multipart/{kind}; boundary=b\n\n{}--b--\n", parts.concat());
+    let multi = |kind: &str, parts: &[String]| {
+        format!("Content-Type: multipart/{kind}; boundary=b\n\n{}--b--\n", parts.concat())
+    };
     let cases = [
         (String::from("\nHello"), Some("Hello"), None),
         (String::from("Content-Type: text/html\n\n<p>Hello"), None, Some("<p>Hello")),
         (multi("alternative", &[part("text/plain", "T"), part("text/html", "H")]), Some("T"), Some("H")),
         (multi("alternative", &[part("text/html", "H"), part("text/plain", "T")]), Some("T"), Some("H")),
         (multi("alternative", &[part("text/html", "H")]), None, Some("H")),
-        (multi("alternative", &[part("text/plain", "T"), part("text/x-amp-html", "A"), part("text/html", "H")]), Some("T"), Some("H")),
+        (
+            multi(
+                "alternative",
+                &[part("text/plain", "T"), part("text/x-amp-html", "A"), part("text/html", "H")],
+            ),
+            Some("T"),
+            Some("H"),
+        ),
         (multi("mixed", &[part("text/plain", "T"), part("text/plain", "F")]), Some("T\n\nF"), None),
-        (multi("mixed", &[part("text/html", "H"), part("text/plain", "<F")]), None, Some("H<pre style=\"white-space: pre-wrap\">&lt;F</pre>")),
-        (multi("mixed", &[part("text/plain; name=a.txt", "T"), part("text/plain; name=b.txt", "F")]), Some("T"), None),
-        (multi("signed; protocol=\"application/pgp-signature\"", &[part("text/plain", "T"), part("application/pgp-signature", "S")]), Some("T"), None),
-        (multi("encrypted", &[part("application/pgp-encrypted", "Version: 1"), part("application/octet-stream", "C")]), None, None),
+        (
+            multi("mixed", &[part("text/html", "H"), part("text/plain", "<F")]),
+            None,
+            Some("H<pre style=\"white-space: pre-wrap\">&lt;F</pre>"),
+        ),
+        (
+            multi("mixed", &[part("text/plain; name=a.txt", "T"), part("text/plain; name=b.txt", "F")]),
+            Some("T"),
+            None,
+        ),
+        (
+            multi(
+                "signed; protocol=\"application/pgp-signature\"",
+                &[part("text/plain", "T"), part("application/pgp-signature", "S")],
+            ),
+            Some("T"),
+            None,
+        ),
+        (
+            multi(
+                "encrypted",
+                &[part("application/pgp-encrypted", "Version: 1"), part("application/octet-stream", "C")],
+            ),
+            None,
+            None,
+        ),
         (String::from("Content-Type: image/png\n\nx"), None, None),
     ];
     for (raw, plain, html) in cases {
@@ -92,18 +134,49 @@ fn bodies_are_chosen_as_a_reader_would() {
 
 #[test]
 fn kinds_are_told_by_what_is_really_there() {
-    let with = |header: &str, body: &str| format!("Content-Type: multipart/mixed; boundary=b\n\n--b\n\nHi\n--b\n{header}\n\n{body}\n--b--\n");
+    let with = |header: &str, body: &str| {
+        format!("Content-Type: multipart/mixed; boundary=b\n\n--b\n\nHi\n--b\n{header}\n\n{body}\n--b--\n")
+    };
     for (raw, expected) in [
         (String::from("\nHi"), vec![]),
         (with("Content-Type: image/png; name=cat.png", "x"), vec![Kind::Attachment, Kind::Image]),
         (with("Content-Type: application/pgp-keys; name=k.asc", "x"), vec![Kind::Attachment, Kind::Key]),
-        (with("Content-Type: text/plain\nContent-Disposition: attachment; filename=k.asc", "-----BEGIN PGP PUBLIC KEY BLOCK-----"), vec![Kind::Attachment, Kind::Key]),
-        (with("Content-Type: application/octet-stream; name=letter.odt", "x"), vec![Kind::Attachment, Kind::Document]),
+        (
+            with(
+                "Content-Type: text/plain\nContent-Disposition: attachment; filename=k.asc",
+                "-----BEGIN PGP PUBLIC KEY BLOCK-----",
+            ),
+            vec![Kind::Attachment, Kind::Key],
+        ),
+        (
+            with("Content-Type: application/octet-stream; name=letter.odt", "x"),
+            vec![Kind::Attachment, Kind::Document],
+        ),
         (with("Content-Type: text/calendar; method=REQUEST", "x"), vec![Kind::Attachment, Kind::Calendar]),
-        (String::from("Content-Type: multipart/alternative; boundary=b\n\n--b\n\nHi\n--b\nContent-Type: text/calendar\n\nx\n--b--"), vec![Kind::Calendar]),
-        (String::from("Content-Type: multipart/signed; boundary=b\n\n--b\n\nHi\n--b\nContent-Type: application/pgp-signature; name=signature.asc\n\nx\n--b--"), vec![Kind::Signed]),
-        (String::from("Content-Type: multipart/encrypted; boundary=b\n\n--b\nContent-Type: application/pgp-encrypted\n\nx\n--b\nContent-Type: application/octet-stream\n\nx\n--b--"), vec![Kind::Encrypted]),
-        (String::from("Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m\n\nx"), vec![Kind::Encrypted, Kind::Attachment]),
+        (
+            String::from(
+                "Content-Type: multipart/alternative; boundary=b\n\n--b\n\nHi\n--b\nContent-Type: text/calendar\n\nx\n--b--",
+            ),
+            vec![Kind::Calendar],
+        ),
+        (
+            String::from(
+                "Content-Type: multipart/signed; boundary=b\n\n--b\n\nHi\n--b\nContent-Type: application/pgp-signature; name=signature.asc\n\nx\n--b--",
+            ),
+            vec![Kind::Signed],
+        ),
+        (
+            String::from(
+                "Content-Type: multipart/encrypted; boundary=b\n\n--b\nContent-Type: application/pgp-encrypted\n\nx\n--b\nContent-Type: application/octet-stream\n\nx\n--b--",
+            ),
+            vec![Kind::Encrypted],
+        ),
+        (
+            String::from(
+                "Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m\n\nx",
+            ),
+            vec![Kind::Encrypted, Kind::Attachment],
+        ),
         (String::from("\nHi\n-----BEGIN PGP MESSAGE-----\n\nx"), vec![Kind::Encrypted]),
         (String::from("\n> -----BEGIN PGP MESSAGE-----\n\nx"), vec![]),
         (String::from("\n-----BEGIN PGP SIGNED MESSAGE-----\n\nx"), vec![Kind::Signed]),
@@ -117,7 +190,10 @@ fn kinds_are_told_by_what_is_really_there() {
 #[test]
 fn raw_eight_bit_headers_follow_the_body() {
     let message = parse(b"Subject: \xc4\xe3\xba\xc3\nFrom: \xb0\xa2\xc0\xef <a@x>\nContent-Type: text/plain; charset=gb2312\n\n\xc4\xe3");
-    assert_eq!((message.subject.as_str(), message.from[0].name.as_str(), message.plain().as_deref()), ("你好", "阿里", Some("你")));
+    assert_eq!(
+        (message.subject.as_str(), message.from[0].name.as_str(), message.plain().as_deref()),
+        ("你好", "阿里", Some("你"))
+    );
     assert_eq!(parse(b"Subject: caf\xe9\n\n").subject, "café");
     assert_eq!(parse("Subject: café ✓\n\n".as_bytes()).subject, "café ✓");
 }
@@ -131,6 +207,9 @@ fn dates_are_read_as_far_as_they_make_sense() {
         ("Fri, 17 May 2024 10:40:00", Some(1_715_942_400)),
         ("17-May-2024 10:40:00", Some(1_715_942_400)),
         ("2024-05-17 10:40:00+00:00", Some(1_715_942_400)),
+        ("Fri May 17 10:40:00 2024", Some(1_715_942_400)),
+        ("Fri, May 17 10:40:00 EDT 2024", Some(1_715_956_800)),
+        ("Fri, 17 May 2024 10:40 EDT", Some(1_715_956_800)),
         ("yesterday", None),
         ("", None),
         ("Fri, 99 May 2024 99:99:99 +0000", None),
@@ -158,13 +237,33 @@ fn references_are_ids_each_once_and_not_too_many() {
 #[test]
 fn broken_messages_lose_nothing() {
     // A multipart that was cut off.
-    let message = parse(b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nHello\n--b\nContent-Type: image/png\n\nhalf");
+    let message = parse(
+        b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nHello\n--b\nContent-Type: image/png\n\nhalf",
+    );
     assert!(message.is_cut);
-    assert_eq!(outline(&message), "1 multipart/mixed Container - 44\n  2 text/plain Body - 5\n  3 image/png Attachment - 4\n");
+    assert_eq!(
+        outline(&message),
+        "1 multipart/mixed Container - 44\n  2 text/plain Body - 5\n  3 image/png Attachment - 4\n"
+    );
     // The boundary never comes, is not named, is named differently, or is another's beginning.
-    assert_eq!(parse(b"Content-Type: multipart/mixed; boundary=b\n\nHello").plain().as_deref(), Some("Hello"));
-    assert_eq!(parse(b"Content-Type: multipart/mixed\n\n--frontier\nContent-Type: text/plain\n\nHello\n--frontier--").plain().as_deref(), Some("Hello"));
-    assert_eq!(parse(b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nHello\n--bb\nworld --b\n--b--").plain().as_deref(), Some("Hello\n--bb\nworld --b"));
+    assert_eq!(
+        parse(b"Content-Type: multipart/mixed; boundary=b\n\nHello").plain().as_deref(),
+        Some("Hello")
+    );
+    assert_eq!(
+        parse(
+            b"Content-Type: multipart/mixed\n\n--frontier\nContent-Type: text/plain\n\nHello\n--frontier--"
+        )
+        .plain()
+        .as_deref(),
+        Some("Hello")
+    );
+    assert_eq!(
+        parse(b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nHello\n--bb\nworld --b\n--b--")
+            .plain()
+            .as_deref(),
+        Some("Hello\n--bb\nworld --b")
+    );
     // An inner multipart that never ends does not swallow what follows the outer delimiter.
     let message = parse(b"Content-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: multipart/alternative; boundary=i\n\n--i\n\nOne\n--o\n\nTwo\n--o--");
     assert_eq!(message.plain().as_deref(), Some("One\n\nTwo"));
@@ -318,12 +417,17 @@ fn real_mail_is_sound() {
             assert_sound(&raw);
             let message = parse(&raw);
             let plain = message.plain().unwrap_or_default() + message.html().unwrap_or_default();
-            let names = message.parts.iter().filter_map(|part| part.name.clone()).collect::<Vec<_>>().join(" ");
-            let people = message.from.iter().chain(&message.to).map(|it| format!("{it:?}")).collect::<String>();
-            for (what, text) in [("subject", &message.subject), ("text", &plain), ("name", &names), ("people", &people)] {
+            let names =
+                message.parts.iter().filter_map(|part| part.name.clone()).collect::<Vec<_>>().join(" ");
+            let people =
+                message.from.iter().chain(&message.to).map(|it| format!("{it:?}")).collect::<String>();
+            for (what, text) in
+                [("subject", &message.subject), ("text", &plain), ("name", &names), ("people", &people)]
+            {
                 if let Some(at) = text.find('\u{fffd}') {
                     wrong += 1;
-                    let near: String = text[text.floor_char_boundary(at.saturating_sub(30))..].chars().take(60).collect();
+                    let near: String =
+                        text[text.floor_char_boundary(at.saturating_sub(30))..].chars().take(60).collect();
                     println!("{}: {what}: {near:?}", file.display());
                 }
             }
@@ -333,4 +437,49 @@ fn real_mail_is_sound() {
         }
         println!("{name}: {} files, {wrong} look wrong", files.len());
     }
+}
+
+#[test]
+fn the_fixtures_mean_what_their_names_say() {
+    let read = |name: &str| parse(&std::fs::read(Path::new("tests/data/messages").join(name)).unwrap());
+    let message = read("raw-gb-header.eml");
+    assert_eq!(
+        (message.subject.as_str(), message.from[0].name.as_str(), message.plain().unwrap().trim_end()),
+        ("今天喝茶吗？", "爱丽丝", "下午五点。")
+    );
+    let message = read("cut-in-the-middle.eml");
+    assert!(message.is_cut);
+    assert_eq!(message.attachments().map(|part| part.bytes).sum::<u64>(), 13);
+    let message = read("no-boundary-named.eml");
+    assert_eq!((message.plain().as_deref(), message.html()), (Some("Plain."), Some("<p>Rich.</p>")));
+    assert_eq!(read("old-mac-lines.eml").plain().as_deref(), Some("One.\nTwo.\n"));
+    assert_eq!(read("from-an-mbox.eml").subject, "From a file of many");
+    let message = read("signed-and-nested.eml");
+    assert_eq!((message.subject.as_str(), message.to.len()), ("ユニ", 2));
+    assert_eq!(
+        outline(&message),
+        "1 multipart/signed Container - 272\n  2 multipart/digest Container - 76\n    \
+         3 message/rfc822 Attachment First.eml 22\n    4 message/rfc822 Attachment Second.eml 23\n  \
+         5 application/pgp-signature Signature signature.asc 58\n"
+    );
+    let message = read("names-of-all-kinds.eml");
+    assert_eq!(message.from[0].name, "boss@example.org");
+    let files: Vec<_> =
+        message.attachments().map(|part| (part.name.as_deref(), part.risk, part.bytes)).collect();
+    assert_eq!(
+        files,
+        [
+            (Some("bashrc"), Risk::None, 1),
+            (Some("Кот.pdf.exe"), Risk::Danger, 2),
+            (Some("Kätzchen.png"), Risk::None, 3),
+            (Some("_CON"), Risk::None, 1),
+        ]
+    );
+    let message = read("invitation.eml");
+    assert_eq!(message.plain().as_deref(), Some("Tea at five."));
+    assert_eq!(kinds(&message), [Kind::Attachment, Kind::Calendar]);
+    assert_eq!(
+        message.attachments().map(|part| part.role).collect::<Vec<_>>(),
+        [Role::Invitation, Role::Attachment]
+    );
 }

@@ -12,7 +12,7 @@ const PARTS_MAX: usize = 1000;
 const DEPTH_MAX: usize = 50;
 /// What is longer is no structured value.
 const VALUE_MAX: usize = 64 << 10;
-const BOUNDARY_MAX: usize = 1000;
+const BOUNDARY_MAX: usize = 8 << 10;
 
 /// A message taken apart.
 pub(super) struct Tree<'a> {
@@ -128,8 +128,9 @@ impl<'a> Walk<'a> {
             at = self.lines.next_dashes(at)?;
             let (line, next) = self.lines.line(at)?;
             let (following, _) = self.lines.line(next)?;
-            let is_field = fields::field_name(following)
-                .is_some_and(|name| name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("content-")));
+            let is_field = fields::field_name(following).is_some_and(|name| {
+                name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("content-"))
+            });
             if line.len() > 6 && is_field {
                 return line.get(2..).map(|boundary| boundary.trim_ascii_end().to_vec());
             }
@@ -224,7 +225,8 @@ fn describe(block: &Block<'_>, kind: &Structured, in_digest: bool) -> Part {
 
 /// The type as written, or what stands for it where it is missing or makes no sense (RFC 2045 §5.2, RFC 2046 §5.1.5).
 fn content_type(written: &str, in_digest: bool, is_named: bool) -> String {
-    let sound = written.split_once('/').is_some_and(|(kind, subtype)| !kind.is_empty() && !subtype.is_empty());
+    let sound =
+        written.split_once('/').is_some_and(|(kind, subtype)| !kind.is_empty() && !subtype.is_empty());
     let otherwise = match written {
         "" if in_digest => "message/rfc822",
         "html" => "text/html",
@@ -251,8 +253,11 @@ fn content_id(raw: &[u8]) -> String {
 
 /// The subject of a message inside the message, as a name for it.
 fn nested_subject(part: &Part, raw: &[u8]) -> Option<String> {
-    let body = transfer::decode(part.raw_body(raw).get(..16 << 10).unwrap_or(part.raw_body(raw)), part.encoding);
+    let body =
+        transfer::decode(part.raw_body(raw).get(..16 << 10).unwrap_or(part.raw_body(raw)), part.encoding);
     let block = fields::read(&body, Lines::new(&body), 0, |_| false);
     let subject = encoded::decode(bounded(block.first("subject")), None);
-    Some(subject).filter(|subject| !subject.is_empty()).map(|subject| format!("{}.eml", subject.replace(['/', '\\'], " ")))
+    Some(subject)
+        .filter(|subject| !subject.is_empty())
+        .map(|subject| format!("{}.eml", subject.replace(['/', '\\'], " ")))
 }
