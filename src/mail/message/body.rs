@@ -253,19 +253,29 @@ fn mark_inline(parts: &mut [Part], html: &str) {
 }
 
 fn content_ids(html: &str) -> HashSet<String> {
-    let bytes = html.as_bytes();
     let mut used = HashSet::new();
-    for at in memchr::memchr_iter(b':', bytes) {
-        let scheme = at.checked_sub(3).and_then(|from| bytes.get(from..at));
-        if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"cid")) || used.len() >= 1000 {
+    let mut rest = html.as_bytes();
+    while let Some(colon) = memchr::memchr(b':', rest) {
+        let (before, after) = rest.split_at(colon + 1);
+        rest = after;
+        if !before
+            .len()
+            .checked_sub(4)
+            .and_then(|at| before.get(at..))
+            .is_some_and(|it| it.eq_ignore_ascii_case(b"cid:"))
+        {
             continue;
         }
-        let id = bytes.get(at + 1..).unwrap_or_default();
-        let id = id.get(..1000).unwrap_or(id);
+        let id = after.get(..1000).unwrap_or(after);
         let end = id.iter().position(|byte| matches!(byte, b'"' | b'\'' | b'>' | b')' | b' ' | b'\n'));
-        let id = id.get(..end.unwrap_or(id.len())).unwrap_or_default();
+        // Every byte is looked at once: the next one is sought behind this one.
+        let (id, behind) = after.split_at(end.unwrap_or(id.len()));
+        rest = behind;
         let id = super::params::percent_decoded(id);
         used.insert(String::from_utf8_lossy(&id).replace("&amp;", "&"));
+        if used.len() >= 1000 {
+            break;
+        }
     }
     used
 }

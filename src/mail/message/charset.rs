@@ -28,7 +28,7 @@ pub(in crate::mail) fn decode(bytes: &[u8], label: Option<&str>) -> String {
 /// Decodes bytes that came without a label of their own; `near` is what other text of the message declares.
 pub(in crate::mail) fn undeclared<'a>(bytes: &'a [u8], near: Option<&str>) -> Cow<'a, str> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if memchr::memmem::find(bytes, b"\x1b$").is_some() {
+    if memchr::memchr(0x1b, bytes).is_some() && memchr::memmem::find(bytes, b"\x1b$").is_some() {
         return Cow::Owned(japanese(bytes));
     }
     if let Ok(text) = std::str::from_utf8(bytes) {

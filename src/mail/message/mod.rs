@@ -79,7 +79,9 @@ pub fn parse(raw: &[u8]) -> Message {
     let body = body::read(&mut tree.parts, raw, near.as_deref());
     let top = &tree.top;
     let near = near.as_deref();
-    let people = |name| top.all(name).flat_map(|value| people::parse(value, near)).collect::<Vec<_>>();
+    // One field of each name is allowed; of more than a few nobody will miss the rest.
+    let people =
+        |name| top.all(name).take(20).flat_map(|value| people::parse(value, near)).collect::<Vec<_>>();
     let mut message = Message {
         message_id: top.first("message-id").and_then(message_id),
         in_reply_to: references(top.all("in-reply-to")),

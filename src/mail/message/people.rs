@@ -38,6 +38,13 @@ struct Entry {
     comment: Vec<u8>,
 }
 
+impl Entry {
+    fn is_blank(&self) -> bool {
+        self.angle.as_ref().is_none_or(Vec::is_empty)
+            && [&self.phrase, &self.bare, &self.comment].iter().all(|it| it.trim_ascii().is_empty())
+    }
+}
+
 struct Reader<'a> {
     near: Option<&'a str>,
     entry: Entry,
@@ -108,6 +115,10 @@ impl Reader<'_> {
     }
 
     fn finish_entry(&mut self) {
+        if self.entry.is_blank() {
+            self.entry.angle = None;
+            return;
+        }
         let entry = std::mem::take(&mut self.entry);
         let text = |bytes: &[u8]| name(&encoded::decode(bytes, self.near));
         let (mut name, address) = match &entry.angle {

@@ -426,8 +426,12 @@ fn real_mail_is_sound() {
             {
                 if let Some(at) = text.find('\u{fffd}') {
                     wrong += 1;
-                    let near: String =
-                        text[text.floor_char_boundary(at.saturating_sub(30))..].chars().take(60).collect();
+                    let near: String = text
+                        .get(text.floor_char_boundary(at.saturating_sub(30))..)
+                        .unwrap()
+                        .chars()
+                        .take(60)
+                        .collect();
                     println!("{}: {what}: {near:?}", file.display());
                 }
             }
