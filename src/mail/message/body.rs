@@ -66,20 +66,20 @@ pub(super) fn read(parts: &mut [Part], raw: &[u8], near: Option<&str>) -> Body {
     Body { plain, html }
 }
 
-/// One kind of line break, no NULs, and flowed text (RFC 3676) unwrapped.
+/// One kind of line break, no other control characters in plain text, and flowed text (RFC 3676) unwrapped.
 fn lines(text: String, part: &Part) -> String {
-    let text = if text.contains(['\r', '\0']) {
-        text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "\u{fffd}")
-    } else {
-        text
-    };
-    if part.flowed && part.content_type == "text/plain" { text::unflow(&text, part.delsp) } else { text }
+    let is_html = part.content_type == "text/html";
+    let is_wanted = |c: char| matches!(c, '\n' | '\t') || if is_html { c != '\0' } else { !c.is_control() };
+    let text = if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text };
+    let text =
+        if text.chars().all(is_wanted) { text } else { text.chars().filter(|c| is_wanted(*c)).collect() };
+    if part.flowed && !is_html { text::unflow(&text, part.delsp) } else { text }
 }
 
 fn join_plain<'a>(pieces: impl Iterator<Item = &'a str>) -> String {
     let mut out = String::new();
     for piece in pieces {
-        if !out.is_empty() {
+        if !out.is_empty() && !piece.is_empty() {
             let missing = 2usize.saturating_sub(out.bytes().rev().take_while(|byte| *byte == b'\n').count());
             out.extend(std::iter::repeat_n('\n', missing));
         }
@@ -94,7 +94,7 @@ fn join_html<'a>(pieces: impl Iterator<Item = (bool, &'a str)>) -> String {
     for (is_html, piece) in pieces {
         if is_html {
             out.push_str(piece);
-        } else {
+        } else if !piece.trim().is_empty() {
             let escaped = piece.trim_end().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
             out.push_str("<pre style=\"white-space: pre-wrap\">");
             out.push_str(&escaped);
@@ -253,19 +253,29 @@ fn mark_inline(parts: &mut [Part], html: &str) {
 }
 
 fn content_ids(html: &str) -> HashSet<String> {
-    let bytes = html.as_bytes();
     let mut used = HashSet::new();
-    for at in memchr::memchr_iter(b':', bytes) {
-        let scheme = at.checked_sub(3).and_then(|from| bytes.get(from..at));
-        if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"cid")) || used.len() >= 1000 {
+    let mut rest = html.as_bytes();
+    while let Some(colon) = memchr::memchr(b':', rest) {
+        let (before, after) = rest.split_at(colon + 1);
+        rest = after;
+        if !before
+            .len()
+            .checked_sub(4)
+            .and_then(|at| before.get(at..))
+            .is_some_and(|it| it.eq_ignore_ascii_case(b"cid:"))
+        {
             continue;
         }
-        let id = bytes.get(at + 1..).unwrap_or_default();
-        let id = id.get(..1000).unwrap_or(id);
+        let id = after.get(..1000).unwrap_or(after);
         let end = id.iter().position(|byte| matches!(byte, b'"' | b'\'' | b'>' | b')' | b' ' | b'\n'));
-        let id = id.get(..end.unwrap_or(id.len())).unwrap_or_default();
+        // Every byte is looked at once: the next one is sought behind this one.
+        let (id, behind) = after.split_at(end.unwrap_or(id.len()));
+        rest = behind;
         let id = super::params::percent_decoded(id);
         used.insert(String::from_utf8_lossy(&id).replace("&amp;", "&"));
+        if used.len() >= 1000 {
+            break;
+        }
     }
     used
 }

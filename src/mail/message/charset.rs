@@ -17,8 +17,9 @@ enum Reader {
 pub(in crate::mail) fn decode(bytes: &[u8], label: Option<&str>) -> String {
     match label.and_then(reader) {
         Some(Reader::Old(read)) => read(bytes),
+        Some(Reader::Standard(encoding)) if encoding == ISO_2022_JP => japanese(bytes),
         Some(Reader::Standard(encoding)) if encoding != UTF_8 && !is_ascii_label(label) => {
-            encoding.decode_without_bom_handling(bytes).0.into_owned()
+            encoding.decode_with_bom_removal(bytes).0.into_owned()
         }
         _ => undeclared(bytes, None).into_owned(),
     }
@@ -27,8 +28,8 @@ pub(in crate::mail) fn decode(bytes: &[u8], label: Option<&str>) -> String {
 /// Decodes bytes that came without a label of their own; `near` is what other text of the message declares.
 pub(in crate::mail) fn undeclared<'a>(bytes: &'a [u8], near: Option<&str>) -> Cow<'a, str> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if memchr::memmem::find(bytes, b"\x1b$").is_some() {
-        return ISO_2022_JP.decode_without_bom_handling(bytes).0;
+    if memchr::memchr(0x1b, bytes).is_some() && memchr::memmem::find(bytes, b"\x1b$").is_some() {
+        return Cow::Owned(japanese(bytes));
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);
@@ -46,6 +47,24 @@ pub(in crate::mail) fn undeclared<'a>(bytes: &'a [u8], near: Option<&str>) -> Co
         }
     }
     guess(bytes).decode_without_bom_handling(bytes).0
+}
+
+/// ISO-2022-JP. A change of character set that is at once followed by another counts as an error in the web's decoder,
+/// but is what joined encoded words and joined lines look like.
+fn japanese(bytes: &[u8]) -> String {
+    let mut kept = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(at) = memchr::memchr(0x1b, rest) {
+        let (before, escape) = rest.split_at(at);
+        kept.extend_from_slice(before);
+        let (sequence, after) = escape.split_at(3.min(escape.len()));
+        if after.first() != Some(&0x1b) {
+            kept.extend_from_slice(sequence);
+        }
+        rest = after;
+    }
+    kept.extend_from_slice(rest);
+    ISO_2022_JP.decode_without_bom_handling(&kept).0.into_owned()
 }
 
 /// Whether the label names a charset that we can read.
@@ -136,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_label_is_believed_unless_it_is_plainly_wrong() {
-        let cases: [(&[u8], Option<&str>, &str); 14] = [
+        let cases: [(&[u8], Option<&str>, &str); 15] = [
             (b"caf\xe9", Some("iso-8859-1"), "café"),
             (b"caf\xe9", Some("us-ascii"), "café"),
             (b"caf\xe9", Some("utf-8"), "café"),
@@ -146,6 +165,7 @@ mod tests {
             (b"\x93quoted\x94", Some("Windows1252"), "\u{201c}quoted\u{201d}"),
             (b"\xc4\xe3\xba\xc3", Some("gb2312"), "你好"),
             (b"\x1b$B%O%m!<\x1b(B", None, "ハロー"),
+            (b"\x1b$B%O\x1b(B\x1b$B%m!<\x1b(B", Some("iso-2022-jp"), "ハロー"),
             (b"\x83n\x83\x8d\x81[", Some("cp932"), "ハロー"),
             (b"Hi +AOQ-", Some("utf-7"), "Hi ä"),
             (b"\x84", Some("ibm850"), "ä"),

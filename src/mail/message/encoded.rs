@@ -11,6 +11,13 @@ const LABEL_MAX: usize = 64;
 /// Decodes a header's value. `near` is a charset that the message declares elsewhere, for text that declares none.
 pub(in crate::mail) fn decode(raw: &[u8], near: Option<&str>) -> String {
     let raw = unfold(raw);
+    // Nearly all fields are nothing but ASCII.
+    if raw.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && memchr::memmem::find(&raw, b"=?").is_none()
+        && let Ok(text) = std::str::from_utf8(&raw)
+    {
+        return text.to_owned();
+    }
     clean(&decode_words(&raw, near))
 }
 

@@ -79,7 +79,9 @@ pub fn parse(raw: &[u8]) -> Message {
     let body = body::read(&mut tree.parts, raw, near.as_deref());
     let top = &tree.top;
     let near = near.as_deref();
-    let people = |name| top.all(name).flat_map(|value| people::parse(value, near)).collect::<Vec<_>>();
+    // One field of each name is allowed; of more than a few nobody will miss the rest.
+    let people =
+        |name| top.all(name).take(20).flat_map(|value| people::parse(value, near)).collect::<Vec<_>>();
     let mut message = Message {
         message_id: top.first("message-id").and_then(message_id),
         in_reply_to: references(top.all("in-reply-to")),
@@ -265,6 +267,7 @@ fn date(raw: &[u8]) -> Option<i64> {
         let standard = DateTime::parse_rfc3339(&text.replacen(' ', "T", 1));
         return standard.filter(sound).map(|date| date.to_timestamp());
     }
+    let text = usual_order(&text);
     let spaced = text.replace(['-', '/', '.'], " ");
     // As it should be; without a zone; and `17-May-2024 10:00:00`, where the parser takes the hyphen for a zone.
     [format!("{text}\n"), format!("{text} +0000\n"), format!("{spaced} +0000\n")]
@@ -272,6 +275,27 @@ fn date(raw: &[u8]) -> Option<i64> {
         .filter_map(|text| DateTime::parse_rfc822(text))
         .find(sound)
         .map(|date| date.to_timestamp())
+}
+
+/// Puts `Fri May 17 10:40:00 2024` and `17 May 2024 10:40 CST` into the words that the parser knows.
+fn usual_order(text: &str) -> String {
+    let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    if let Some(time) = words.iter_mut().find(|word| word.contains(':'))
+        && time.matches(':').count() == 1
+    {
+        time.push_str(":00");
+    }
+    let is_number = |word: &str| word.parse::<u16>().is_ok();
+    if let [day, month, number, time, rest @ ..] = words.as_slice()
+        && day.chars().chain(month.chars()).all(|c| c.is_ascii_alphabetic() || c == ',')
+        && is_number(number)
+        && time.contains(':')
+        && let Some(year) = rest.iter().rposition(|word| word.len() == 4 && is_number(word))
+    {
+        let zone = rest.iter().enumerate().find(|(at, _)| *at != year).map_or("+0000", |(_, zone)| zone);
+        return format!("{number} {month} {} {time} {zone}", rest.get(year).map_or("", |year| year));
+    }
+    words.join(" ")
 }
 
 /// What stands between the angle brackets, or all of it.

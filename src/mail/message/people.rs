@@ -14,7 +14,8 @@ const ADDRESS_MAX: usize = 1000;
 /// [`encoded::decode`].
 pub(in crate::mail) fn parse(raw: &[u8], near: Option<&str>) -> Vec<Person> {
     let raw = encoded::unfold(raw.get(..LIST_MAX).unwrap_or(raw));
-    let mut reader = Reader { near, entry: Entry::default(), people: Vec::new(), no_word_end: false };
+    let mut reader =
+        Reader { near, entry: Entry::default(), people: Vec::new(), no_word_end: false, no_group_end: false };
     let mut rest: &[u8] = &raw;
     while let Some(after) = reader.step(rest) {
         if reader.people.len() >= PEOPLE_MAX {
@@ -37,12 +38,21 @@ struct Entry {
     comment: Vec<u8>,
 }
 
+impl Entry {
+    fn is_blank(&self) -> bool {
+        self.angle.as_ref().is_none_or(Vec::is_empty)
+            && [&self.phrase, &self.bare, &self.comment].iter().all(|it| it.trim_ascii().is_empty())
+    }
+}
+
 struct Reader<'a> {
     near: Option<&'a str>,
     entry: Entry,
     people: Vec<Person>,
     /// No encoded word ends in what is left, so that nobody looks for one again and again.
     no_word_end: bool,
+    /// Likewise for the end of a group.
+    no_group_end: bool,
 }
 
 impl Reader<'_> {
@@ -71,7 +81,7 @@ impl Reader<'_> {
                 return Some(after);
             }
             b',' | b';' => self.finish_entry(),
-            b':' if self.is_group_name(after) => self.entry = Entry::default(),
+            b':' if self.ends_group_name(after) => self.entry = Entry::default(),
             b'=' if after.first() == Some(&b'?') && !self.no_word_end => {
                 if let Some(length) = encoded::word_length(rest)
                     && let (Some(word), Some(after)) = (rest.get(..length), rest.get(length..))
@@ -94,14 +104,21 @@ impl Reader<'_> {
     }
 
     /// `Friends: alice@…, bob@…;`: there is a name without an address, and the group has an end.
-    fn is_group_name(&self, after: &[u8]) -> bool {
-        self.entry.angle.is_none()
-            && !self.entry.bare.contains(&b'@')
-            && (self.entry.phrase.trim_ascii().eq_ignore_ascii_case(b"mailto")
-                || memchr::memchr(b';', after).is_some())
+    fn ends_group_name(&mut self, after: &[u8]) -> bool {
+        // A name is not long, and it is looked at once for every colon.
+        let name = self.entry.bare.get(..200).unwrap_or(&self.entry.bare).trim_ascii();
+        if self.entry.angle.is_some() || name.contains(&b'@') || name.len() >= 200 {
+            return false;
+        }
+        self.no_group_end = self.no_group_end || memchr::memchr(b';', after).is_none();
+        !self.no_group_end || name.eq_ignore_ascii_case(b"mailto")
     }
 
     fn finish_entry(&mut self) {
+        if self.entry.is_blank() {
+            self.entry.angle = None;
+            return;
+        }
         let entry = std::mem::take(&mut self.entry);
         let text = |bytes: &[u8]| name(&encoded::decode(bytes, self.near));
         let (mut name, address) = match &entry.angle {
@@ -134,10 +151,18 @@ impl Reader<'_> {
         }
         let text = charset::undeclared(raw, self.near);
         let quoted = text.trim_start().starts_with('"');
-        text.trim()
-            .chars()
-            .filter(|c| !is_hidden(*c) && (quoted && *c == ' ' || !c.is_whitespace()))
-            .collect()
+        let mut depth = 0usize;
+        let mut address = String::with_capacity(text.len());
+        for c in text.trim().chars() {
+            match c {
+                // Comments were once allowed here too.
+                '(' if !quoted => depth += 1,
+                ')' if !quoted => depth = depth.saturating_sub(1),
+                _ if depth > 0 || is_hidden(c) || c.is_whitespace() && !(quoted && c == ' ') => {}
+                c => address.push(c),
+            }
+        }
+        address
     }
 }
 
@@ -266,7 +291,7 @@ mod tests {
 
     #[test]
     fn people_are_read_however_they_are_written() {
-        let cases: [(&str, &[(&str, &str)]); 26] = [
+        let cases: [(&str, &[(&str, &str)]); 27] = [
             ("alice@example.org", &[("", "alice@example.org")]),
             ("Alice <alice@example.org>", &[("Alice", "alice@example.org")]),
             (
@@ -287,6 +312,7 @@ mod tests {
             ("Bob bob@y", &[("Bob", "bob@y")]),
             ("<bob@y> Bob", &[("Bob", "bob@y")]),
             ("\"bob builder\"@y", &[("", "\"bob builder\"@y")]),
+            ("Bob <bob(his account)@y(his host)>", &[("Bob", "bob@y")]),
             ("<@relay,@other:bob@y>", &[("", "bob@y")]),
             ("'bob@y' <bob@y>", &[("", "bob@y")]),
             ("Bob <bob@y", &[("Bob", "bob@y")]),

@@ -207,6 +207,9 @@ fn dates_are_read_as_far_as_they_make_sense() {
         ("Fri, 17 May 2024 10:40:00", Some(1_715_942_400)),
         ("17-May-2024 10:40:00", Some(1_715_942_400)),
         ("2024-05-17 10:40:00+00:00", Some(1_715_942_400)),
+        ("Fri May 17 10:40:00 2024", Some(1_715_942_400)),
+        ("Fri, May 17 10:40:00 EDT 2024", Some(1_715_956_800)),
+        ("Fri, 17 May 2024 10:40 EDT", Some(1_715_956_800)),
         ("yesterday", None),
         ("", None),
         ("Fri, 99 May 2024 99:99:99 +0000", None),
@@ -423,8 +426,12 @@ fn real_mail_is_sound() {
             {
                 if let Some(at) = text.find('\u{fffd}') {
                     wrong += 1;
-                    let near: String =
-                        text[text.floor_char_boundary(at.saturating_sub(30))..].chars().take(60).collect();
+                    let near: String = text
+                        .get(text.floor_char_boundary(at.saturating_sub(30))..)
+                        .unwrap()
+                        .chars()
+                        .take(60)
+                        .collect();
                     println!("{}: {what}: {near:?}", file.display());
                 }
             }
@@ -434,4 +441,49 @@ fn real_mail_is_sound() {
         }
         println!("{name}: {} files, {wrong} look wrong", files.len());
     }
+}
+
+#[test]
+fn the_fixtures_mean_what_their_names_say() {
+    let read = |name: &str| parse(&std::fs::read(Path::new("tests/data/messages").join(name)).unwrap());
+    let message = read("raw-gb-header.eml");
+    assert_eq!(
+        (message.subject.as_str(), message.from[0].name.as_str(), message.plain().unwrap().trim_end()),
+        ("今天喝茶吗？", "爱丽丝", "下午五点。")
+    );
+    let message = read("cut-in-the-middle.eml");
+    assert!(message.is_cut);
+    assert_eq!(message.attachments().map(|part| part.bytes).sum::<u64>(), 13);
+    let message = read("no-boundary-named.eml");
+    assert_eq!((message.plain().as_deref(), message.html()), (Some("Plain."), Some("<p>Rich.</p>")));
+    assert_eq!(read("old-mac-lines.eml").plain().as_deref(), Some("One.\nTwo.\n"));
+    assert_eq!(read("from-an-mbox.eml").subject, "From a file of many");
+    let message = read("signed-and-nested.eml");
+    assert_eq!((message.subject.as_str(), message.to.len()), ("ユニ", 2));
+    assert_eq!(
+        outline(&message),
+        "1 multipart/signed Container - 272\n  2 multipart/digest Container - 76\n    \
+         3 message/rfc822 Attachment First.eml 22\n    4 message/rfc822 Attachment Second.eml 23\n  \
+         5 application/pgp-signature Signature signature.asc 58\n"
+    );
+    let message = read("names-of-all-kinds.eml");
+    assert_eq!(message.from[0].name, "boss@example.org");
+    let files: Vec<_> =
+        message.attachments().map(|part| (part.name.as_deref(), part.risk, part.bytes)).collect();
+    assert_eq!(
+        files,
+        [
+            (Some("bashrc"), Risk::None, 1),
+            (Some("Кот.pdf.exe"), Risk::Danger, 2),
+            (Some("Kätzchen.png"), Risk::None, 3),
+            (Some("_CON"), Risk::None, 1),
+        ]
+    );
+    let message = read("invitation.eml");
+    assert_eq!(message.plain().as_deref(), Some("Tea at five."));
+    assert_eq!(kinds(&message), [Kind::Attachment, Kind::Calendar]);
+    assert_eq!(
+        message.attachments().map(|part| part.role).collect::<Vec<_>>(),
+        [Role::Invitation, Role::Attachment]
+    );
 }

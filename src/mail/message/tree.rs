@@ -12,7 +12,7 @@ const PARTS_MAX: usize = 1000;
 const DEPTH_MAX: usize = 50;
 /// What is longer is no structured value.
 const VALUE_MAX: usize = 64 << 10;
-const BOUNDARY_MAX: usize = 1000;
+const BOUNDARY_MAX: usize = 8 << 10;
 
 /// A message taken apart.
 pub(super) struct Tree<'a> {
