@@ -66,6 +66,10 @@ pub async fn make_if_due(app: &App) -> Result<(), Failure> {
 /// # Errors
 /// When the disk fails; the older snapshots stay as they are.
 pub async fn make(app: &App) -> Result<(), Failure> {
+    make_and_keep(app, KEPT).await
+}
+
+async fn make_and_keep(app: &App, kept: usize) -> Result<(), Failure> {
     let directory = app.data.snapshots();
     let mut list = read(&directory, &app.snapshots);
     let name = data_encoding::HEXLOWER.encode(&crate::crypto::secret::random::<8>());
@@ -85,7 +89,7 @@ pub async fn make(app: &App) -> Result<(), Failure> {
         made_at: app.now(),
     });
     let old = list.0.split_off(0);
-    let (gone, kept) = old.split_at(old.len().saturating_sub(KEPT));
+    let (gone, kept) = old.split_at(old.len().saturating_sub(kept));
     list.0 = kept.to_vec();
     write(app, &list)?;
     for snapshot in gone {
@@ -96,15 +100,12 @@ pub async fn make(app: &App) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Forgets all snapshots but a new one: what was deleted for ever is in none that is left.
+/// Makes a new snapshot and forgets all others: what was deleted for ever is in none that is left.
 ///
 /// # Errors
 /// When the disk fails.
 pub async fn renew(app: &App) -> Result<(), Failure> {
-    for _ in 0..KEPT {
-        make(app).await?;
-    }
-    Ok(())
+    make_and_keep(app, 1).await
 }
 
 /// Copies the newest snapshot that opens to `target`, as the database under `database_key`. False when there is none.

@@ -144,8 +144,11 @@ async fn move_to(
         let wanted = if place.role == target { "" } else { target };
         places::set_wanted(c, place.folder, place.uid, wanted).await?;
     }
-    for number in numbers.iter().filter(|n| !held.contains(n)) {
-        messages::set_role(c, *number, target).await?;
+    let local: Vec<MessageNumber> = numbers.iter().copied().filter(|n| !held.contains(n)).collect();
+    for row in messages::by_numbers(c, &local).await? {
+        if from.is_empty() || from.contains(row.role.as_str()) {
+            messages::set_role(c, row.number, target).await?;
+        }
     }
     let mut mirrored = TagChanges::default();
     places::mirror(c, &numbers.iter().copied().collect(), &mut mirrored).await?;
@@ -219,6 +222,7 @@ pub async fn delete(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<usize, 
         erase(app, &rows).await?;
         app.push_wanted.notify_one();
     }
+    super::snapshots::renew(app).await?;
     app.tell(Event::Tags { words: format!("{} deleted for ever", numbers.len()) });
     Ok(numbers.len())
 }
