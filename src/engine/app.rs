@@ -10,7 +10,7 @@ use crate::mail::address::canonical;
 use crate::mail::ids::{AccountId, MessageId};
 use crate::network::dialer::Dialer;
 use crate::storage::data_dir::DataDir;
-use crate::storage::database::{self, Reader, Writer, accounts, settings};
+use crate::storage::database::{self, Reader, Writer, accounts, settings, tags};
 use crate::storage::packs::Packs;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -93,6 +93,8 @@ impl App {
         app.learn_own_addresses().await?;
         super::check::adopt(&app).await?;
         super::outbox::recover(&app).await?;
+        let last = tags::bitmap(&mut *app.reader.get().await?, tags::ALL).await?.max().unwrap_or(0);
+        app.indexing.begin(last).await;
         Ok(app)
     }
 

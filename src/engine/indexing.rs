@@ -82,6 +82,12 @@ impl Indexing {
         Standing { to: state.to, level: state.level }
     }
 
+    /// Notes that the index holds everything, if it does: `last` is the highest number there is.
+    pub async fn begin(&self, last: u32) {
+        let mut state = self.state.lock().await;
+        state.level = state.to >= last;
+    }
+
     /// Adds messages that were just received. Called in the order of their numbers, under the writer's lock.
     /// An index that fails now catches up later: the mail itself is safe.
     pub async fn offer(&self, documents: Vec<Indexable>) {

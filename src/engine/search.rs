@@ -159,6 +159,10 @@ pub async fn matching(app: &Arc<App>, query: &Query) -> Result<RoaringBitmap, Fa
     if let Some(set) = sets.evaluate(query) {
         return Ok(&set & &sets.alive);
     }
+    // What is changed must be all that is found: an index that is behind is brought up to date first.
+    if !app.indexing.standing().await.level {
+        app.indexing.catch_up(app, &super::events::Nobody).await?;
+    }
     app.indexing.commit().await?;
     let (index, query) = (app.indexing.index(), query.clone());
     blocking(move || index.matching(&query, &|leaf| sets.by_leaf.get(leaf).cloned(), &sets.alive)).await

@@ -47,7 +47,7 @@ pub enum IndexError {
     #[error("no room is left on the disk for the search index")]
     Full,
     /// The disk does not do what it should.
-    #[error("the search index could not be read or written")]
+    #[error("the search index could not be read or written: {0}")]
     Io(#[from] io::Error),
     /// The search library refused.
     #[error("the search library refused")]
