@@ -14,7 +14,7 @@ use crate::storage::database::{self, Reader, Writer, accounts, settings, tags};
 use crate::storage::packs::Packs;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
 /// The open store and what belongs to it.
 pub struct App {
@@ -36,8 +36,8 @@ pub struct App {
     events: broadcast::Sender<Event>,
     own: RwLock<BTreeSet<String>>,
     passes: Mutex<HashMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
-    /// Told when something is to be pushed to the servers.
-    pub push_wanted: Notify,
+    /// Changes when something is to be pushed to the servers; every account's task listens.
+    pub push_wanted: watch::Sender<()>,
     /// Told when an entry of the outbox may be due.
     pub outbox_wanted: Notify,
     /// Held while the outbox is worked on: nothing is tried twice at a time.
@@ -84,7 +84,7 @@ impl App {
             events: broadcast::channel(256).0,
             own: RwLock::default(),
             passes: Mutex::default(),
-            push_wanted: Notify::new(),
+            push_wanted: watch::channel(()).0,
             outbox_wanted: Notify::new(),
             outbox_busy: tokio::sync::Mutex::default(),
             accounts_changed: Notify::new(),

@@ -433,7 +433,7 @@ async fn copy_to_sent(app: &Arc<App>, mut entry: OutboxRow) -> Result<(), Failur
         Ok(()) => {
             entry.copied = true;
             update(app, &entry, &[], None).await?;
-            app.push_wanted.notify_one();
+            app.push_wanted.send_replace(());
         }
         Err(error) => tracing::info!(%error, "The copy in Sent waits for the server"),
     }

@@ -103,7 +103,7 @@ pub async fn apply(
     }
     commit(c).await?;
     drop(writer);
-    app.push_wanted.notify_one();
+    app.push_wanted.send_replace(());
     let count = numbers.len();
     app.tell(Event::Tags {
         words: format!("{count} {} changed", if count == 1 { "message" } else { "messages" }),
@@ -220,7 +220,7 @@ pub async fn delete(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<usize, 
         // The bytes go at once; the row stays until the server has been told, so that it is not fetched again.
         let rows = messages::by_numbers(&mut *app.reader.get().await?, &waiting).await?;
         erase(app, &rows).await?;
-        app.push_wanted.notify_one();
+        app.push_wanted.send_replace(());
     }
     super::snapshots::renew(app).await?;
     app.tell(Event::Tags { words: format!("{} deleted for ever", numbers.len()) });

@@ -19,6 +19,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// What a pass did.
@@ -292,6 +293,7 @@ pub async fn run(app: Arc<App>, account: AccountId, stop: CancellationToken) -> 
     let mut failures = 0;
     let mut session: Option<Session> = None;
     let mut full_at = Instant::now();
+    let mut push = app.push_wanted.subscribe();
     loop {
         let rows = table::list(&mut *app.reader.get().await?).await?;
         let Some(row) = rows.into_iter().find(|a| a.id == account) else { return Ok(()) };
@@ -313,7 +315,7 @@ pub async fn run(app: Arc<App>, account: AccountId, stop: CancellationToken) -> 
                 if !quick {
                     full_at = Instant::now() + Duration::from_secs(minutes * 60);
                 }
-                wait_for_news(&app, &mut session, &stop, full_at).await
+                wait_for_news(&mut push, &mut session, &stop, full_at).await
             }
             Err(failure) => Err(failure),
         };
@@ -334,6 +336,8 @@ pub async fn run(app: Arc<App>, account: AccountId, stop: CancellationToken) -> 
             full_at = Instant::now();
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
+                // Another password may help at once.
+                () = app.accounts_changed.notified() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -342,7 +346,7 @@ pub async fn run(app: Arc<App>, account: AccountId, stop: CancellationToken) -> 
 
 /// Waits in the inbox until the server has news, the owner did something, or it is time for a full pass.
 async fn wait_for_news(
-    app: &Arc<App>,
+    push: &mut watch::Receiver<()>,
     session: &mut Option<Session>,
     stop: &CancellationToken,
     full_at: Instant,
@@ -352,7 +356,7 @@ async fn wait_for_news(
     let woken = async {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = app.push_wanted.notified() => {}
+            changed = push.changed() => drop(changed),
         }
     };
     let limit = full_at.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
