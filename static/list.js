@@ -193,7 +193,13 @@ document.addEventListener('keydown', (event) => {
   if (list ? listKey(event.key, event.shiftKey) : threadKey(event.key)) event.preventDefault();
 });
 
-document.addEventListener('mailkeep:changed', () => { if (list) refresh(); });
+// Much news at once (the first fetch of a mailbox) brings the rows up to date now and then, not each time.
+let waits = false;
+document.addEventListener('mailkeep:changed', () => {
+  if (!list || waits) return;
+  waits = true;
+  setTimeout(() => { waits = false; refresh(); }, 300);
+});
 
 // Coming to a thread: the first unread message is what one came for.
 if (thread && !location.hash) {

@@ -27,22 +27,26 @@ function listen() {
   const news = new EventSource('/events');
   let wasLost = false;
   let patience = 0;
-  const onState = (ok) => (event) => showState(words(event).words, ok);
-  news.addEventListener('progress', onState(true));
-  news.addEventListener('trouble', onState(false));
+  news.addEventListener('progress', (event) => showState(words(event).words, true));
+  for (const kind of ['mail', 'tags', 'trouble', 'outbox']) {
+    news.addEventListener(kind, (event) => { const { state: now } = words(event); if (now) showState(now.words, now.ok); });
+  }
   news.addEventListener('outbox', (event) => { const told = words(event).words; if (told) say(told); });
   for (const kind of ['mail', 'tags']) {
     news.addEventListener(kind, (event) => {
       const { unread } = words(event);
       const count = document.querySelector('[data-unread]');
-      if (count && Number.isInteger(unread)) count.firstChild.textContent = unread > 0 ? unread.toLocaleString('en') : '';
+      if (count && Number.isInteger(unread)) {
+        count.firstChild.textContent = unread.toLocaleString('en');
+        count.hidden = unread === 0;
+      }
       changed();
     });
   }
   news.addEventListener('open', () => {
     clearTimeout(patience);
     patience = 0;
-    if (wasLost) { changed(); showState('Connected again', true); }
+    if (wasLost) { changed(); showState('Up to date', true); }
     wasLost = false;
   });
   news.addEventListener('error', () => {

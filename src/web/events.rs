@@ -2,28 +2,69 @@
 
 use super::auth::Owner;
 use super::error::WebError;
+use super::pages::shell;
+use super::view::NetState;
 use crate::engine::app::App;
 use crate::engine::events::Event;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::response::sse::{self, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt};
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 
-/// The events for a page.
+/// What a page shows of the whole store, beside the event that may have changed it.
+#[derive(serde::Serialize)]
+struct ForPage {
+    #[serde(flatten)]
+    event: Event,
+    /// Unread messages in the inbox.
+    unread: u64,
+    /// How we stand with the servers.
+    state: NetState,
+}
+
+/// The events for a page. Between two of them the page must not keep the store from being locked.
 pub(super) async fn events(owner: Owner) -> Result<Response, WebError> {
-    Ok(answer(&owner.app))
+    let app = Arc::downgrade(&owner.app);
+    let told = listen(&owner.app).then(move |event| {
+        let app = Weak::clone(&app);
+        async move {
+            let Some(app) = app.upgrade().filter(|_| !matches!(event, Event::Progress { .. })) else {
+                return named(&event, &event);
+            };
+            match shell::standing(&app).await {
+                Ok((unread, state)) => named(&event, &ForPage { event: event.clone(), unread, state }),
+                Err(_) => named(&event, &event),
+            }
+        }
+    });
+    Ok(stream(told))
 }
 
 /// The stream itself; it ends when the store is locked.
 pub(super) fn answer(app: &Arc<App>) -> Response {
-    use axum::response::IntoResponse;
-    Sse::new(stream(app)).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))).into_response()
+    stream(listen(app).map(|event| named(&event, &event)))
 }
 
-fn stream(app: &Arc<App>) -> impl Stream<Item = Result<sse::Event, Infallible>> + use<> {
+fn stream(told: impl Stream<Item = sse::Event> + Send + 'static) -> Response {
+    let told = told.map(Ok::<_, Infallible>);
+    Sse::new(told).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))).into_response()
+}
+
+fn named(event: &Event, body: &impl serde::Serialize) -> sse::Event {
+    let name = match event {
+        Event::Mail { .. } => "mail",
+        Event::Tags { .. } => "tags",
+        Event::Progress { .. } => "progress",
+        Event::Trouble { .. } => "trouble",
+        Event::Outbox { .. } => "outbox",
+    };
+    sse::Event::default().event(name).json_data(body).unwrap_or_default()
+}
+
+fn listen(app: &Arc<App>) -> impl Stream<Item = Event> + use<> {
     let listener = app.listen();
     futures_util::stream::unfold(listener, |mut listener| async move {
         loop {
@@ -34,15 +75,5 @@ fn stream(app: &Arc<App>) -> impl Stream<Item = Result<sse::Event, Infallible>> 
                 Err(RecvError::Closed) => return None,
             }
         }
-    })
-    .map(|event| {
-        let name = match &event {
-            Event::Mail { .. } => "mail",
-            Event::Tags { .. } => "tags",
-            Event::Progress { .. } => "progress",
-            Event::Trouble { .. } => "trouble",
-            Event::Outbox { .. } => "outbox",
-        };
-        Ok(sse::Event::default().event(name).json_data(&event).unwrap_or_default())
     })
 }

@@ -1,6 +1,6 @@
 //! What is done with messages: one form for all, and undoing it.
 
-use super::form::Form;
+use super::form::{Form, local};
 use crate::engine::failure::Failure;
 use crate::engine::read;
 use crate::engine::tags::{self, Which};
@@ -102,7 +102,12 @@ fn failed(headers: &HeaderMap, failure: Failure) -> Response {
 async fn act(owner: Owner, headers: HeaderMap, form: Form) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
     Ok(match perform(&owner, &form).await {
-        Ok((words, undo)) => answer(&headers, &form.back(), &words, undo),
+        // What only marks leaves one where one is; what puts away leads back to the list.
+        Ok((words, undo)) => {
+            let stays = matches!(form.get("action"), "star" | "unstar" | "tag" | "untag");
+            let back = if stays && !form.get("here").is_empty() { local(form.get("here")) } else { form.back() };
+            answer(&headers, &back, &words, undo)
+        }
         Err(failure) => failed(&headers, failure),
     })
 }

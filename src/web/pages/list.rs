@@ -51,7 +51,7 @@ async fn search_page(
 }
 
 /// Where in the navigation a query belongs, and what its list is called.
-fn spot(query: &str) -> (Spot, String) {
+pub(super) fn spot(query: &str) -> (Spot, String) {
     match query {
         "in:inbox" => (Spot::Inbox, "Inbox".into()),
         "is:starred" => (Spot::Starred, "Starred".into()),
@@ -214,8 +214,7 @@ async fn row(owner: &Owner, query: &str, hit: Hit) -> Result<Row, Failure> {
         let set = tags::bitmap(&mut *owner.app.reader.get().await?, "unread").await?;
         unread = thread.iter().any(|m| set.contains(m.number.0));
     }
-    let href =
-        if thread.len() > 1 { format!("/threads/{}", hit.id) } else { format!("/messages/{}", hit.id) };
+    let href = format!("/threads/{}", hit.id);
     let href = if query == "in:inbox" { href } else { format!("{href}?from={}", encoded(query)) };
     let shown_tags = hit.tags.iter().filter(|t| flags::is_own_tag(t) && query != format!("tag:{t}"));
     let searched = !matches!(

@@ -8,7 +8,7 @@ mod outbox;
 mod plain;
 mod settings;
 mod setup;
-mod shell;
+pub(super) mod shell;
 mod status;
 mod thread;
 mod unlock;

@@ -1,5 +1,6 @@
 //! What surrounds every page: navigation, counts, the state of the servers, bars.
 
+use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::{flags, outbox, settings, status};
 use crate::storage::database::{outbox as table, tags};
@@ -47,7 +48,7 @@ pub(super) async fn shell(owner: &Owner, title: &str, spot: Spot, query: &str) -
         here,
         query: query.to_owned(),
         nav: Nav::new(spot, counts, own),
-        state: state(owner).await?,
+        state: state(app).await?,
         undo,
         sent,
         notice: None,
@@ -81,9 +82,18 @@ async fn sent_bar(owner: &Owner, id: &str) -> Result<Option<Sent>, Failure> {
     Ok((seconds > 0).then(|| Sent { id: id.to_owned(), seconds }))
 }
 
+/// What every page shows of the store as a whole: unread messages in the inbox, and how we stand with the servers.
+pub(in crate::web) async fn standing(app: &App) -> Result<(u64, NetState), Failure> {
+    let mut reader = app.reader.get().await?;
+    let unread = tags::bitmap(&mut reader, "unread").await?;
+    let inbox = tags::bitmap(&mut reader, "inbox").await?;
+    drop(reader);
+    Ok(((&unread & &inbox).len(), state(app).await?))
+}
+
 /// How we stand with the servers, in words.
-async fn state(owner: &Owner) -> Result<NetState, Failure> {
-    let status = status::accounts(&owner.app).await?;
+async fn state(app: &App) -> Result<NetState, Failure> {
+    let status = status::accounts(app).await?;
     if let Some(trouble) = status.iter().find(|a| !a.trouble.is_empty()) {
         return Ok(NetState { words: trouble.trouble.clone(), ok: false });
     }

@@ -53,11 +53,36 @@ async fn message(
     let count = messages::of_thread(&mut *owner.app.reader.get().await?, opened.row.thread).await?.len();
     let shown = read::shown(&owner.app, &opened).await?;
     mark_read(&owner, &[&shown], &opened).await?;
-    let thread = (count > 1).then(|| format!("/threads/{}", shown.id));
+    let back = if count > 1 {
+        (format!("/threads/{}", shown.id), format!("Thread of {count} messages"))
+    } else {
+        back(&asked.from)
+    };
     let shell = shell(&owner, subject(&shown.subject), spot(&shown), &asked.from).await?;
     let subject = shown.subject.clone();
+    let is = |tag: &str| shown.tags.iter().any(|t| t == tag);
+    let (starred, in_inbox, in_trash, in_spam) = (is("starred"), is("inbox"), is("trash"), is("spam"));
+    let tags = own_tags(shown.tags.iter());
     let message = view(&owner, opened, shown, &asked.view).await?;
-    page(&MessagePage { shell, subject, thread, thread_count: count as u64, message })
+    page(&MessagePage { shell, subject, tags, starred, in_inbox, in_trash, in_spam, back, message })
+}
+
+/// The list one came from, by its query, and what it is called.
+fn back(query: &str) -> (String, String) {
+    if query.is_empty() {
+        return ("/".to_owned(), "Inbox".to_owned());
+    }
+    let heading = match super::list::spot(query) {
+        (_, heading) if heading == "Search" => query.to_owned(),
+        (_, heading) => heading,
+    };
+    (format!("/search?q={}", crate::web::view::encoded(query)), heading)
+}
+
+/// The owner's own among some tags, each once.
+fn own_tags<'a>(tags: impl Iterator<Item = &'a String>) -> Vec<Tag> {
+    let own: BTreeSet<&String> = tags.filter(|t| flags::is_own_tag(t)).collect();
+    own.into_iter().map(|t| Tag { name: t.clone(), hue: words::hue(t), ..Tag::default() }).collect()
 }
 
 fn subject(subject: &str) -> &str {
@@ -110,8 +135,7 @@ async fn thread(
         .flat_map(|(o, _)| o.message.from.first().cloned())
         .filter(|p| seen.insert(canonical(&p.address)))
         .collect();
-    let tags: BTreeSet<String> =
-        all.iter().flat_map(|(_, s)| s.tags.iter().filter(|t| flags::is_own_tag(t)).cloned()).collect();
+    let tags = own_tags(all.iter().flat_map(|(_, s)| &s.tags));
     let unread: Vec<_> =
         all.iter().filter(|(_, s)| s.tags.iter().any(|t| t == "unread")).map(|(o, _)| o.row.number).collect();
     let ids: Vec<String> = all.iter().map(|(_, s)| s.id.to_string()).collect();
@@ -131,11 +155,6 @@ async fn thread(
         deeds::apply(&owner.app, &unread, &[], &["unread".to_owned()]).await?;
     }
     let reply = if answerable { quick_reply(&owner, &last_id).await } else { None };
-    let back = if asked.from.is_empty() {
-        ("/".to_owned(), "Inbox".to_owned())
-    } else {
-        (format!("/search?q={}", crate::web::view::encoded(&asked.from)), asked.from.clone())
-    };
     page(&ThreadPage {
         shell,
         subject: title,
@@ -144,13 +163,13 @@ async fn thread(
             words::count(views.len() as u64, "message", "messages"),
             words::people(&people, &own, 4)
         ),
-        tags: tags.iter().map(|t| Tag { name: t.clone(), hue: words::hue(t), ..Tag::default() }).collect(),
+        tags,
         ids,
         starred,
         in_inbox,
         in_trash,
         in_spam,
-        back,
+        back: back(&asked.from),
         newer: None,
         older: None,
         messages: views,

@@ -120,8 +120,12 @@ fn reading() -> Vec<Page> {
         let page = MessagePage {
             shell: shell(subject, Spot::Elsewhere, "/messages/m1", ""),
             subject: subject.into(),
-            thread: Some("/threads/t00".into()),
-            thread_count: 5,
+            tags: Vec::new(),
+            starred: false,
+            in_inbox: true,
+            in_trash: false,
+            in_spam: false,
+            back: ("/threads/t00".into(), "Thread of 5 messages".into()),
             message,
         };
         whole(name, &page)

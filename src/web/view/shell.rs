@@ -180,7 +180,7 @@ impl Tag {
 }
 
 /// How we stand with the mail servers, in words.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct NetState {
     /// "Up to date", "Fetching mail, 1,204 of 18,220", "Could not reach … Trying again at 14:05."
     pub words: String,

@@ -46,10 +46,18 @@ pub struct MessagePage {
     pub shell: Shell,
     /// The subject; empty when there is none.
     pub subject: String,
-    /// The thread it belongs to, when that holds more than this one.
-    pub thread: Option<String>,
-    /// Messages in that thread.
-    pub thread_count: u64,
+    /// The owner's tags on it.
+    pub tags: Vec<Tag>,
+    /// Whether it is starred.
+    pub starred: bool,
+    /// Whether it lies in the inbox.
+    pub in_inbox: bool,
+    /// Whether it lies in the trash.
+    pub in_trash: bool,
+    /// Whether it lies in spam.
+    pub in_spam: bool,
+    /// The thread it belongs to, or the list one came from, and its name.
+    pub back: (String, String),
     /// The message.
     pub message: MessageView,
 }
