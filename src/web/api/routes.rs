@@ -1,0 +1,343 @@
+//! Every call there is, in one table: the router and the description are both made from it, so neither can miss one.
+
+use super::bodies::{AccountAdd, Check, Draft, Export, Import, PassphraseChange, Setting, TagsApply, TokenCreate};
+use super::params::{Given, part_number};
+use crate::crypto::secret::SecretText;
+use crate::engine::failure::Failure;
+use crate::engine::request::{Form, Request};
+use crate::engine::search::Sort;
+use crate::engine::settings::Scope;
+use axum::routing::MethodFilter;
+
+/// The largest body of a call that carries files: 50 MB of them, in base64, and the rest.
+const LARGE: usize = 72 << 20;
+/// The largest body of any other call.
+const SMALL: usize = 1 << 20;
+
+/// How a call is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Verb {
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+impl Verb {
+    /// The method's name in lower case.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Post => "post",
+            Self::Put => "put",
+            Self::Delete => "delete",
+        }
+    }
+
+    pub(super) const fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+            Self::Put => MethodFilter::PUT,
+            Self::Delete => MethodFilter::DELETE,
+        }
+    }
+}
+
+/// What a parameter of the query may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    Flag,
+    Choice(&'static [&'static str]),
+}
+
+/// A parameter of the query.
+#[derive(Debug)]
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) needed: bool,
+    pub(super) words: &'static str,
+}
+
+/// What a call answers.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Gives {
+    /// A noun of the description.
+    One(&'static str),
+    /// Several of them.
+    Many(&'static str),
+    /// Bytes from mail, as an attachment.
+    Bytes,
+    /// Server-sent events.
+    Events,
+    /// The description itself.
+    Description,
+}
+
+/// What is to be done.
+pub(super) enum Deed {
+    /// Something asked of the store.
+    Ask(Request),
+    /// The same, where the answer is a draft.
+    AskDraft(Request),
+    /// A draft.
+    Draft(String),
+    /// What happens, while it happens.
+    Events,
+    /// The description of all calls.
+    Describe,
+    /// Locks the store.
+    Lock,
+    /// Changes the passphrase.
+    ChangePassphrase {
+        /// The one that holds.
+        old: SecretText,
+        /// The one that shall hold.
+        new: SecretText,
+    },
+}
+
+/// One call.
+pub(super) struct Route {
+    pub(super) verb: Verb,
+    pub(super) path: &'static str,
+    pub(super) scope: Scope,
+    pub(super) summary: &'static str,
+    pub(super) query: &'static [Parameter],
+    /// The noun of the body.
+    pub(super) body: Option<&'static str>,
+    pub(super) gives: Gives,
+    pub(super) deed: fn(&Given) -> Result<Deed, Failure>,
+}
+
+impl Route {
+    /// How large a body may be.
+    pub(super) fn largest(&self) -> usize {
+        match self.body {
+            Some("Draft") => LARGE,
+            Some(_) => SMALL,
+            None => 0,
+        }
+    }
+
+    const fn query(mut self, query: &'static [Parameter]) -> Self {
+        self.query = query;
+        self
+    }
+
+    const fn body(mut self, body: &'static str) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    const fn gives(mut self, gives: Gives) -> Self {
+        self.gives = gives;
+        self
+    }
+}
+
+type Asks = fn(&Given) -> Result<Deed, Failure>;
+
+const fn call(verb: Verb, path: &'static str, scope: Scope, summary: &'static str, deed: Asks) -> Route {
+    Route { verb, path, scope, summary, query: &[], body: None, gives: One("Data"), deed }
+}
+
+const fn parameter(name: &'static str, kind: Kind, needed: bool, words: &'static str) -> Parameter {
+    Parameter { name, kind, needed, words }
+}
+
+const Q: Parameter = parameter("q", Kind::Text, true, "A query in the search language; * is everything");
+const SEARCH: &[Parameter] = &[
+    Q,
+    parameter("limit", Kind::Number, false, "How many rows, 50 if not said and 10,000 at most"),
+    parameter("offset", Kind::Number, false, "How many rows to leave out"),
+    parameter("sort", Kind::Choice(&["newest", "oldest", "relevance"]), false, "In which order; newest if not said"),
+    parameter("threads", Kind::Flag, false, "One row for each thread"),
+];
+const COUNT: &[Parameter] = &[Q];
+const LOG: &[Parameter] = &[parameter("limit", Kind::Number, false, "How many, 100 if not said")];
+const REMOVE: &[Parameter] = &[parameter("keep_mail", Kind::Flag, false, "Whether its mail stays here")];
+
+fn search(given: &Given) -> Result<Deed, Failure> {
+    let sort = match given.text("sort").as_str() {
+        "oldest" => Sort::Oldest,
+        "relevance" => Sort::Relevance,
+        _ => Sort::Newest,
+    };
+    Ok(Deed::Ask(Request::Search {
+        query: given.text("q"),
+        limit: given.number("limit", 50),
+        offset: given.number("offset", 0),
+        sort,
+        threads: given.flag("threads"),
+    }))
+}
+
+fn show(given: &Given, form: Form) -> Result<Deed, Failure> {
+    Ok(Deed::Ask(Request::Show { id: given.segment("id"), form }))
+}
+
+fn part(given: &Given) -> Result<Deed, Failure> {
+    Ok(Deed::Ask(Request::Part { id: given.segment("id"), n: part_number(&given.segment("n"))? }))
+}
+
+fn passphrase(given: &Given) -> Result<Deed, Failure> {
+    let (old, new) = given.body::<PassphraseChange>()?.both();
+    Ok(Deed::ChangePassphrase { old, new })
+}
+
+fn draft_change(given: &Given) -> Result<Deed, Failure> {
+    Ok(Deed::AskDraft(Request::DraftChange { id: given.segment("id"), content: given.body::<Draft>()?.content()? }))
+}
+
+fn account_remove(given: &Given) -> Result<Deed, Failure> {
+    Ok(Deed::Ask(Request::AccountRemove { email: given.segment("email"), keep_mail: given.flag("keep_mail") }))
+}
+
+use Gives::{Bytes, Description, Events, Many, One};
+use Scope::{Admin, Read, Write};
+use Verb::{Delete, Get, Post, Put};
+
+/// The calls. A new command gets its line here, and nothing else is needed for it to be served and described.
+pub(super) static TABLE: &[Route] = &[
+    call(Get, "/api/v1/openapi.json", Read, "This description", |_| Ok(Deed::Describe)).gives(Description),
+    call(Get, "/api/v1/search", Read, "Searches", search).query(SEARCH).gives(One("Found")),
+    call(Get, "/api/v1/count", Read, "Counts", |g| Ok(Deed::Ask(Request::Count(g.text("q")))))
+        .query(COUNT)
+        .gives(One("Count")),
+    call(Get, "/api/v1/threads/{id}", Read, "The messages of a thread, by the id of any of them", |g| {
+        Ok(Deed::Ask(Request::Thread(g.segment("id"))))
+    })
+    .gives(One("Thread")),
+    call(Get, "/api/v1/messages/{id}", Read, "A message", |g| show(g, Form::Fields)).gives(One("Message")),
+    call(Get, "/api/v1/messages/{id}/raw", Read, "The stored bytes", |g| show(g, Form::Raw)).gives(Bytes),
+    call(Get, "/api/v1/messages/{id}/text", Read, "The readable text", |g| show(g, Form::Text)).gives(Bytes),
+    call(Get, "/api/v1/messages/{id}/html", Read, "The sanitised document, as the frame gets it", |g| {
+        show(g, Form::Html)
+    })
+    .gives(Bytes),
+    call(Get, "/api/v1/messages/{id}/parts/{n}", Read, "A part of a message, decoded", part).gives(Bytes),
+    call(Delete, "/api/v1/messages/{id}", Write, "Deletes for ever a message that lies in the trash", |g| {
+        Ok(Deed::Ask(Request::Delete(vec![g.segment("id")])))
+    })
+    .gives(One("Deleted")),
+    call(Post, "/api/v1/tags/apply", Write, "Changes tags, flags and places of all messages meant", |g| {
+        Ok(Deed::Ask(g.body::<TagsApply>()?.request()?))
+    })
+    .body("TagsApply")
+    .gives(One("Changed")),
+    call(Post, "/api/v1/send", Write, "Queues a message", |g| {
+        Ok(Deed::Ask(Request::Send(g.body::<Draft>()?.content()?)))
+    })
+    .body("Draft")
+    .gives(One("Queued")),
+    call(Post, "/api/v1/drafts", Write, "Begins a draft", |g| {
+        Ok(Deed::AskDraft(Request::DraftAdd(g.body::<Draft>()?.content()?)))
+    })
+    .body("Draft")
+    .gives(One("KeptDraft")),
+    call(Get, "/api/v1/drafts/{id}", Read, "A draft", |g| Ok(Deed::Draft(g.segment("id")))).gives(One("KeptDraft")),
+    call(Put, "/api/v1/drafts/{id}", Write, "Replaces all that a draft holds", draft_change)
+        .body("Draft")
+        .gives(One("KeptDraft")),
+    call(Delete, "/api/v1/drafts/{id}", Write, "Discards a draft", |g| {
+        Ok(Deed::Ask(Request::DraftDiscard(g.segment("id"))))
+    })
+    .gives(One("Discarded")),
+    call(Post, "/api/v1/drafts/{id}/send", Write, "Sends a draft", |g| {
+        Ok(Deed::Ask(Request::DraftSend(g.segment("id"))))
+    })
+    .gives(One("Queued")),
+    call(Get, "/api/v1/outbox", Read, "The queue", |_| Ok(Deed::Ask(Request::OutboxList))).gives(Many("OutboxEntry")),
+    call(Post, "/api/v1/outbox/flush", Write, "Tries all that is due now, and waits", |_| {
+        Ok(Deed::Ask(Request::OutboxFlush))
+    })
+    .gives(Many("OutboxEntry")),
+    call(Post, "/api/v1/outbox/{id}/retry", Write, "Makes an entry due now", |g| {
+        Ok(Deed::Ask(Request::OutboxRetry(g.segment("id"))))
+    })
+    .gives(One("OutboxEntry")),
+    call(Post, "/api/v1/outbox/{id}/cancel", Write, "Takes an entry back; it becomes a draft", |g| {
+        Ok(Deed::Ask(Request::OutboxCancel(g.segment("id"))))
+    })
+    .gives(One("OutboxEntry")),
+    call(Post, "/api/v1/sync", Write, "One full pass over all accounts in both directions", |_| {
+        Ok(Deed::Ask(Request::Sync(None)))
+    })
+    .gives(One("Synced")),
+    call(Get, "/api/v1/accounts", Admin, "All accounts", |_| Ok(Deed::Ask(Request::AccountList))).gives(Many("Account")),
+    call(Post, "/api/v1/accounts", Admin, "Adds an account after a login to both servers, or changes it", |g| {
+        Ok(Deed::Ask(g.body::<AccountAdd>()?.request()?))
+    })
+    .body("AccountAdd")
+    .gives(One("Account")),
+    call(Post, "/api/v1/accounts/check", Admin, "Logs in to the servers of all accounts", |_| {
+        Ok(Deed::Ask(Request::AccountCheck(None)))
+    })
+    .gives(Many("AccountCheck")),
+    call(Delete, "/api/v1/accounts/{email}", Admin, "Removes an account; the servers keep their mail", account_remove)
+        .query(REMOVE)
+        .gives(One("Removed")),
+    call(Post, "/api/v1/accounts/{email}/check", Admin, "Logs in to the servers of an account", |g| {
+        Ok(Deed::Ask(Request::AccountCheck(Some(g.segment("email")))))
+    })
+    .gives(Many("AccountCheck")),
+    call(Post, "/api/v1/accounts/{email}/sync", Write, "One full pass over an account in both directions", |g| {
+        Ok(Deed::Ask(Request::Sync(Some(g.segment("email")))))
+    })
+    .gives(One("Synced")),
+    call(Post, "/api/v1/import", Admin, "Takes in mail from files of the machine that Mailkeep runs on", |g| {
+        Ok(Deed::Ask(g.body::<Import>()?.request()?))
+    })
+    .body("Import")
+    .gives(One("Imported")),
+    call(Post, "/api/v1/export", Admin, "Writes mail to files of the machine that Mailkeep runs on", |g| {
+        Ok(Deed::Ask(g.body::<Export>()?.request()?))
+    })
+    .body("Export")
+    .gives(One("Exported")),
+    call(Post, "/api/v1/check", Admin, "Reads everything and verifies every seal", |g| {
+        Ok(Deed::Ask(g.body_or_default::<Check>()?.request()))
+    })
+    .body("Check")
+    .gives(One("Checked")),
+    call(Get, "/api/v1/status", Read, "How everything is", |_| Ok(Deed::Ask(Request::Status))).gives(One("Status")),
+    call(Get, "/api/v1/network/log", Admin, "The connections that left, the newest first", |g| {
+        Ok(Deed::Ask(Request::NetworkLog { limit: g.number("limit", 100) }))
+    })
+    .query(LOG)
+    .gives(Many("Connection")),
+    call(Get, "/api/v1/tokens", Admin, "All tokens, without what they are", |_| Ok(Deed::Ask(Request::TokenList)))
+        .gives(Many("Token")),
+    call(Post, "/api/v1/tokens", Admin, "Makes a token; it is told this once", |g| {
+        Ok(Deed::Ask(g.body::<TokenCreate>()?.request()))
+    })
+    .body("TokenCreate")
+    .gives(One("NewToken")),
+    call(Delete, "/api/v1/tokens/{name}", Admin, "Revokes a token", |g| {
+        Ok(Deed::Ask(Request::TokenRevoke(g.segment("name"))))
+    })
+    .gives(One("Revoked")),
+    call(Get, "/api/v1/config", Admin, "All settings", |_| Ok(Deed::Ask(Request::ConfigGet(None)))).gives(Many("Setting")),
+    call(Get, "/api/v1/config/{key}", Admin, "A setting", |g| {
+        Ok(Deed::Ask(Request::ConfigGet(Some(g.segment("key")))))
+    })
+    .gives(One("Setting")),
+    call(Put, "/api/v1/config/{key}", Admin, "Sets a setting", |g| {
+        Ok(Deed::Ask(g.body::<Setting>()?.request(g.segment("key"))))
+    })
+    .body("SettingValue")
+    .gives(One("Setting")),
+    call(Post, "/api/v1/passphrase", Admin, "Changes the passphrase", passphrase)
+        .body("PassphraseChange")
+        .gives(One("Data")),
+    call(Post, "/api/v1/lock", Admin, "Locks Mailkeep; only the passphrase unlocks it again", |_| Ok(Deed::Lock))
+        .gives(One("Data")),
+    call(Get, "/api/v1/events", Read, "What happens, while it happens: new mail, tag changes, progress, trouble", |_| {
+        Ok(Deed::Events)
+    })
+    .gives(Events),
+];
