@@ -310,6 +310,9 @@ fn pages_carry_their_headers_and_message_html_lives_in_a_frame() {
     // The content's name serves nothing else, and its address is no key to another message.
     if host != server.address {
         for page in ["/", "/unlock", "/settings", "/health", "/api/v1/search?q=*"] {
+            if page == path {
+                continue;
+            }
             let answer = server.request("GET", page).host(&host).cookie(&cookie).send();
             assert!(answer.status >= 400, "{page} on {host} answers {}", answer.status);
         }

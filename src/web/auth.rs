@@ -55,6 +55,11 @@ impl Sessions {
         id
     }
 
+    /// Whether a session has not ended.
+    pub(super) fn lives(&self, id: &str) -> bool {
+        self.all().get(id).is_some_and(|session| session.used.elapsed() < IDLE)
+    }
+
     fn csrf(&self, id: &str) -> Option<String> {
         let mut all = self.all();
         let session = all.get_mut(id).filter(|session| session.used.elapsed() < IDLE)?;

@@ -4,6 +4,7 @@
 //! A capability is 128 random bits, in memory, for one piece of one message, GET only, dead at lock or after 15 minutes.
 
 use super::Web;
+use super::auth::Owner;
 use super::leave;
 use crate::crypto::secret::random;
 use crate::engine::failure::Failure;
@@ -40,6 +41,8 @@ pub(super) enum Piece {
 struct Grant {
     message: MessageId,
     piece: Piece,
+    /// The session it was made for; it ends with it.
+    session: String,
     /// The origin of the page that may frame it.
     page: String,
     made: Instant,
@@ -54,8 +57,9 @@ impl Grants {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a capability for a piece, framed by pages of `page_host`; gives its address.
-    pub(super) fn address(&self, web: &Web, page_host: &str, message: MessageId, piece: Piece) -> String {
+    /// Makes a capability for a piece, for the session of `owner` and to be framed by its pages; gives its address.
+    pub(super) fn address(&self, owner: &Owner, message: MessageId, piece: Piece) -> String {
+        let (web, page_host) = (&owner.web, owner.host.as_str());
         let capability = data_encoding::HEXLOWER.encode(&random::<16>());
         let mut all = self.all();
         all.retain(|_, grant| grant.made.elapsed() < LIFE);
@@ -64,7 +68,13 @@ impl Grants {
         {
             all.remove(&oldest);
         }
-        let grant = Grant { message, piece, page: format!("http://{page_host}"), made: Instant::now() };
+        let grant = Grant {
+            message,
+            piece,
+            session: owner.session.clone(),
+            page: format!("http://{page_host}"),
+            made: Instant::now(),
+        };
         all.insert(capability.clone(), grant);
         // Browsers resolve *.localhost to this machine by themselves, for pages that are on this machine.
         let name = page_host.rsplit_once(':').map_or(page_host, |(name, _)| name);
@@ -113,7 +123,8 @@ pub(super) fn bare(status: StatusCode) -> Response {
 
 /// Answers on a content host; `base` is where its own pictures are found.
 pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &str) -> Response {
-    let Some(grant) = web.grants.find(capability) else { return bare(StatusCode::NOT_FOUND) };
+    let grant = web.grants.find(capability).filter(|grant| web.sessions.lives(&grant.session));
+    let Some(grant) = grant else { return bare(StatusCode::NOT_FOUND) };
     let Some(app) = web.vault.app() else { return bare(StatusCode::NOT_FOUND) };
     let Ok(opened) = read::open(&app, &grant.message.to_string()).await else {
         return bare(StatusCode::NOT_FOUND);

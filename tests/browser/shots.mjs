@@ -35,11 +35,11 @@ story(async (browser, state) => {
       await shot('message');
       await page.goto(`${env.BASE}/search?q=has:attachment`);
       await shot('search');
-      const html = await page.locator('article[data-message-id]').first().getAttribute('data-message-id').catch(() => null);
-      if (html) {
-        await page.goto(`${env.BASE}/messages/${html}?view=html`);
-        await shot('message-html');
-      }
+      await page.goto(`${env.BASE}/search?q=tag:newsletters`);
+      const html = await page.locator('article[data-message-id]').first().getAttribute('data-message-id');
+      await page.goto(`${env.BASE}/messages/${html}?view=html`);
+      await page.frameLocator('iframe[data-message-frame]').locator('body').waitFor();
+      await shot('message-html');
       await page.goto(`${env.BASE}/search?q=${encodeURIComponent('(garden')}`);
       await shot('search-not-understood');
       await page.goto(`${env.BASE}/search?q=nobodyeverwrotethis`);

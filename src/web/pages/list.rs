@@ -85,11 +85,7 @@ async fn list(
         Ok(found) => rows(owner, query, found, number, base).await?,
         Err(failure) if failure.kind == Kind::Usage => Rows {
             query: query.to_owned(),
-            trouble: Some(QueryTrouble {
-                words: sentence(&failure.words),
-                at: query.to_owned(),
-                ..QueryTrouble::default()
-            }),
+            trouble: Some(trouble(query, owner.app.now(), &failure)),
             ..Rows::default()
         },
         Err(failure) => return Err(failure.into()),
@@ -100,6 +96,28 @@ async fn list(
         return page(&RowsPart { shell, list });
     }
     page(&ListPage { shell, heading, list })
+}
+
+/// What cannot be understood in a query, and the place.
+fn trouble(query: &str, now: i64, failure: &Failure) -> QueryTrouble {
+    let Err(error) = crate::mail::query::parse(query, now, 0) else {
+        return QueryTrouble {
+            words: sentence(&failure.words),
+            at: query.to_owned(),
+            ..QueryTrouble::default()
+        };
+    };
+    let mut rest = query.chars();
+    let before = rest.by_ref().take(error.at).collect();
+    let word = rest.as_str().find(char::is_whitespace).unwrap_or(rest.as_str().len());
+    // The word at the place, or the one sign that opens something there.
+    let end = rest.clone().next().filter(|c| "()\"".contains(*c)).map_or(word, char::len_utf8);
+    let (at, after) = rest.as_str().split_at(end);
+    let words = sentence(&error.message);
+    if at.is_empty() {
+        return QueryTrouble { words, at: query.to_owned(), ..QueryTrouble::default() };
+    }
+    QueryTrouble { words, before, at: at.to_owned(), after: after.to_owned() }
 }
 
 async fn rows(

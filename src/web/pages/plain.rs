@@ -63,7 +63,12 @@ async fn contacts(owner: Owner, Query(asked): Query<Asked>) -> Result<Response, 
         .collect();
     page(&ContactsPage {
         shell,
-        count_words: words::count(contacts.len() as u64, "person on this page", "people on this page"),
+        count_words: if number == 1 && !more {
+            words::count(contacts.len() as u64, "person", "people")
+        } else {
+            let first = (number - 1) * PAGE;
+            format!("{} to {}", first + 1, first + contacts.len())
+        },
         contacts,
         newer: (number > 1).then(|| format!("/contacts?page={}", number - 1)),
         older: more.then(|| format!("/contacts?page={}", number + 1)),

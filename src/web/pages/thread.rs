@@ -22,13 +22,29 @@ use crate::web::view::{
 use crate::web::{leave, words};
 use axum::Router;
 use axum::extract::{Path, Query};
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(super) fn routes() -> Router<Arc<Web>> {
-    Router::new().route("/messages/{id}", get(message)).route("/threads/{id}", get(thread))
+    Router::new()
+        .route("/messages/{id}", get(message))
+        .route("/messages/{id}/parts/{n}", get(part))
+        .route("/messages/{id}/source", get(source))
+        .route("/threads/{id}", get(thread))
+}
+
+/// The way to a file: a capability made when it is asked for, so that a page that lay open for long still leads there.
+async fn part(owner: Owner, Path((id, n)): Path<(String, u32)>) -> Result<Response, WebError> {
+    let message = read::find(&owner.app, &id).await?.id;
+    Ok(Redirect::to(&owner.web.grants.address(&owner, message, Content::Part(n))).into_response())
+}
+
+/// The same for the stored bytes.
+async fn source(owner: Owner, Path(id): Path<String>) -> Result<Response, WebError> {
+    let message = read::find(&owner.app, &id).await?.id;
+    Ok(Redirect::to(&owner.web.grants.address(&owner, message, Content::Raw)).into_response())
 }
 
 #[derive(serde::Deserialize, Default)]
@@ -201,7 +217,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
     };
     let is = |tag: &str| shown.tags.iter().any(|t| t == tag);
     let sender = opened.message.from.first().cloned().unwrap_or_default();
-    let grant = |piece: Content| owner.web.grants.address(&owner.web, &owner.host, shown.id, piece);
+    let grant = |piece: Content| owner.web.grants.address(owner, shown.id, piece);
     let attachments = opened
         .message
         .attachments()
@@ -214,7 +230,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
                 Risk::Caution => "May carry programs within; open it only if you expected it.".into(),
                 Risk::Danger => "Can run programs on your computer, or pretends to be something else.".into(),
             },
-            href: grant(Content::Part(part.n)),
+            href: format!("/messages/{}/parts/{}", shown.id, part.n),
         })
         .collect();
     let draft_href = if is("draft") {
@@ -231,7 +247,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         ));
     }
     let frame = grant(Content::Document);
-    let raw_href = grant(Content::Raw);
+    let raw_href = format!("/messages/{}/source", shown.id);
     let closed = shown.privacy == "closed" && shown.text.trim().is_empty();
     let source = opened.message.html().map(str::to_owned);
     let (look, seen_hidden) = blocking(move || {
