@@ -190,7 +190,7 @@ fn fifty_planted_words_are_found_nowhere() {
     let other_tag = words.plant();
     world.ok(&["tag", &format!("+{other_tag}"), "--", "*"]);
     let setting = words.plant();
-    world.ok(&["config", "set", "lookup.servers", &format!("vks+https://{setting}.example")]);
+    world.ok(&["config", "set", "writing.signature", &format!("https://{setting}.example")]);
     let token_name = words.plant();
     let token =
         world.ok(&["token", "create", &token_name, "--scope", "admin"])["token"].as_str().unwrap().to_owned();

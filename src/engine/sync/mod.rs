@@ -317,6 +317,7 @@ pub async fn run(app: Arc<App>, account: AccountId, stop: CancellationToken) -> 
                 if !quick {
                     full_at = Instant::now() + Duration::from_secs(minutes * 60);
                 }
+                app.tell(Event::Progress { words: "Up to date".into() });
                 wait_for_news(&mut push, &mut session, &stop, full_at).await
             }
             Err(failure) => Err(failure),

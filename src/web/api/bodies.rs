@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 
 fn id(text: &str) -> Result<crate::mail::ids::MessageId, Failure> {
-    let nobody = || Failure::not_found(format!("No message has the id {:?}", text.chars().take(40).collect::<String>()));
+    let nobody = || {
+        Failure::not_found(format!("No message has the id {:?}", text.chars().take(40).collect::<String>()))
+    };
     text.parse().map_err(|_| nobody())
 }
 
@@ -59,14 +61,21 @@ impl File {
             && content_type.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty())
             && content_type.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
         if !sound {
-            return Err(Failure::usage("An attachment's content_type is no media type; write it like text/plain"));
+            return Err(Failure::usage(
+                "An attachment's content_type is no media type; write it like text/plain",
+            ));
         }
         if self.name.is_empty() || self.name.len() > 1000 || self.name.chars().any(char::is_control) {
-            return Err(Failure::usage("An attachment's name is empty, too long, or holds control characters"));
+            return Err(Failure::usage(
+                "An attachment's name is empty, too long, or holds control characters",
+            ));
         }
         // Nothing may be kept that cannot be sent later.
         if data_encoding::BASE64.decode(self.base64.as_bytes()).is_err() {
-            return Err(Failure::usage(format!("The attachment {:?} is no base64 (the common alphabet, padded)", self.name)));
+            return Err(Failure::usage(format!(
+                "The attachment {:?} is no base64 (the common alphabet, padded)",
+                self.name
+            )));
         }
         Ok(Attached { name: self.name, content_type, base64: self.base64 })
     }
@@ -127,23 +136,30 @@ fn protection(field: &str, wish: Option<&str>, known: &[&str], done: &str) -> Re
     match wish {
         None => Ok(()),
         Some(wish) if known.contains(&wish) => Ok(()),
-        Some("yes") => {
-            Err(Failure::usage(format!("This message cannot be {done}: Mailkeep has no keys yet; nothing was kept or sent")))
+        Some("yes") => Err(Failure::usage(format!(
+            "This message cannot be {done}: Mailkeep has no keys yet; nothing was kept or sent"
+        ))),
+        Some(_) => {
+            Err(Failure::usage(format!("{field} cannot be that; it is yes or {}", known.join(" or "))))
         }
-        Some(_) => Err(Failure::usage(format!("{field} cannot be that; it is yes or {}", known.join(" or ")))),
     }
 }
 
 /// People as one types them, from one text or from an array of people.
 fn people(field: &str, value: Value) -> Result<String, Failure> {
     let wrong = || {
-        Failure::usage(format!("{field} is one text or an array of {{\"name\", \"address\"}}, and each address one address"))
+        Failure::usage(format!(
+            "{field} is one text or an array of {{\"name\", \"address\"}}, and each address one address"
+        ))
     };
     match value {
         Value::Null => Ok(String::new()),
         Value::String(text) => Ok(text),
         Value::Array(all) => {
-            let people = all.into_iter().map(|value| person(value).ok_or_else(wrong)).collect::<Result<Vec<_>, _>>()?;
+            let people = all
+                .into_iter()
+                .map(|value| person(value).ok_or_else(wrong))
+                .collect::<Result<Vec<_>, _>>()?;
             Ok(write_people(&people))
         }
         _ => Err(wrong()),
@@ -237,7 +253,12 @@ impl AccountAdd {
 }
 
 /// A server: an object, or `HOST:PORT` as on the command line. The ports are those with and without TLS from the start.
-fn server(field: &str, value: Option<Value>, security: Option<String>, ports: (u16, u16)) -> Result<Option<Server>, Failure> {
+fn server(
+    field: &str,
+    value: Option<Value>,
+    security: Option<String>,
+    ports: (u16, u16),
+) -> Result<Option<Server>, Failure> {
     let wrong = || {
         Failure::usage(format!(
             "{field} is \"HOST:PORT\" or {{\"host\", \"port\", \"security\"}}, and its security tls, starttls or none"
@@ -283,7 +304,9 @@ pub(super) struct Import {
 impl Import {
     pub(super) fn request(self) -> Result<Request, Failure> {
         if self.paths.is_empty() || self.paths.iter().any(|path| !path.is_absolute()) {
-            return Err(Failure::usage("paths are absolute paths on the machine that Mailkeep runs on, one at least"));
+            return Err(Failure::usage(
+                "paths are absolute paths on the machine that Mailkeep runs on, one at least",
+            ));
         }
         Ok(Request::Import { paths: self.paths, tag: self.tag })
     }

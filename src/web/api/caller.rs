@@ -77,7 +77,9 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 
 /// Where a request comes from; who is not named is treated as a stranger.
 fn origin(extensions: &Extensions) -> IpAddr {
-    extensions.get::<ConnectInfo<From>>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(From(from))| *from)
+    extensions
+        .get::<ConnectInfo<From>>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(From(from))| *from)
 }
 
 /// Finds out who calls.
@@ -120,7 +122,9 @@ mod tests {
         };
         assert_eq!(of(&["Bearer mk_a"]).as_deref(), Some("mk_a"));
         assert_eq!(of(&["bearer mk_a"]).as_deref(), Some("mk_a"));
-        for none in [&[][..], &["Basic mk_a"], &["mk_a"], &["Bearer "], &["Bearer"], &["Bearer mk_a", "Bearer mk_b"]] {
+        for none in
+            [&[][..], &["Basic mk_a"], &["mk_a"], &["Bearer "], &["Bearer"], &["Bearer mk_a", "Bearer mk_b"]]
+        {
             assert_eq!(of(none), None, "{none:?}");
         }
     }

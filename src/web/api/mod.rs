@@ -57,7 +57,8 @@ pub(super) fn routes() -> Router<Arc<Web>> {
     let mut router = Router::new();
     for (path, (methods, allowed)) in paths {
         let allowed = allowed.join(", ");
-        router = router.route(path, methods.fallback(nothing(Arc::new(move || Problem::not_allowed(&allowed)))));
+        router =
+            router.route(path, methods.fallback(nothing(Arc::new(move || Problem::not_allowed(&allowed)))));
     }
     for path in ["/api", "/api/", "/api/{*rest}"] {
         router = router.route(path, any(nothing(Arc::new(Problem::not_found))));
@@ -75,7 +76,11 @@ async fn handle(
 ) -> Result<Response, Problem> {
     let caller = recognise(web, brake, asked.headers(), asked.extensions()).await?;
     if caller.scope < route.scope {
-        let words = format!("This needs a token of the scope {}; this one has {}", route.scope.word(), caller.scope.word());
+        let words = format!(
+            "This needs a token of the scope {}; this one has {}",
+            route.scope.word(),
+            caller.scope.word()
+        );
         return Err(Problem::new(StatusCode::FORBIDDEN, words));
     }
     let query = Query::<Vec<(String, String)>>::try_from_uri(asked.uri())
@@ -92,7 +97,10 @@ async fn body(route: &Route, body: Body) -> Result<Bytes, Problem> {
         return Ok(Bytes::new());
     }
     axum::body::to_bytes(body, largest).await.map_err(|_| {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body is cut off, or larger than {} MB", largest >> 20))
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The body is cut off, or larger than {} MB", largest >> 20),
+        )
     })
 }
 
@@ -106,7 +114,9 @@ async fn perform(deed: Deed, web: &Arc<Web>, caller: Caller) -> Result<Response,
             Answer::Json(value) => Ok(axum::Json(draft(value)?).into_response()),
             Answer::Bytes { .. } => Err(Failure::failed("The draft was kept, but cannot be shown").into()),
         },
-        Deed::Draft(id) => Ok(axum::Json(bodies::shown(&drafts::find(&caller.app, &id).await?)).into_response()),
+        Deed::Draft(id) => {
+            Ok(axum::Json(bodies::shown(&drafts::find(&caller.app, &id).await?)).into_response())
+        }
         Deed::Events => Ok(events::answer(&caller.app)),
         Deed::Describe => Ok(axum::Json(openapi::describe()).into_response()),
         Deed::Lock => {

@@ -9,126 +9,334 @@ struct Noun {
     fields: &'static [(&'static str, &'static str)],
 }
 
-const fn noun(name: &'static str, words: &'static str, fields: &'static [(&'static str, &'static str)]) -> Noun {
+const fn noun(
+    name: &'static str,
+    words: &'static str,
+    fields: &'static [(&'static str, &'static str)],
+) -> Noun {
     Noun { name, words, fields }
 }
 
 /// What calls answer.
 const ANSWERS: &[Noun] = &[
     noun("Person", "Somebody", &[("name", "string"), ("address", "string")]),
-    noun("Found", "What a search found", &[
-        ("query", "string"), ("total", "integer"), ("took_ms", "number"), ("messages", "[Hit]"), ("indexing?", "[integer]"),
-    ]),
-    noun("Hit", "A message in a list", &[
-        ("id", "string"), ("thread", "string"), ("date", "time"), ("from", "Person|null"), ("to", "[Person]"),
-        ("subject", "string"), ("snippet", "string"), ("tags", "[string]"), ("attachments", "integer"),
-        ("privacy", "string"), ("assurance", "string"), ("hits?", "array"),
-    ]),
-    noun("Count", "How many messages match", &[("query", "string"), ("total", "integer"), ("took_ms", "number")]),
+    noun(
+        "Found",
+        "What a search found",
+        &[
+            ("query", "string"),
+            ("total", "integer"),
+            ("took_ms", "number"),
+            ("messages", "[Hit]"),
+            ("indexing?", "[integer]"),
+        ],
+    ),
+    noun(
+        "Hit",
+        "A message in a list",
+        &[
+            ("id", "string"),
+            ("thread", "string"),
+            ("date", "time"),
+            ("from", "Person|null"),
+            ("to", "[Person]"),
+            ("subject", "string"),
+            ("snippet", "string"),
+            ("tags", "[string]"),
+            ("attachments", "integer"),
+            ("privacy", "string"),
+            ("assurance", "string"),
+            ("hits?", "array"),
+        ],
+    ),
+    noun(
+        "Count",
+        "How many messages match",
+        &[("query", "string"), ("total", "integer"), ("took_ms", "number")],
+    ),
     noun("Thread", "A thread, oldest message first", &[("id", "string"), ("messages", "[Hit]")]),
-    noun("Message", "A message", &[
-        ("id", "string"), ("thread", "string"), ("message_id", "string|null"), ("places", "[Place]"), ("date", "time"),
-        ("from", "Person|null"), ("to", "[Person]"), ("cc", "[Person]"), ("bcc", "[Person]"), ("reply_to", "[Person]"),
-        ("subject", "string"), ("text", "string"), ("parts", "[Part]"), ("tags", "[string]"), ("bytes", "integer"),
-        ("privacy", "string"), ("assurance", "string"), ("signer", "string|null"), ("reasons", "[string]"),
-    ]),
+    noun(
+        "Message",
+        "A message",
+        &[
+            ("id", "string"),
+            ("thread", "string"),
+            ("message_id", "string|null"),
+            ("places", "[Place]"),
+            ("date", "time"),
+            ("from", "Person|null"),
+            ("to", "[Person]"),
+            ("cc", "[Person]"),
+            ("bcc", "[Person]"),
+            ("reply_to", "[Person]"),
+            ("subject", "string"),
+            ("text", "string"),
+            ("parts", "[Part]"),
+            ("tags", "[string]"),
+            ("bytes", "integer"),
+            ("privacy", "string"),
+            ("assurance", "string"),
+            ("signer", "string|null"),
+            ("reasons", "[string]"),
+        ],
+    ),
     noun("Place", "Where a message lies", &[("account", "string"), ("folder", "string"), ("uid", "integer")]),
-    noun("Part", "A part of a message", &[
-        ("n", "integer"), ("type", "string"), ("name", "string|null"), ("bytes", "integer"), ("risk", "string"),
-    ]),
+    noun(
+        "Part",
+        "A part of a message",
+        &[
+            ("n", "integer"),
+            ("type", "string"),
+            ("name", "string|null"),
+            ("bytes", "integer"),
+            ("risk", "string"),
+        ],
+    ),
     noun("Changed", "How many messages were meant", &[("changed", "integer")]),
     noun("Deleted", "How many messages are gone for ever", &[("deleted", "integer")]),
-    noun("Queued", "An entry of the outbox, which is also the message's id", &[
-        ("id", "string"), ("encrypted", "boolean"), ("signed", "boolean"), ("recommendation", "string"),
-    ]),
-    noun("KeptDraft", "A draft", &[
-        ("id", "string"), ("saved_at", "time"), ("from", "Person|null"), ("to", "[Person]"), ("cc", "[Person]"),
-        ("bcc", "[Person]"), ("subject", "string"), ("text", "string"), ("reply_to_id", "string|null"),
-        ("attachments", "[KeptFile]"),
-    ]),
-    noun("KeptFile", "A file of a draft", &[("name", "string"), ("content_type", "string"), ("bytes", "integer")]),
+    noun(
+        "Queued",
+        "An entry of the outbox, which is also the message's id",
+        &[("id", "string"), ("encrypted", "boolean"), ("signed", "boolean"), ("recommendation", "string")],
+    ),
+    noun(
+        "KeptDraft",
+        "A draft",
+        &[
+            ("id", "string"),
+            ("saved_at", "time"),
+            ("from", "Person|null"),
+            ("to", "[Person]"),
+            ("cc", "[Person]"),
+            ("bcc", "[Person]"),
+            ("subject", "string"),
+            ("text", "string"),
+            ("reply_to_id", "string|null"),
+            ("attachments", "[KeptFile]"),
+        ],
+    ),
+    noun(
+        "KeptFile",
+        "A file of a draft",
+        &[("name", "string"), ("content_type", "string"), ("bytes", "integer")],
+    ),
     noun("Discarded", "The draft that is no more", &[("discarded", "string")]),
-    noun("OutboxEntry", "An entry of the outbox", &[
-        ("id", "string"), ("state", "string"), ("subject", "string"), ("attempts", "integer"),
-        ("next_attempt", "time|null"), ("recipients", "[Recipient]"), ("words", "string"), ("copied", "boolean"),
-        ("queued_at", "time"), ("draft?", "string|null"),
-    ]),
-    noun("Recipient", "Somebody a message goes to", &[("address", "string"), ("state", "string"), ("reply", "string")]),
-    noun("Synced", "What a pass did", &[
-        ("fetched", "integer"), ("bytes", "integer"), ("flags_pulled", "integer"), ("flags_pushed", "integer"),
-        ("moved", "integer"), ("deleted", "integer"), ("failed", "integer"), ("seconds", "number"),
-        ("failures?", "[string]"),
-    ]),
+    noun(
+        "OutboxEntry",
+        "An entry of the outbox",
+        &[
+            ("id", "string"),
+            ("state", "string"),
+            ("subject", "string"),
+            ("attempts", "integer"),
+            ("next_attempt", "time|null"),
+            ("recipients", "[Recipient]"),
+            ("words", "string"),
+            ("copied", "boolean"),
+            ("queued_at", "time"),
+            ("draft?", "string|null"),
+        ],
+    ),
+    noun(
+        "Recipient",
+        "Somebody a message goes to",
+        &[("address", "string"), ("state", "string"), ("reply", "string")],
+    ),
+    noun(
+        "Synced",
+        "What a pass did",
+        &[
+            ("fetched", "integer"),
+            ("bytes", "integer"),
+            ("flags_pulled", "integer"),
+            ("flags_pushed", "integer"),
+            ("moved", "integer"),
+            ("deleted", "integer"),
+            ("failed", "integer"),
+            ("seconds", "number"),
+            ("failures?", "[string]"),
+        ],
+    ),
     noun("Server", "A server", &[("host", "string"), ("port", "integer"), ("security", "string")]),
-    noun("Account", "An account; its password is never shown", &[
-        ("email", "string"), ("name", "string"), ("imap", "Server"), ("smtp", "Server"), ("user", "string"),
-        ("own_ca", "boolean"), ("prefer_encrypt", "string"), ("synced_at", "time|null"), ("trouble", "string"),
-    ]),
-    noun("AccountCheck", "How the logins went", &[
-        ("email", "string"), ("ok", "boolean"), ("imap", "string"), ("smtp", "string"),
-    ]),
+    noun(
+        "Account",
+        "An account; its password is never shown",
+        &[
+            ("email", "string"),
+            ("name", "string"),
+            ("imap", "Server"),
+            ("smtp", "Server"),
+            ("user", "string"),
+            ("own_ca", "boolean"),
+            ("prefer_encrypt", "string"),
+            ("synced_at", "time|null"),
+            ("trouble", "string"),
+        ],
+    ),
+    noun(
+        "AccountCheck",
+        "How the logins went",
+        &[("email", "string"), ("ok", "boolean"), ("imap", "string"), ("smtp", "string")],
+    ),
     noun("Removed", "The account that is no more", &[("removed", "string")]),
-    noun("Imported", "What was taken in", &[
-        ("messages", "integer"), ("duplicates", "integer"), ("failed", "integer"), ("bytes", "integer"),
-        ("seconds", "number"), ("failures?", "[string]"),
-    ]),
+    noun(
+        "Imported",
+        "What was taken in",
+        &[
+            ("messages", "integer"),
+            ("duplicates", "integer"),
+            ("failed", "integer"),
+            ("bytes", "integer"),
+            ("seconds", "number"),
+            ("failures?", "[string]"),
+        ],
+    ),
     noun("Exported", "What was written", &[("messages", "integer"), ("bytes", "integer")]),
-    noun("Checked", "How the store is", &[
-        ("messages", "integer"), ("damaged", "integer"), ("repaired", "integer"), ("lost", "integer"),
-        ("findings?", "[string]"),
-    ]),
-    noun("Status", "How everything is", &[
-        ("version", "string"), ("messages", "integer"), ("raw_bytes", "integer"), ("disk_bytes", "integer"),
-        ("packs_bytes", "integer"), ("index_bytes", "integer"), ("database_bytes", "integer"), ("free_bytes", "integer"),
-        ("unread", "integer"), ("indexed", "object"), ("outbox", "integer"), ("accounts", "[AccountStatus]"),
-        ("tasks", "object"),
-    ]),
-    noun("AccountStatus", "How an account is", &[
-        ("email", "string"), ("synced_at", "time|null"), ("trouble", "string"), ("skipped", "[string]"),
-    ]),
-    noun("Connection", "A connection that left", &[
-        ("at", "time"), ("purpose", "string"), ("host", "string"), ("port", "integer"), ("route", "string"),
-        ("outcome", "string"),
-    ]),
-    noun("Token", "A token, without what it is", &[("name", "string"), ("scope", "string"), ("created", "time")]),
-    noun("NewToken", "A token that was just made", &[("name", "string"), ("scope", "string"), ("token", "string")]),
+    noun(
+        "Checked",
+        "How the store is",
+        &[
+            ("messages", "integer"),
+            ("damaged", "integer"),
+            ("repaired", "integer"),
+            ("lost", "integer"),
+            ("findings?", "[string]"),
+        ],
+    ),
+    noun(
+        "Status",
+        "How everything is",
+        &[
+            ("version", "string"),
+            ("messages", "integer"),
+            ("raw_bytes", "integer"),
+            ("disk_bytes", "integer"),
+            ("packs_bytes", "integer"),
+            ("index_bytes", "integer"),
+            ("database_bytes", "integer"),
+            ("free_bytes", "integer"),
+            ("unread", "integer"),
+            ("indexed", "object"),
+            ("outbox", "integer"),
+            ("accounts", "[AccountStatus]"),
+            ("tasks", "object"),
+        ],
+    ),
+    noun(
+        "AccountStatus",
+        "How an account is",
+        &[("email", "string"), ("synced_at", "time|null"), ("trouble", "string"), ("skipped", "[string]")],
+    ),
+    noun(
+        "Connection",
+        "A connection that left",
+        &[
+            ("at", "time"),
+            ("purpose", "string"),
+            ("host", "string"),
+            ("port", "integer"),
+            ("route", "string"),
+            ("outcome", "string"),
+        ],
+    ),
+    noun(
+        "Token",
+        "A token, without what it is",
+        &[("name", "string"), ("scope", "string"), ("created", "time")],
+    ),
+    noun(
+        "NewToken",
+        "A token that was just made",
+        &[("name", "string"), ("scope", "string"), ("token", "string")],
+    ),
     noun("Revoked", "The token that is no more", &[("revoked", "string")]),
     noun("Setting", "A setting", &[("key", "string"), ("value", "string")]),
     noun("Data", "The data directory", &[("data", "string")]),
-    noun("Health", "Whether Mailkeep answers, and whether it is locked", &[("status", "string"), ("locked", "boolean")]),
-    noun("Problem", "What went wrong (RFC 9457)", &[
-        ("type", "string"), ("title", "string"), ("status", "integer"), ("detail", "string"),
-    ]),
+    noun(
+        "Health",
+        "Whether Mailkeep answers, and whether it is locked",
+        &[("status", "string"), ("locked", "boolean")],
+    ),
+    noun(
+        "Problem",
+        "What went wrong (RFC 9457)",
+        &[("type", "string"), ("title", "string"), ("status", "integer"), ("detail", "string")],
+    ),
 ];
 
 /// What bodies hold. Other fields are refused.
 const BODIES: &[Noun] = &[
-    noun("TagsApply", "Which messages, by either query or ids, and their new and old tags", &[
-        ("query?", "string"), ("ids?", "[string]"), ("add?", "[string]"), ("remove?", "[string]"),
-    ]),
-    noun("Draft", "A message as one writes it; text and body are the same, and people are one text or an array", &[
-        ("from?", "string|Someone|null"), ("to?", "string|[Someone]|null"), ("cc?", "string|[Someone]|null"),
-        ("bcc?", "string|[Someone]|null"), ("subject?", "string"), ("text?", "string|null"), ("body?", "string|null"),
-        ("reply_to_id?", "string|null"), ("attachments?", "[File]"), ("encrypt?", "string|null"), ("sign?", "string|null"),
-    ]),
+    noun(
+        "TagsApply",
+        "Which messages, by either query or ids, and their new and old tags",
+        &[("query?", "string"), ("ids?", "[string]"), ("add?", "[string]"), ("remove?", "[string]")],
+    ),
+    noun(
+        "Draft",
+        "A message as one writes it; text and body are the same, and people are one text or an array",
+        &[
+            ("from?", "string|Someone|null"),
+            ("to?", "string|[Someone]|null"),
+            ("cc?", "string|[Someone]|null"),
+            ("bcc?", "string|[Someone]|null"),
+            ("subject?", "string"),
+            ("text?", "string|null"),
+            ("body?", "string|null"),
+            ("reply_to_id?", "string|null"),
+            ("attachments?", "[File]"),
+            ("encrypt?", "string|null"),
+            ("sign?", "string|null"),
+        ],
+    ),
     noun("Someone", "Somebody to write to", &[("name?", "string|null"), ("address", "string")]),
-    noun("File", "A file to attach", &[("name", "string"), ("content_type?", "string|null"), ("base64", "string")]),
-    noun("AccountAdd", "An account to add; a server that is not given is found, and one given as text is HOST:PORT", &[
-        ("email", "string"), ("name?", "string"), ("imap?", "string|ServerAt|null"), ("imap_security?", "string|null"),
-        ("smtp?", "string|ServerAt|null"), ("smtp_security?", "string|null"), ("user?", "string|null"),
-        ("password", "string"), ("ca?", "string|null"), ("prefer_encrypt?", "string|null"),
-    ]),
-    noun("ServerAt", "A server", &[("host", "string"), ("port?", "integer|null"), ("security?", "string|null")]),
-    noun("Import", "Absolute paths, and a tag for all their mail", &[("paths", "[string]"), ("tag?", "string|null")]),
-    noun("Export", "An absolute path, mbox, maildir or eml, and which messages", &[
-        ("path", "string"), ("format", "string"), ("query?", "string|null"),
-    ]),
+    noun(
+        "File",
+        "A file to attach",
+        &[("name", "string"), ("content_type?", "string|null"), ("base64", "string")],
+    ),
+    noun(
+        "AccountAdd",
+        "An account to add; a server that is not given is found, and one given as text is HOST:PORT",
+        &[
+            ("email", "string"),
+            ("name?", "string"),
+            ("imap?", "string|ServerAt|null"),
+            ("imap_security?", "string|null"),
+            ("smtp?", "string|ServerAt|null"),
+            ("smtp_security?", "string|null"),
+            ("user?", "string|null"),
+            ("password", "string"),
+            ("ca?", "string|null"),
+            ("prefer_encrypt?", "string|null"),
+        ],
+    ),
+    noun(
+        "ServerAt",
+        "A server",
+        &[("host", "string"), ("port?", "integer|null"), ("security?", "string|null")],
+    ),
+    noun(
+        "Import",
+        "Absolute paths, and a tag for all their mail",
+        &[("paths", "[string]"), ("tag?", "string|null")],
+    ),
+    noun(
+        "Export",
+        "An absolute path, mbox, maildir or eml, and which messages",
+        &[("path", "string"), ("format", "string"), ("query?", "string|null")],
+    ),
     noun("Check", "Whether to mend what can be mended", &[("repair?", "boolean")]),
-    noun("TokenCreate", "What to call the token, and read, write or admin", &[("name", "string"), ("scope", "string")]),
+    noun(
+        "TokenCreate",
+        "What to call the token, and read, write or admin",
+        &[("name", "string"), ("scope", "string")],
+    ),
     noun("SettingValue", "What a setting shall be", &[("value", "string")]),
-    noun("PassphraseChange", "The passphrase that holds and the one that shall hold", &[
-        ("passphrase", "string"), ("new_passphrase", "string"),
-    ]),
+    noun(
+        "PassphraseChange",
+        "The passphrase that holds and the one that shall hold",
+        &[("passphrase", "string"), ("new_passphrase", "string")],
+    ),
 ];
 
 /// The schema that a type stands for.
@@ -149,7 +357,12 @@ pub(super) fn schema(kind: &str) -> Value {
 /// All nouns.
 pub(super) fn all() -> Map<String, Value> {
     let bodies = BODIES.iter().map(|noun| (noun, false));
-    ANSWERS.iter().map(|noun| (noun, true)).chain(bodies).map(|(noun, open)| (noun.name.to_owned(), of(noun, open))).collect()
+    ANSWERS
+        .iter()
+        .map(|noun| (noun, true))
+        .chain(bodies)
+        .map(|(noun, open)| (noun.name.to_owned(), of(noun, open)))
+        .collect()
 }
 
 fn of(noun: &Noun, open: bool) -> Value {

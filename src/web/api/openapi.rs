@@ -58,7 +58,9 @@ fn problem(words: &str) -> Value {
 fn operation(route: &Route) -> Value {
     let mut responses: Map<String, Value> = PROBLEMS
         .iter()
-        .map(|(status, _)| ((*status).to_owned(), json!({"$ref": format!("#/components/responses/E{status}")})))
+        .map(|(status, _)| {
+            ((*status).to_owned(), json!({"$ref": format!("#/components/responses/E{status}")}))
+        })
         .collect();
     responses.insert("200".to_owned(), answer(route.gives));
     let mut operation = json!({
@@ -88,12 +90,14 @@ pub(super) fn in_path(path: &'static str) -> impl Iterator<Item = &'static str> 
 /// A name of its own for each call: `get-messages-id-raw`.
 fn name(route: &Route) -> String {
     let path = route.path.trim_start_matches("/api/v1/");
-    let path: String = path.chars().filter(|c| !"{}".contains(*c)).map(|c| if "/.".contains(c) { '-' } else { c }).collect();
+    let path: String =
+        path.chars().filter(|c| !"{}".contains(*c)).map(|c| if "/.".contains(c) { '-' } else { c }).collect();
     format!("{}-{path}", route.verb.word())
 }
 
 fn segment(name: &str) -> Value {
-    let schema = if name == "n" { json!({"type": "integer", "minimum": 0}) } else { json!({"type": "string"}) };
+    let schema =
+        if name == "n" { json!({"type": "integer", "minimum": 0}) } else { json!({"type": "string"}) };
     json!({"name": name, "in": "path", "required": true, "schema": schema})
 }
 

@@ -27,14 +27,18 @@ impl Given {
     ) -> Result<Self, Failure> {
         let mut known = BTreeMap::new();
         for (name, value) in query {
-            let parameter = route.query.iter().find(|p| p.name == name).ok_or_else(|| unknown(route, &name))?;
+            let parameter =
+                route.query.iter().find(|p| p.name == name).ok_or_else(|| unknown(route, &name))?;
             parameter.kind.check(parameter.name, &value)?;
             if known.insert(parameter.name, value).is_some() {
                 return Err(Failure::usage(format!("The parameter {name} is there twice")));
             }
         }
         if let Some(missing) = route.query.iter().find(|p| p.needed && !known.contains_key(p.name)) {
-            return Err(Failure::usage(format!("The parameter {} is missing: {}", missing.name, missing.words)));
+            return Err(Failure::usage(format!(
+                "The parameter {} is missing: {}",
+                missing.name, missing.words
+            )));
         }
         Ok(Self { path, query: known, body })
     }
@@ -104,12 +108,16 @@ impl Kind {
 /// Reads a JSON object. An array is refused, though its items could stand for the fields in order.
 pub(super) fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Failure::usage("The body is no JSON object; /api/v1/openapi.json says what belongs there"));
+        return Err(Failure::usage(
+            "The body is no JSON object; /api/v1/openapi.json says what belongs there",
+        ));
     }
     serde_json::from_slice(body).map_err(|e| Failure::usage(format!("The body cannot be understood: {e}")))
 }
 
 /// A number in the path. What is no number is a part that no message has.
 pub(super) fn part_number(text: &str) -> Result<u32, Failure> {
-    text.parse().map_err(|_| Failure::not_found(format!("No message has a part {:?}", text.chars().take(40).collect::<String>())))
+    text.parse().map_err(|_| {
+        Failure::not_found(format!("No message has a part {:?}", text.chars().take(40).collect::<String>()))
+    })
 }

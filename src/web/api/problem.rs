@@ -34,12 +34,18 @@ impl Problem {
     }
 
     pub(super) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "There is no such call; /api/v1/openapi.json describes all there are")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "There is no such call; /api/v1/openapi.json describes all there are",
+        )
     }
 
     pub(super) fn not_allowed(allowed: &str) -> Self {
         let words = format!("This address does not take that method; it takes {allowed}");
-        Self { header: Some((header::ALLOW, allowed.to_owned())), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, words) }
+        Self {
+            header: Some((header::ALLOW, allowed.to_owned())),
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, words)
+        }
     }
 
     pub(super) fn locked() -> Self {

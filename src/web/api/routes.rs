@@ -1,6 +1,8 @@
 //! Every call there is, in one table: the router and the description are both made from it, so neither can miss one.
 
-use super::bodies::{AccountAdd, Check, Draft, Export, Import, PassphraseChange, Setting, TagsApply, TokenCreate};
+use super::bodies::{
+    AccountAdd, Check, Draft, Export, Import, PassphraseChange, Setting, TagsApply, TokenCreate,
+};
 use super::params::{Given, part_number};
 use crate::crypto::secret::SecretText;
 use crate::engine::failure::Failure;
@@ -154,7 +156,12 @@ const SEARCH: &[Parameter] = &[
     Q,
     parameter("limit", Kind::Number, false, "How many rows, 50 if not said and 10,000 at most"),
     parameter("offset", Kind::Number, false, "How many rows to leave out"),
-    parameter("sort", Kind::Choice(&["newest", "oldest", "relevance"]), false, "In which order; newest if not said"),
+    parameter(
+        "sort",
+        Kind::Choice(&["newest", "oldest", "relevance"]),
+        false,
+        "In which order; newest if not said",
+    ),
     parameter("threads", Kind::Flag, false, "One row for each thread"),
 ];
 const COUNT: &[Parameter] = &[Q];
@@ -190,11 +197,17 @@ fn passphrase(given: &Given) -> Result<Deed, Failure> {
 }
 
 fn draft_change(given: &Given) -> Result<Deed, Failure> {
-    Ok(Deed::AskDraft(Request::DraftChange { id: given.segment("id"), content: given.body::<Draft>()?.content()? }))
+    Ok(Deed::AskDraft(Request::DraftChange {
+        id: given.segment("id"),
+        content: given.body::<Draft>()?.content()?,
+    }))
 }
 
 fn account_remove(given: &Given) -> Result<Deed, Failure> {
-    Ok(Deed::Ask(Request::AccountRemove { email: given.segment("email"), keep_mail: given.flag("keep_mail") }))
+    Ok(Deed::Ask(Request::AccountRemove {
+        email: given.segment("email"),
+        keep_mail: given.flag("keep_mail"),
+    }))
 }
 
 use Gives::{Bytes, Description, Events, Many, One};
@@ -239,7 +252,8 @@ pub(super) static TABLE: &[Route] = &[
     })
     .body("Draft")
     .gives(One("KeptDraft")),
-    call(Get, "/api/v1/drafts/{id}", Read, "A draft", |g| Ok(Deed::Draft(g.segment("id")))).gives(One("KeptDraft")),
+    call(Get, "/api/v1/drafts/{id}", Read, "A draft", |g| Ok(Deed::Draft(g.segment("id"))))
+        .gives(One("KeptDraft")),
     call(Put, "/api/v1/drafts/{id}", Write, "Replaces all that a draft holds", draft_change)
         .body("Draft")
         .gives(One("KeptDraft")),
@@ -251,7 +265,8 @@ pub(super) static TABLE: &[Route] = &[
         Ok(Deed::Ask(Request::DraftSend(g.segment("id"))))
     })
     .gives(One("Queued")),
-    call(Get, "/api/v1/outbox", Read, "The queue", |_| Ok(Deed::Ask(Request::OutboxList))).gives(Many("OutboxEntry")),
+    call(Get, "/api/v1/outbox", Read, "The queue", |_| Ok(Deed::Ask(Request::OutboxList)))
+        .gives(Many("OutboxEntry")),
     call(Post, "/api/v1/outbox/flush", Write, "Tries all that is due now, and waits", |_| {
         Ok(Deed::Ask(Request::OutboxFlush))
     })
@@ -268,30 +283,49 @@ pub(super) static TABLE: &[Route] = &[
         Ok(Deed::Ask(Request::Sync(None)))
     })
     .gives(One("Synced")),
-    call(Get, "/api/v1/accounts", Admin, "All accounts", |_| Ok(Deed::Ask(Request::AccountList))).gives(Many("Account")),
-    call(Post, "/api/v1/accounts", Admin, "Adds an account after a login to both servers, or changes it", |g| {
-        Ok(Deed::Ask(g.body::<AccountAdd>()?.request()?))
-    })
+    call(Get, "/api/v1/accounts", Admin, "All accounts", |_| Ok(Deed::Ask(Request::AccountList)))
+        .gives(Many("Account")),
+    call(
+        Post,
+        "/api/v1/accounts",
+        Admin,
+        "Adds an account after a login to both servers, or changes it",
+        |g| Ok(Deed::Ask(g.body::<AccountAdd>()?.request()?)),
+    )
     .body("AccountAdd")
     .gives(One("Account")),
     call(Post, "/api/v1/accounts/check", Admin, "Logs in to the servers of all accounts", |_| {
         Ok(Deed::Ask(Request::AccountCheck(None)))
     })
     .gives(Many("AccountCheck")),
-    call(Delete, "/api/v1/accounts/{email}", Admin, "Removes an account; the servers keep their mail", account_remove)
-        .query(REMOVE)
-        .gives(One("Removed")),
+    call(
+        Delete,
+        "/api/v1/accounts/{email}",
+        Admin,
+        "Removes an account; the servers keep their mail",
+        account_remove,
+    )
+    .query(REMOVE)
+    .gives(One("Removed")),
     call(Post, "/api/v1/accounts/{email}/check", Admin, "Logs in to the servers of an account", |g| {
         Ok(Deed::Ask(Request::AccountCheck(Some(g.segment("email")))))
     })
     .gives(Many("AccountCheck")),
-    call(Post, "/api/v1/accounts/{email}/sync", Write, "One full pass over an account in both directions", |g| {
-        Ok(Deed::Ask(Request::Sync(Some(g.segment("email")))))
-    })
+    call(
+        Post,
+        "/api/v1/accounts/{email}/sync",
+        Write,
+        "One full pass over an account in both directions",
+        |g| Ok(Deed::Ask(Request::Sync(Some(g.segment("email"))))),
+    )
     .gives(One("Synced")),
-    call(Post, "/api/v1/import", Admin, "Takes in mail from files of the machine that Mailkeep runs on", |g| {
-        Ok(Deed::Ask(g.body::<Import>()?.request()?))
-    })
+    call(
+        Post,
+        "/api/v1/import",
+        Admin,
+        "Takes in mail from files of the machine that Mailkeep runs on",
+        |g| Ok(Deed::Ask(g.body::<Import>()?.request()?)),
+    )
     .body("Import")
     .gives(One("Imported")),
     call(Post, "/api/v1/export", Admin, "Writes mail to files of the machine that Mailkeep runs on", |g| {
@@ -304,14 +338,17 @@ pub(super) static TABLE: &[Route] = &[
     })
     .body("Check")
     .gives(One("Checked")),
-    call(Get, "/api/v1/status", Read, "How everything is", |_| Ok(Deed::Ask(Request::Status))).gives(One("Status")),
+    call(Get, "/api/v1/status", Read, "How everything is", |_| Ok(Deed::Ask(Request::Status)))
+        .gives(One("Status")),
     call(Get, "/api/v1/network/log", Admin, "The connections that left, the newest first", |g| {
         Ok(Deed::Ask(Request::NetworkLog { limit: g.number("limit", 100) }))
     })
     .query(LOG)
     .gives(Many("Connection")),
-    call(Get, "/api/v1/tokens", Admin, "All tokens, without what they are", |_| Ok(Deed::Ask(Request::TokenList)))
-        .gives(Many("Token")),
+    call(Get, "/api/v1/tokens", Admin, "All tokens, without what they are", |_| {
+        Ok(Deed::Ask(Request::TokenList))
+    })
+    .gives(Many("Token")),
     call(Post, "/api/v1/tokens", Admin, "Makes a token; it is told this once", |g| {
         Ok(Deed::Ask(g.body::<TokenCreate>()?.request()))
     })
@@ -321,7 +358,8 @@ pub(super) static TABLE: &[Route] = &[
         Ok(Deed::Ask(Request::TokenRevoke(g.segment("name"))))
     })
     .gives(One("Revoked")),
-    call(Get, "/api/v1/config", Admin, "All settings", |_| Ok(Deed::Ask(Request::ConfigGet(None)))).gives(Many("Setting")),
+    call(Get, "/api/v1/config", Admin, "All settings", |_| Ok(Deed::Ask(Request::ConfigGet(None))))
+        .gives(Many("Setting")),
     call(Get, "/api/v1/config/{key}", Admin, "A setting", |g| {
         Ok(Deed::Ask(Request::ConfigGet(Some(g.segment("key")))))
     })
@@ -334,10 +372,16 @@ pub(super) static TABLE: &[Route] = &[
     call(Post, "/api/v1/passphrase", Admin, "Changes the passphrase", passphrase)
         .body("PassphraseChange")
         .gives(One("Data")),
-    call(Post, "/api/v1/lock", Admin, "Locks Mailkeep; only the passphrase unlocks it again", |_| Ok(Deed::Lock))
-        .gives(One("Data")),
-    call(Get, "/api/v1/events", Read, "What happens, while it happens: new mail, tag changes, progress, trouble", |_| {
-        Ok(Deed::Events)
+    call(Post, "/api/v1/lock", Admin, "Locks Mailkeep; only the passphrase unlocks it again", |_| {
+        Ok(Deed::Lock)
     })
+    .gives(One("Data")),
+    call(
+        Get,
+        "/api/v1/events",
+        Read,
+        "What happens, while it happens: new mail, tag changes, progress, trouble",
+        |_| Ok(Deed::Events),
+    )
     .gives(Events),
 ];

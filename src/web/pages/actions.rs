@@ -105,7 +105,8 @@ async fn act(owner: Owner, headers: HeaderMap, form: Form) -> Result<Response, W
         // What only marks leaves one where one is; what puts away leads back to the list.
         Ok((words, undo)) => {
             let stays = matches!(form.get("action"), "star" | "unstar" | "tag" | "untag");
-            let back = if stays && !form.get("here").is_empty() { local(form.get("here")) } else { form.back() };
+            let back =
+                if stays && !form.get("here").is_empty() { local(form.get("here")) } else { form.back() };
             answer(&headers, &back, &words, undo)
         }
         Err(failure) => failed(&headers, failure),

@@ -1,12 +1,13 @@
-//! The small pages: contacts, and the keys of the keyboard.
+//! The small pages: contacts, what went out over the network, the keys of the keyboard, and what is not there yet.
 
 use super::shell::shell;
 use crate::mail::address::Person;
+use crate::network::log::{Purpose, Route};
 use crate::storage::database::settings as table;
 use crate::web::Web;
 use crate::web::auth::Owner;
-use crate::web::error::{WebError, page};
-use crate::web::view::{Contact, ContactsPage, KeyboardPage, Spot};
+use crate::web::error::{WebError, page, sentence};
+use crate::web::view::{Contact, ContactsPage, KeyboardPage, LaterPage, NetworkPage, Spot, Task};
 use crate::web::words;
 use axum::Router;
 use axum::extract::Query;
@@ -15,7 +16,12 @@ use axum::routing::get;
 use std::sync::Arc;
 
 pub(super) fn routes() -> Router<Arc<Web>> {
-    Router::new().route("/contacts", get(contacts)).route("/keyboard", get(keyboard))
+    Router::new()
+        .route("/contacts", get(contacts))
+        .route("/network", get(network))
+        .route("/keys", get(keys))
+        .route("/devices", get(devices))
+        .route("/keyboard", get(keyboard))
 }
 
 /// How many people a page shows.
@@ -62,6 +68,51 @@ async fn contacts(owner: Owner, Query(asked): Query<Asked>) -> Result<Response, 
         newer: (number > 1).then(|| format!("/contacts?page={}", number - 1)),
         older: more.then(|| format!("/contacts?page={}", number + 1)),
     })
+}
+
+/// How many connections the page shows.
+const CONNECTIONS: usize = 200;
+
+async fn network(owner: Owner) -> Result<Response, WebError> {
+    let shell = shell(&owner, "Network", Spot::Elsewhere, "").await?;
+    let log = owner.app.dialer.log();
+    let connections = log.iter().rev().take(CONNECTIONS).map(|entry| {
+        let route = match entry.route {
+            Route::Direct => "direct",
+            Route::Tor => "by Tor",
+        };
+        let purpose = match entry.purpose {
+            Purpose::Imap => "reading mail",
+            Purpose::Submission => "sending mail",
+            Purpose::Autoconfig => "finding the servers of your address",
+            other => other.as_str(),
+        };
+        let when = words::when(entry.at.as_second(), owner.app.now()).words;
+        Task {
+            name: format!("{}, port {}", entry.host, entry.port),
+            words: sentence(&format!("{when}, {purpose}, {route}: {}", entry.outcome)),
+            ok: entry.outcome == "connected",
+            progress: None,
+        }
+    });
+    page(&NetworkPage { shell, connections: connections.collect() })
+}
+
+async fn later(owner: &Owner, heading: &str, words: &str, hint: &str) -> Result<Response, WebError> {
+    let shell = shell(owner, heading, Spot::Elsewhere, "").await?;
+    page(&LaterPage { shell, heading: heading.into(), words: words.into(), hint: hint.into() })
+}
+
+async fn keys(owner: Owner) -> Result<Response, WebError> {
+    let hint = "Mailkeep cannot sign or encrypt mail yet: what you send can be read by the mail servers on its way. \
+                What is kept on this machine is sealed by your passphrase.";
+    later(&owner, "Keys", "No keys yet", hint).await
+}
+
+async fn devices(owner: Owner) -> Result<Response, WebError> {
+    let hint =
+        "Mailkeep cannot share its mail with other devices yet. Your mail is kept on this machine alone.";
+    later(&owner, "Devices", "Only this one", hint).await
 }
 
 async fn keyboard(owner: Owner) -> Result<Response, WebError> {

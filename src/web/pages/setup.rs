@@ -4,7 +4,7 @@ use super::actions::wants_json;
 use super::form::Form;
 use crate::crypto::secret::SecretText;
 use crate::engine::accounts::{self, NewAccount, Server};
-use crate::engine::failure::Failure;
+use crate::engine::failure::{Failure, Kind};
 use crate::engine::{settings, status, vault};
 use crate::web::Web;
 use crate::web::auth::{Owner, prove_visitor, set_cookie, visitor_token};
@@ -196,7 +196,12 @@ async fn find_servers(owner: Owner, headers: HeaderMap, form: Form) -> Result<Re
         return Ok(match found {
             Ok((imap, smtp, by)) => Json(json!({"imap": imap, "smtp": smtp, "found_by": by})).into_response(),
             Err(failure) => {
-                (status_of(failure.kind), Json(json!({"words": sentence(&failure.words)}))).into_response()
+                // That nobody knows the servers is an answer, not a failure of ours.
+                let status = match failure.kind {
+                    Kind::Failed => StatusCode::UNPROCESSABLE_ENTITY,
+                    kind => status_of(kind),
+                };
+                (status, Json(json!({"words": sentence(&failure.words)}))).into_response()
             }
         });
     }

@@ -350,6 +350,27 @@ fn rest() -> Vec<Page> {
         whole("settings", &settings()),
         whole("status", &status()),
         whole("contacts", &contacts),
+        whole(
+            "network",
+            &NetworkPage {
+                shell: shell("Network", Spot::Elsewhere, "/network", ""),
+                connections: vec![Task {
+                    name: "imap.example.org, port 993".into(),
+                    words: "12:04, reading mail, direct: connected.".into(),
+                    ok: true,
+                    progress: None,
+                }],
+            },
+        ),
+        whole(
+            "devices",
+            &LaterPage {
+                shell: shell("Devices", Spot::Elsewhere, "/devices", ""),
+                heading: "Devices".into(),
+                words: "Only this one".into(),
+                hint: "Your mail is kept on this machine alone.".into(),
+            },
+        ),
         whole("keyboard", &KeyboardPage { shell: shell("Keys", Spot::Elsewhere, "/keyboard", "") }),
     ]
 }

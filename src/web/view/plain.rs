@@ -2,8 +2,8 @@
 
 use askama::Template;
 
-use super::Shell;
 use super::shell::Theme;
+use super::{Shell, Task};
 
 /// People one wrote with: `/contacts`.
 #[derive(Debug, Clone, Template)]
@@ -106,4 +106,28 @@ pub struct ErrorPage {
 pub struct KeyboardPage {
     /// What surrounds it.
     pub shell: Shell,
+}
+
+/// What went out over the network: `/network`.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/network.html")]
+pub struct NetworkPage {
+    /// What surrounds it.
+    pub shell: Shell,
+    /// The connections, the newest first.
+    pub connections: Vec<Task>,
+}
+
+/// A page whose matter is not there yet, and says so: `/keys`, `/devices`.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/later.html")]
+pub struct LaterPage {
+    /// What surrounds it.
+    pub shell: Shell,
+    /// "Keys".
+    pub heading: String,
+    /// "No keys yet".
+    pub words: String,
+    /// What that means.
+    pub hint: String,
 }
