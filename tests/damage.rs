@@ -109,7 +109,7 @@ fn without_the_database_all_messages_come_back() {
 fn with_a_snapshot_tags_and_settings_come_back_too() {
     let world = filled(10);
     world.ok(&["tag", "+orchard", "--", "subject:\"letter 3\""]);
-    world.ok(&["config", "set", "avatars", "gravatar"]);
+    world.ok(&["config", "set", "writing.signature", "Alice of the orchard"]);
     // A running server makes its first snapshot soon after it opens.
     let server = world.serve();
     crate::support::wait_until("a snapshot", || world.data().join("snapshots/list").exists());
@@ -124,7 +124,7 @@ fn with_a_snapshot_tags_and_settings_come_back_too() {
     let repaired = world.ok(&["check", "--repair"]);
     assert_eq!(repaired["messages"], 11, "{repaired}");
     assert_eq!(world.count("tag:orchard"), 1);
-    assert_eq!(world.ok(&["config", "get", "avatars"])["value"], "gravatar");
+    assert_eq!(world.ok(&["config", "get", "writing.signature"])["value"], "Alice of the orchard");
     assert_eq!(world.count("subject:\"letter 99\""), 1);
 }
 

@@ -32,7 +32,8 @@ fn library() -> &'static World {
         });
         world.ok(&["import", world.path("mail").to_str().unwrap()]);
         world.ok(&["tag", "+wishlist", "--", "subject:plan"]);
-        world.ok(&["tag", "+starred", "-unread", "--", "subject:herons"]);
+        world.ok(&["tag", "+starred", "--", "subject:herons"]);
+        world.ok(&["tag", "+unread", "--", "subject:\"one heron\""]);
         world
     })
 }
@@ -107,6 +108,7 @@ fn text_places_kinds_times_and_sizes() {
     finds("tag:wishlist", &["The plan"]);
     finds("in:wishlist", &["The plan"]);
     finds("is:starred", &["Herons at the harbour"]);
+    finds("is:unread", &["One heron"]);
     finds("-is:unread heron*", &["Herons at the harbour"]);
     finds("has:attachment", &["The plan"]);
     finds("has:document", &["The plan"]);

@@ -302,7 +302,8 @@ fn what_cannot_be_sent_is_refused_before_it_is_queued() {
     // A line break in a subject makes no header.
     let id = send(&world, &["bob1@lab.test"], &[], "one\r\nX-Injected: yes");
     let raw = String::from_utf8_lossy(&world.raw(&id)).into_owned();
-    assert!(!raw.to_lowercase().contains("\nx-injected:"), "{raw}");
+    let head = raw.split_once("\r\n\r\n").unwrap().0;
+    assert!(!head.to_lowercase().contains("\nx-injected:"), "{raw}");
     world.ok(&["outbox", "cancel", &id]);
     assert_eq!(world.ok(&["outbox", "list"]).as_array().unwrap().len(), 1);
 }

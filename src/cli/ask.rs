@@ -7,7 +7,7 @@ use super::socket::{self, Ask, Asked, Host};
 use super::watch::Bar;
 use super::{demo, output, serve};
 use crate::crypto::secret::SecretText;
-use crate::engine::accounts::{NewAccount, Server};
+use crate::engine::accounts::{self, NewAccount, Server};
 use crate::engine::check;
 use crate::engine::drafts::Content;
 use crate::engine::export::Format;
@@ -268,6 +268,10 @@ fn account_add(add: args::AccountAdd) -> Result<NewAccount, Failure> {
             "Fetching mail by POP3 is not there yet; give the IMAP server with --imap",
         ));
     }
+    // Before anybody is asked for a password.
+    accounts::acceptable(&add.email)?;
+    let imap = server(add.imap, add.imap_security, (993, 143))?;
+    let smtp = server(add.smtp, add.smtp_security, (465, 587))?;
     let password = match &add.password_file {
         Some(path) => secret_file(path, "password")?,
         None => prompted(&format!("Password of {}", add.email), "the password with --password-file FILE")?,
@@ -279,8 +283,8 @@ fn account_add(add: args::AccountAdd) -> Result<NewAccount, Failure> {
     Ok(NewAccount {
         address: add.email,
         name: add.name,
-        imap: server(add.imap, add.imap_security, (993, 143))?,
-        smtp: server(add.smtp, add.smtp_security, (465, 587))?,
+        imap,
+        smtp,
         user: add.user,
         password: password.expose().to_owned(),
         ca: ca.transpose()?,

@@ -24,6 +24,7 @@ async fn filled(directory: &std::path::Path, listen: &str) -> Result<u8, Failure
     let passphrase = "four quiet owls reading";
     let vault = Arc::new(Vault::new(directory));
     let app = vault.create(&SecretText::new(passphrase.to_owned()), Some(Cost::MINIMUM)).await?;
+    app.claim(demo::OWNER_ADDRESS);
     let mut messages = demo::messages(app.now());
     while !messages.is_empty() {
         let rest = messages.split_off(messages.len().min(100));

@@ -214,20 +214,26 @@ pub async fn find_servers(app: &App, address: &str) -> Result<(Server, Server, S
     Ok((server(&found.imap), server(&found.smtp), words))
 }
 
+/// Whether an address can be an account's; gives it as it is kept.
+///
+/// # Errors
+/// Usage, where it cannot.
+pub fn acceptable(text: &str) -> Result<String, Failure> {
+    let address = canonical(text);
+    if !address.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
+        || address.chars().any(|c| c.is_control() || c.is_whitespace())
+    {
+        return Err(Failure::usage(format!("{text:?} is no address; write it like alice@example.org")));
+    }
+    Ok(address)
+}
+
 /// Adds an account, or changes the one of this address, after logging in to both servers.
 ///
 /// # Errors
 /// Usage, for an address that is none; otherwise what the servers say.
 pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
-    let address = canonical(&new.address);
-    if !address.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
-        || address.chars().any(|c| c.is_control() || c.is_whitespace())
-    {
-        return Err(Failure::usage(format!(
-            "{:?} is no address; write it like alice@example.org",
-            new.address
-        )));
-    }
+    let address = acceptable(&new.address)?;
     let (imap, smtp) = match (new.imap, new.smtp) {
         (Some(imap), Some(smtp)) => (imap, smtp),
         (imap, smtp) => {
@@ -325,13 +331,14 @@ async fn forget(app: &App, id: AccountId, keep_mail: bool) -> Result<Vec<Message
     accounts::remove(&mut c, id).await?;
     let orphans = places::homeless(&mut c, &held).await?;
     let lone: BTreeSet<_> = orphans.iter().copied().collect();
+    let mut mirrored = TagChanges::default();
     if keep_mail {
         for (number, role) in roles.iter().filter(|(n, _)| lone.contains(n)) {
             let role = if role.is_empty() { "archive" } else { role };
             crate::storage::database::messages::set_role(&mut c, *number, role).await?;
+            mirrored.set(tags::LEFT, *number);
         }
     }
-    let mut mirrored = TagChanges::default();
     places::mirror(&mut c, &held, &mut mirrored).await?;
     tags::apply(&mut c, &mirrored).await?;
     commit(c).await?;

@@ -278,6 +278,11 @@ pub async fn mend_database(vault: &Vault, passphrase: &SecretText) -> Result<Opt
         put_aside(&path)?;
     }
     let restored = snapshots::restore(&data.snapshots(), &master.subkey(Use::Snapshots), &path, &key).await?;
+    if !restored {
+        let (reader, writer) = database::open(&path, &key).await?;
+        reader.close().await;
+        writer.close().await;
+    }
     Ok(Some(if restored {
         "The database was made anew from its newest snapshot and the packs".to_owned()
     } else {

@@ -1,6 +1,7 @@
 //! Flags between the server's words and ours: `\Seen` and not `unread`, `\Flagged` and `starred`, `\Answered` and `replied`;
 //! our tags as keywords.
 
+use crate::network::imap;
 use std::collections::BTreeSet;
 
 /// `\Seen`
@@ -57,6 +58,14 @@ pub fn is_own_tag(tag: &str) -> bool {
         && !crate::storage::database::places::ROLES.contains(&tag)
 }
 
+/// The owner's tag that a keyword stands for, as tags are spelt here; none for the keywords of other programs and for those
+/// that bear one of the fixed names: a keyword `trash` moves nothing.
+#[must_use]
+pub fn own_tag(keyword: &str) -> Option<String> {
+    let tag = super::tags::name(&imap::tag_for_keyword(keyword)?).ok()?;
+    is_own_tag(&tag).then_some(tag)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +75,13 @@ mod tests {
         assert_eq!(read(["\\SEEN", "\\flagged", "$Work", "\\Recent"]), (SEEN | FLAGGED, "$Work".to_owned()));
         assert_eq!(from_tags(["unread", "starred"]), FLAGGED);
         assert_eq!(from_tags(["replied"]), SEEN | ANSWERED);
+    }
+
+    #[test]
+    fn a_keyword_is_a_tag_however_it_is_written_unless_it_bears_a_fixed_name() {
+        assert_eq!(own_tag("Ledger").as_deref(), Some("ledger"));
+        for not in ["trash", "Unread", "$Forwarded", "NonJunk", "+x", ":encrypted"] {
+            assert_eq!(own_tag(not), None, "{not}");
+        }
     }
 }

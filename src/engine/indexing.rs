@@ -19,6 +19,8 @@ use tokio::sync::{Mutex, Notify};
 
 /// How many messages may be added before they are committed, so that a kill costs little catching up.
 const COMMIT_EVERY: u32 = 20_000;
+/// So many messages that are not committed are an import, not new mail.
+const BULK: u32 = 1_000;
 /// How many messages are read from the packs at a time.
 const CATCH_UP: u32 = 200;
 /// How much memory opened pages of the index may take.
@@ -140,13 +142,14 @@ impl Indexing {
         self.commit_now(&mut state).await
     }
 
-    /// The same, but not more often than once in two seconds.
+    /// The same, but in the middle of an import not more often than once in two seconds.
     ///
     /// # Errors
     /// When the index cannot be written.
     pub async fn commit_if_due(&self) -> Result<(), Failure> {
         let mut state = self.state.lock().await;
-        if state.uncommitted == 0 || state.committed_at.elapsed() < Duration::from_secs(2) {
+        let in_bulk = state.uncommitted > BULK && state.committed_at.elapsed() < Duration::from_secs(2);
+        if state.uncommitted == 0 || in_bulk {
             return Ok(());
         }
         self.commit_now(&mut state).await

@@ -11,7 +11,7 @@ use crate::mail::message::{self, Message};
 use crate::mail::part::Risk;
 use crate::mail::query::Kind;
 use crate::storage::database::messages::{self, MessageRow};
-use crate::storage::database::{PlaceRow, accounts, places, tags};
+use crate::storage::database::{PlaceRow, accounts, drafts, places, tags};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -113,9 +113,17 @@ pub const fn risk_word(risk: Risk) -> &'static str {
 pub async fn find(app: &App, id: &str) -> Result<MessageRow, Failure> {
     let nobody =
         || Failure::not_found(format!("No message has the id {:?}", id.chars().take(40).collect::<String>()));
-    let id: MessageId = id.parse().map_err(|_| nobody())?;
+    let parsed: MessageId = id.parse().map_err(|_| nobody())?;
     let mut reader = app.reader.get().await?;
-    let row = messages::by_id(&mut reader, id).await?.ok_or_else(nobody)?;
+    let row = match messages::by_id(&mut reader, parsed).await? {
+        Some(row) => row,
+        // A draft keeps its id while its message changes.
+        None => {
+            let draft = drafts::by_key(&mut reader, id).await?.and_then(|draft| draft.message);
+            let numbers: Vec<_> = draft.into_iter().collect();
+            messages::by_numbers(&mut reader, &numbers).await?.into_iter().next().ok_or_else(nobody)?
+        }
+    };
     let alive = tags::bitmap(&mut reader, tags::ALL).await?;
     if alive.contains(row.number.0) { Ok(row) } else { Err(nobody()) }
 }

@@ -13,7 +13,6 @@ use crate::mail::ids::{FolderId, MessageId, MessageNumber, Uid};
 use crate::mail::message::{self, Message};
 use crate::mail::query::Kind;
 use crate::mail::text;
-use crate::network::imap;
 use crate::storage::database::messages::{self, NewMessage, People};
 use crate::storage::database::{Connection, PersonRow, TagChanges, commit, places, settings, tags};
 use crate::storage::index::Document;
@@ -148,7 +147,7 @@ fn meta(incoming: &Incoming) -> RecordMeta {
                 .filter(|(_, bit, on)| (flags & bit != 0) == *on)
                 .map(|(tag, _, _)| (*tag).to_owned())
                 .collect();
-            tags.extend(keywords.split(' ').filter_map(imap::tag_for_keyword));
+            tags.extend(keywords.split(' ').filter_map(flags::own_tag));
             RecordMeta {
                 received_at,
                 account: account.clone(),
@@ -233,12 +232,17 @@ pub async fn keep(app: &Arc<App>, batch: Vec<Understood>) -> Result<Received, Fa
     }
     let again = revive(app, &mut c, again, &known, &numbers, &mut changes).await?;
     let mut differ = Vec::new();
+    let left = tags::bitmap(&mut c, tags::LEFT).await?;
     for message in &again {
         let Some(number) = known.get(&message.id).copied() else { continue };
         if let Some(place) = place(message, number) {
             touched.insert(number);
             differ.push(number);
             held.push(place);
+            if left.contains(number.0) {
+                messages::set_role(&mut c, number, "").await?;
+                changes.clear(tags::LEFT, number);
+            }
         }
         meet_again(message, number, &mut changes);
         if let Origin::Local { tags, .. } = &message.origin {
@@ -357,7 +361,7 @@ fn tag_new(message: &Understood, number: MessageNumber, changes: &mut TagChanges
             for (tag, bit, on) in flags::MIRRORED {
                 changes.put(tag, number, (flags & bit != 0) == on);
             }
-            for tag in keywords.split(' ').filter_map(imap::tag_for_keyword) {
+            for tag in keywords.split(' ').filter_map(flags::own_tag) {
                 changes.set(&tag, number);
             }
         }
@@ -373,7 +377,7 @@ fn meet_again(message: &Understood, number: MessageNumber, changes: &mut TagChan
             changes.put(tag, number, on);
         }
     }
-    for tag in keywords.split(' ').filter_map(imap::tag_for_keyword) {
+    for tag in keywords.split(' ').filter_map(flags::own_tag) {
         changes.set(&tag, number);
     }
 }

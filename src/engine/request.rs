@@ -6,7 +6,7 @@ use super::app::App;
 use super::drafts::{self, Attached, Content};
 use super::events::Watcher;
 use super::export::{self, Format};
-use super::failure::Failure;
+use super::failure::{Failure, Kind};
 use super::search::{self, Sort};
 use super::settings::{self, Scope};
 use super::tags::{self, Which};
@@ -228,9 +228,15 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
 }
 
 /// An index that is behind is brought up to date first, so that the total is exact; an open server does that by itself.
+/// Where the disk has no room for that, what the index holds is still found, and the log says that it is behind.
 async fn find(app: &Arc<App>, request: Request, watcher: &dyn Watcher) -> Result<Answer, Failure> {
     if !app.indexing.standing().await.level {
-        app.indexing.catch_up(app, watcher).await?;
+        match app.indexing.catch_up(app, watcher).await {
+            Err(error) if error.kind == Kind::Failed => {
+                tracing::warn!(%error, "The search index is behind: the newest mail may not be found");
+            }
+            other => other?,
+        }
     }
     match request {
         Request::Count(query) => {

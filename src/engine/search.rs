@@ -187,7 +187,10 @@ pub async fn numbers(
         return Ok((set.len(), page));
     }
     drop(reader);
-    app.indexing.commit_if_due().await?;
+    // On a full disk what was committed before is still found.
+    if let Err(error) = app.indexing.commit_if_due().await {
+        tracing::warn!(%error, "The search index is behind: the newest mail may not be found");
+    }
     let (index, query) = (app.indexing.index(), query.clone());
     let order = match sort {
         Sort::Newest => Order::Newest,

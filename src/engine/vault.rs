@@ -113,6 +113,7 @@ impl Vault {
             state.proof = Some(PassphraseProof::new(passphrase));
             return Ok(app);
         }
+        whole(&data)?;
         self.opened(&mut state, data, &master, store_id, passphrase).await
     }
 
@@ -155,6 +156,7 @@ impl Vault {
         }
         let data = DataDir::open(&self.path)?;
         let (master, store_id) = prove(&data, passphrase).await?;
+        whole(&data)?;
         Ok(Aside { app: App::open(data, &master, store_id).await?, turn: Some(turn) })
     }
 
@@ -216,6 +218,17 @@ impl Aside {
             self.app.close().await;
         }
     }
+}
+
+/// Without its database a store is not opened as an empty one: what the packs and snapshots hold is to be repaired first.
+fn whole(data: &DataDir) -> Result<(), Failure> {
+    let holds = |folder: PathBuf| std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if !data.database().exists() && (holds(data.packs()) || holds(data.snapshots())) {
+        return Err(Failure::damaged(
+            "The database is gone; run `mailkeep check --repair` to make it anew from the packs and the newest snapshot",
+        ));
+    }
+    Ok(())
 }
 
 async fn prove(data: &DataDir, passphrase: &SecretText) -> Result<(MasterKey, [u8; 16]), Failure> {

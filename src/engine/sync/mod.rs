@@ -231,6 +231,7 @@ async fn list_folders(pass: &mut Pass<'_>, session: &mut Session) -> Result<Vec<
         rows.push(table::put_folder(&mut c, pass.account.id, &folder.name, &folder.raw_name, role).await?);
     }
     let mut touched = BTreeSet::new();
+    let mut mirrored = TagChanges::default();
     for gone in before.iter().filter(|b| !listed.iter().any(|l| l.raw_name == b.raw_name)) {
         tracing::info!(folder.id = %gone.id, "A folder is gone from the server");
         let uids = places::uids(&mut c, gone.id).await?;
@@ -238,6 +239,7 @@ async fn list_folders(pass: &mut Pass<'_>, session: &mut Session) -> Result<Vec<
         table::remove_folder(&mut c, gone.id).await?;
         for number in places::homeless(&mut c, &numbers).await? {
             messages::set_role(&mut c, number, "archive").await?;
+            mirrored.set(tags::LEFT, number);
         }
         touched.extend(numbers);
     }
@@ -247,7 +249,6 @@ async fn list_folders(pass: &mut Pass<'_>, session: &mut Session) -> Result<Vec<
             touched.extend(places::by_uids(&mut c, folder, some).await?.into_iter().map(|p| p.message));
         }
     }
-    let mut mirrored = TagChanges::default();
     places::mirror(&mut c, &touched, &mut mirrored).await?;
     tags::apply(&mut c, &mirrored).await?;
     commit(c).await?;
@@ -266,10 +267,11 @@ async fn settle(pass: &mut Pass<'_>) -> Result<(), Failure> {
     let homeless = places::homeless(&mut c, &pass.displaced).await?;
     let alive = tags::bitmap(&mut c, tags::ALL).await?;
     let (kept, gone): (Vec<_>, Vec<_>) = homeless.into_iter().partition(|n| alive.contains(n.0));
+    let mut mirrored = TagChanges::default();
     for number in &kept {
         messages::set_role(&mut c, *number, "trash").await?;
+        mirrored.set(tags::LEFT, *number);
     }
-    let mut mirrored = TagChanges::default();
     places::mirror(&mut c, &pass.displaced, &mut mirrored).await?;
     tags::apply(&mut c, &mirrored).await?;
     commit(c).await?;

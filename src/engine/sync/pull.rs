@@ -5,7 +5,7 @@ use crate::engine::failure::Failure;
 use crate::engine::flags;
 use crate::engine::receive::{Incoming, Origin, receive};
 use crate::mail::ids::{ModSeq, Uid, UidValidity};
-use crate::network::imap::{Fetched, Flags, ImapError, Meta, Selected, Session, UidRange, tag_for_keyword};
+use crate::network::imap::{Fetched, Flags, ImapError, Meta, Selected, Session, UidRange};
 use crate::storage::database::accounts as table;
 use crate::storage::database::{DatabaseError, FolderRow, TagChanges, commit, places, tags};
 use roaring::RoaringBitmap;
@@ -256,11 +256,11 @@ async fn refresh_flags(
             let (before, after) = (words(&place.keywords), words(keywords));
             before
                 .difference(&after)
-                .filter_map(|k| tag_for_keyword(k))
+                .filter_map(|k| flags::own_tag(k))
                 .for_each(|t| changes.clear(&t, place.message));
             after
                 .difference(&before)
-                .filter_map(|k| tag_for_keyword(k))
+                .filter_map(|k| flags::own_tag(k))
                 .for_each(|t| changes.set(&t, place.message));
             places::set_flags(&mut c, folder.id, place.uid, *flags, keywords).await?;
             elsewhere.push(place.message);

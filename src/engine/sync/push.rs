@@ -4,7 +4,7 @@ use super::Pass;
 use crate::engine::failure::Failure;
 use crate::engine::flags;
 use crate::mail::ids::{FolderId, MessageNumber, Uid};
-use crate::network::imap::{ImapError, Session, keyword_for_tag, tag_for_keyword};
+use crate::network::imap::{ImapError, Session, keyword_for_tag};
 use crate::storage::database::places::GONE;
 use crate::storage::database::{FolderRow, PlaceRow, TagChanges, commit, places, tags};
 use std::collections::{BTreeMap, BTreeSet};
@@ -275,7 +275,7 @@ fn difference(place: &PlaceRow, tags: &[String]) -> Difference {
     // Only keywords that stand for a tag of ours are taken away; others are other programs'.
     remove.extend(
         have.iter()
-            .filter(|h| tag_for_keyword(h).is_some() && !own.iter().any(|k| same(h, k)))
+            .filter(|h| flags::own_tag(h).is_some() && !own.iter().any(|k| same(h, k)))
             .map(|h| (*h).to_owned()),
     );
     (add, remove)

@@ -152,7 +152,11 @@ pub async fn open(path: &Path, key: &Key) -> Result<(Reader, Writer), DatabaseEr
         .filename(path)
         .pragma("key", key_pragma(key))
         .pragma("cipher_log_level", "NONE")
-        .pragma("temp_store", "MEMORY")
+        .pragma("temp_store", "MEMORY");
+    if is_whole_but_read_only(path) {
+        return open_read_only(options).await;
+    }
+    let options = options
         .pragma("secure_delete", "ON")
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -173,6 +177,23 @@ pub async fn open(path: &Path, key: &Key) -> Result<(Reader, Writer), DatabaseEr
         .connect_with(options.pragma("query_only", "ON").pragma("cache_size", "-4000"))
         .await?;
     Ok((Reader(reader), Writer(writer)))
+}
+
+/// Whether the database lies on a disk that cannot be written to, with nothing left in its write-ahead log.
+fn is_whole_but_read_only(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let opened = std::fs::OpenOptions::new().write(true).open(path);
+    opened.is_err_and(|e| e.kind() == std::io::ErrorKind::ReadOnlyFilesystem)
+        && std::fs::metadata(log).map_or(true, |log| log.len() == 0)
+}
+
+/// Reading goes on there. A write-ahead log cannot be made, so SQLite is told that nobody changes the file.
+async fn open_read_only(options: SqliteConnectOptions) -> Result<(Reader, Writer), DatabaseError> {
+    tracing::warn!("The file system is read-only: mail can be read, and nothing changed");
+    let options = options.read_only(true).immutable(true).foreign_keys(true);
+    let pool = |most| SqlitePoolOptions::new().max_connections(most).connect_with(options.clone());
+    Ok((Reader(pool(4).await?), Writer(pool(1).await?)))
 }
 
 impl Reader {

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 pub const ALL: &str = "";
 /// The bitmap of encrypted messages. Names that begin with a colon are ours alone: no tag of the owner's does.
 pub const ENCRYPTED: &str = ":encrypted";
+/// The bitmap of messages that a server held, and that only lie here because it does no more (or because its account was
+/// removed and its mail kept). When a server holds them again, its places count alone.
+pub const LEFT: &str = ":left";
 
 /// What is to be set and cleared, gathered for a batch and applied at once.
 #[derive(Debug, Default)]

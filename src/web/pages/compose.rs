@@ -67,6 +67,10 @@ async fn open(owner: Owner, Query(asked): Query<Asked>) -> Result<Response, WebE
 
 /// Puts the owner's signature under the text, above a quote.
 async fn signed(owner: &Owner, mut content: Content) -> Result<Content, Failure> {
+    // Room to write in, above what is quoted.
+    if !content.body.is_empty() && !content.body.starts_with('\n') {
+        content.body.insert_str(0, "\n\n");
+    }
     let signature = settings::get(&owner.app, "writing.signature").await?;
     if signature.trim().is_empty() {
         if !content.body.is_empty() {
