@@ -90,6 +90,8 @@ function chips(whole) {
 let dirty = false;
 let saving = null;
 let leaving = false;
+/** Whether the list of drafts shows less than what was saved. */
+let unsettled = false;
 
 const changed = () => {
   dirty = true;
@@ -97,12 +99,17 @@ const changed = () => {
   soon();
 };
 
-async function save() {
-  if (!dirty || leaving || saving) return saving;
+async function save(settle = false) {
+  if (leaving || saving || !(dirty || (settle && unsettled))) return saving;
   dirty = false;
+  unsettled = !settle;
   saving = (async () => {
     try {
-      const answer = await post('/compose/save', new FormData(form));
+      const fields = new FormData(form);
+      if (settle) fields.set('settle', '1');
+      // What is sent as the page goes away must be small to arrive; what is larger waits for the next time.
+      const small = files.files.length === 0 && form.elements.body.value.length < 15000;
+      const answer = await post('/compose/save', fields, { keepalive: settle && small });
       form.elements.draft.value = answer.draft ?? form.elements.draft.value;
       if (!dirty) saved.textContent = answer.saved ? `Saved ${answer.saved}` : '';
       if (Array.isArray(answer.kept)) showKept(answer.kept);
@@ -116,7 +123,7 @@ async function save() {
   })();
   return saving;
 }
-const soon = whenQuiet(2500, save);
+const soon = whenQuiet(2500, () => save());
 
 /** The files that the draft holds now; what was chosen is among them and need not be sent again. */
 function showKept(list) {
@@ -194,8 +201,11 @@ function start() {
     form.classList.remove('dropping');
     add(event.dataTransfer.files);
   });
-  addEventListener('visibilitychange', () => { if (document.hidden) save(); });
-  addEventListener('beforeunload', (event) => { if (dirty && !leaving) event.preventDefault(); });
+  addEventListener('visibilitychange', () => { if (document.hidden) save(true); });
+  addEventListener('beforeunload', (event) => {
+    if (dirty && !leaving && files.files.length > 0) event.preventDefault();
+    else save(true);
+  });
 }
 
 if (form) start();

@@ -6,7 +6,7 @@ for (const element of document.querySelectorAll('[data-needs-script]')) element.
 export const csrf = document.body.dataset.csrf ?? document.querySelector('input[name="csrf"]')?.value ?? '';
 
 /** Sends fields to a page of ours and gives the JSON answer; throws a sentence when it did not work. */
-export async function post(address, fields) {
+export async function post(address, fields, more = {}) {
   let body = fields;
   if (!(fields instanceof FormData)) {
     body = new URLSearchParams(fields);
@@ -14,7 +14,7 @@ export async function post(address, fields) {
   }
   let answer;
   try {
-    answer = await fetch(address, { method: 'POST', body, headers: { Accept: 'application/json' } });
+    answer = await fetch(address, { method: 'POST', body, headers: { Accept: 'application/json' }, ...more });
   } catch {
     throw new Error('Mailkeep does not answer. Nothing was changed.');
   }

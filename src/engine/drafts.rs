@@ -76,7 +76,7 @@ impl Attached {
     /// Its size in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.base64.len() / 4 * 3
+        self.base64.trim_end_matches('=').len() * 3 / 4
     }
 }
 

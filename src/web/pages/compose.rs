@@ -234,9 +234,10 @@ async fn autosave(owner: Owner, headers: HeaderMap, form: Form) -> Result<Respon
 
 async fn save(owner: &Owner, form: &Form) -> Result<serde_json::Value, Failure> {
     let (draft, content) = content(owner, form).await?;
-    let is_new = draft.is_none();
+    // The list of drafts shows a message of each: made when a draft is new, and made anew when one stops writing.
+    let settles = draft.is_none() || form.get("settle") == "1";
     let kept_draft = drafts::save(&owner.app, draft.as_deref(), &content).await?;
-    if is_new {
+    if settles {
         drafts::settle(&owner.app, &kept_draft.id).await?;
     }
     let at = jiff::Timestamp::from_second(owner.app.now())

@@ -5,7 +5,7 @@ use crate::engine::failure::{Failure, Kind};
 use crate::engine::search::{self, Hit, Sort};
 use crate::engine::{flags, status};
 use crate::mail::address::{Person, canonical};
-use crate::storage::database::{messages, tags};
+use crate::storage::database::{drafts, messages, tags};
 use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::error::{WebError, page, sentence};
@@ -232,8 +232,11 @@ async fn row(owner: &Owner, query: &str, hit: Hit) -> Result<Row, Failure> {
         let set = tags::bitmap(&mut *owner.app.reader.get().await?, "unread").await?;
         unread = thread.iter().any(|m| set.contains(m.number.0));
     }
-    let href = format!("/threads/{}", hit.id);
-    let href = if query == "in:inbox" { href } else { format!("{href}?from={}", encoded(query)) };
+    let href = match query {
+        _ if is("draft") && is_ours(owner, &hit).await? => format!("/compose?draft={}", hit.id),
+        "in:inbox" => format!("/threads/{}", hit.id),
+        query => format!("/threads/{}?from={}", hit.id, encoded(query)),
+    };
     let shown_tags = hit.tags.iter().filter(|t| flags::is_own_tag(t) && query != format!("tag:{t}"));
     let searched = !matches!(
         spot(query).0,
@@ -259,6 +262,12 @@ async fn row(owner: &Owner, query: &str, hit: Hit) -> Result<Row, Failure> {
         date_exact: when.exact,
         date_iso: when.iso,
     })
+}
+
+/// Whether a draft was begun here, so that one can go on writing it.
+async fn is_ours(owner: &Owner, hit: &Hit) -> Result<bool, Failure> {
+    let mut reader = owner.app.reader.get().await?;
+    Ok(drafts::by_message(&mut reader, hit.row.number).await?.is_some())
 }
 
 /// Where a message lies, in a word.

@@ -259,8 +259,11 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
     let body = if closed {
         Body::Closed("This message is encrypted, and Mailkeep has no key for it yet.".into())
     } else if as_html {
-        let length = look.as_ref().map_or(0, |l| l.document.len()) + 40 * shown.text.lines().count();
-        Body::Frame { src: frame, height: height(length) }
+        let document = look.as_ref().map_or("", |l| l.document.as_str());
+        let guess = height(document.len() + 40 * shown.text.lines().count());
+        // What is laid out in tables and pictures takes more room than its bytes say.
+        let designed = document.len() > 2_500 && ["<table", "<img"].iter().any(|tag| document.contains(tag));
+        Body::Frame { src: frame, height: if designed { guess.max(5) } else { guess } }
     } else {
         let blocks = blocks(&owner.web, clip(&shown.text, LONGEST_TEXT));
         if blocks.is_empty() { Body::Nothing } else { Body::Text(blocks) }
