@@ -229,9 +229,13 @@ async fn ask_store(data: &Path, global: &Global, request: Request, bar: &Bar) ->
             continue;
         }
         let app = vault.unlock(&words).await?;
-        let host = Host::begin(Arc::clone(&vault))?;
+        // Where no socket can be made (the disk is full or read-only), others cannot ask meanwhile; this one is answered.
+        let host = Host::begin(Arc::clone(&vault))
+            .inspect_err(|error| tracing::debug!(%error, "Nobody else can ask meanwhile"));
         let answer = perform(&app, request, bar).await;
-        host.end().await;
+        if let Ok(host) = host {
+            host.end().await;
+        }
         drop(app);
         vault.lock().await;
         return answer;

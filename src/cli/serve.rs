@@ -37,7 +37,8 @@ async fn bind(listen: &str) -> Result<TcpListener, Failure> {
             std::io::ErrorKind::InvalidInput => "that is no address; write it like 127.0.0.1:7677",
             _ => plain(&e),
         };
-        Failure::failed(format!("Cannot listen on {listen}: {why}"))
+        let words = format!("Cannot listen on {listen}: {why}");
+        if e.kind() == std::io::ErrorKind::InvalidInput { Failure::usage(words) } else { Failure::failed(words) }
     })
 }
 

@@ -186,6 +186,9 @@ fn value(of: impl Serialize) -> Result<Answer, Failure> {
     serde_json::to_value(of).map(Answer::Json).map_err(|e| Failure::failed(e.to_string()))
 }
 
+/// With less room on the disk than this, in bytes, catching up is not even begun: it would break off late.
+const ROOM_TO_INDEX: u64 = 8 << 20;
+
 /// The longest page of a search.
 pub const MOST_ROWS: usize = 10_000;
 
@@ -230,7 +233,9 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
 /// An index that is behind is brought up to date first, so that the total is exact; an open server does that by itself.
 /// Where the disk has no room for that, what the index holds is still found, and the log says that it is behind.
 async fn find(app: &Arc<App>, request: Request, watcher: &dyn Watcher) -> Result<Answer, Failure> {
-    if !app.indexing.standing().await.level {
+    if !app.indexing.standing().await.level && app.data.free_bytes().is_ok_and(|free| free < ROOM_TO_INDEX) {
+        tracing::warn!("The disk is full and the search index behind: the newest mail may not be found");
+    } else if !app.indexing.standing().await.level {
         match app.indexing.catch_up(app, watcher).await {
             Err(error) if error.kind == Kind::Failed => {
                 tracing::warn!(%error, "The search index is behind: the newest mail may not be found");

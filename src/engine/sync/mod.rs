@@ -11,7 +11,7 @@ use super::accounts::{self, Settings};
 use super::app::App;
 use super::events::{Event, Pace, Progress, Watcher};
 use super::failure::Failure;
-use crate::mail::ids::{AccountId, MessageNumber};
+use crate::mail::ids::{AccountId, MessageNumber, ModSeq, Uid};
 use crate::network::imap::{Folder, IdleOutcome, ImapError, Role, Session};
 use crate::storage::database::accounts as table;
 use crate::storage::database::{AccountRow, FolderRow, TagChanges, commit, messages, places, tags};
@@ -296,6 +296,7 @@ pub async fn run(app: Arc<App>, account: AccountId, stop: CancellationToken) -> 
     let mut session: Option<Session> = None;
     let mut full_at = Instant::now();
     let mut push = app.push_wanted.subscribe();
+    let mut seen = None;
     loop {
         let rows = table::list(&mut *app.reader.get().await?).await?;
         let Some(row) = rows.into_iter().find(|a| a.id == account) else { return Ok(()) };
@@ -318,7 +319,11 @@ pub async fn run(app: Arc<App>, account: AccountId, stop: CancellationToken) -> 
                     full_at = Instant::now() + Duration::from_secs(minutes * 60);
                 }
                 app.tell(Event::Progress { words: "Up to date".into() });
-                wait_for_news(&mut push, &mut session, &stop, full_at).await
+                let missed = missed_news(&app, account, &mut session, &mut seen).await;
+                match missed {
+                    Ok(false) => wait_for_news(&mut push, &mut session, &stop, full_at).await,
+                    other => other.map(drop),
+                }
             }
             Err(failure) => Err(failure),
         };
@@ -347,7 +352,31 @@ pub async fn run(app: Arc<App>, account: AccountId, stop: CancellationToken) -> 
     }
 }
 
-/// Waits in the inbox until the server has news, the owner did something, or it is time for a full pass.
+/// What the server counts in the inbox: another answer than before means news.
+type Counters = (Option<Uid>, Option<ModSeq>);
+
+/// Opens the inbox to wait in it. What came since the pass looked at it is in the server's answer and is never told as
+/// news, so it is looked for here; the same answer twice is not, or a folder that refuses would keep us busy for ever.
+async fn missed_news(
+    app: &App,
+    account: AccountId,
+    session: &mut Option<Session>,
+    seen: &mut Option<Counters>,
+) -> Result<bool, Failure> {
+    let Some(open) = session else { return Ok(false) };
+    let selected = open.select("INBOX", None).await?;
+    let now = (selected.uid_next, selected.highest_modseq);
+    if seen.replace(now) == Some(now) {
+        return Ok(false);
+    }
+    let folders = table::folders(&mut *app.reader.get().await?, Some(account)).await?;
+    Ok(folders.iter().find(|f| f.role == "inbox").is_some_and(|inbox| {
+        now.0.is_some_and(|uid| uid.0 != inbox.uid_next)
+            || now.1.is_some_and(|modseq| modseq.0 != inbox.highest_modseq)
+    }))
+}
+
+/// Waits in the open inbox until the server has news, the owner did something, or it is time for a full pass.
 async fn wait_for_news(
     push: &mut watch::Receiver<()>,
     session: &mut Option<Session>,
@@ -355,7 +384,6 @@ async fn wait_for_news(
     full_at: Instant,
 ) -> Result<(), Failure> {
     let Some(mut open) = session.take() else { return Ok(()) };
-    open.select("INBOX", None).await?;
     let woken = async {
         tokio::select! {
             () = stop.cancelled() => {}
