@@ -73,9 +73,6 @@ async fn signed(owner: &Owner, mut content: Content) -> Result<Content, Failure>
     }
     let signature = settings::get(&owner.app, "writing.signature").await?;
     if signature.trim().is_empty() {
-        if !content.body.is_empty() {
-            content.body.insert_str(0, "\n\n");
-        }
         return Ok(content);
     }
     content.body = format!("\n\n-- \n{}\n{}", signature.trim_end(), content.body);
