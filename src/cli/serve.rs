@@ -38,7 +38,11 @@ async fn bind(listen: &str) -> Result<TcpListener, Failure> {
             _ => plain(&e),
         };
         let words = format!("Cannot listen on {listen}: {why}");
-        if e.kind() == std::io::ErrorKind::InvalidInput { Failure::usage(words) } else { Failure::failed(words) }
+        if e.kind() == std::io::ErrorKind::InvalidInput {
+            Failure::usage(words)
+        } else {
+            Failure::failed(words)
+        }
     })
 }
 
