@@ -16,7 +16,7 @@ struct Known {
 }
 
 /// Every setting there is; an empty list of allowed values means any text.
-const KNOWN: [Known; 15] = [
+const KNOWN: [Known; 13] = [
     Known { key: "extra-ca", default: "", allowed: &[] },
     Known { key: "appearance.theme", default: "auto", allowed: &["auto", "light", "dark"] },
     Known { key: "appearance.density", default: "normal", allowed: &["compact", "normal", "roomy"] },
@@ -28,7 +28,6 @@ const KNOWN: [Known; 15] = [
         allowed: &["when-possible", "when-asked", "always-ask"],
     },
     Known { key: "sync.minutes", default: "5", allowed: &["1", "5", "15", "60"] },
-    Known { key: "reading.private-titles", default: "off", allowed: &["on", "off"] },
     // What no build asks for yet keeps its name; the values that ask for it are refused until it is there.
     Known { key: "avatars", default: "off", allowed: &["off"] },
     Known { key: "lookup.servers", default: "", allowed: &[] },
@@ -36,7 +35,6 @@ const KNOWN: [Known; 15] = [
     Known { key: "tor.mode", default: "off", allowed: &["off"] },
     Known { key: "tor.socks", default: "", allowed: &[] },
     Known { key: "tor.config", default: "", allowed: &[] },
-    Known { key: "setup.done", default: "no", allowed: &["yes", "no"] },
 ];
 
 fn known(key: &str) -> Result<&'static Known, Failure> {

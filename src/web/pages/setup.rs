@@ -227,6 +227,5 @@ async fn privacy(owner: Owner, form: Form) -> Result<Response, WebError> {
         _ => "when-possible",
     };
     settings::set(&owner.app, "privacy.encrypt", choice).await?;
-    settings::set(&owner.app, "setup.done", "yes").await?;
     Ok(Redirect::to("/setup?step=done").into_response())
 }
