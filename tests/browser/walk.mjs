@@ -100,8 +100,10 @@ story(async (browser, state) => {
   await page.locator('.pager a[rel=next]').click();
   await heading('The garden plan');
   if (scripted) {
+    await page.waitForLoadState('load');
     await page.keyboard.press('k');
     await heading('Fresh from Bob');
+    await page.waitForLoadState('load');
     run(env.LAB, ['send', env.CORRESPONDENT, env.ADDRESS, '-'], {
       input: `From: Bob <${env.CORRESPONDENT}>\nTo: ${env.ADDRESS}\nSubject: Re: Fresh from Bob\nMessage-ID: <more@stories.test>\nIn-Reply-To: <fresh.true@stories.test>\n\nAnd there is more.\n`,
     });
