@@ -38,6 +38,10 @@ const TROUBLES: usize = 200;
 /// What can be drawn anew.
 const ACCEPT: &str = "image/webp,image/png,image/jpeg,image/gif;q=0.9,*/*;q=0.5";
 
+/// Why nothing was asked for where Tor is missing.
+pub const NO_TOR: &str =
+    "Pictures are fetched through Tor only, and Tor is not there, so nothing was asked for.";
+
 /// What is being fetched now, and what went wrong last.
 pub struct Fetching {
     /// One fetch of a message's pictures at a time.
@@ -263,7 +267,10 @@ impl Round<'_> {
                 if matches!(error, DialError::NoTor { .. } | DialError::Offline { .. }) {
                     self.gone.cancel();
                 }
-                return Err(error.to_string());
+                return Err(match error {
+                    DialError::NoTor { .. } => NO_TOR.to_owned(),
+                    other => other.to_string(),
+                });
             }
             Err(error @ (HttpError::TimedOut { .. } | HttpError::Garbled { .. })) => {
                 return Err(error.to_string());
@@ -283,7 +290,8 @@ impl Round<'_> {
         self.keep(key, drawn).await.map_err(|failure| failure.words)
     }
 
-    /// Seals a copy, or notes that there is none. A message that was deleted meanwhile gets neither.
+    /// Seals a copy, or notes that there is none. Neither where the message was deleted or pictures were switched off
+    /// meanwhile.
     async fn keep(&self, key: i64, drawn: Option<picture::Picture>) -> Result<(), Failure> {
         let app = self.app;
         let files = app.pictures.clone();
@@ -306,7 +314,9 @@ impl Round<'_> {
         };
         let writer = app.writer.lock().await;
         let mut c = writer.begin().await?;
-        if !tags::bitmap(&mut c, tags::ALL).await?.contains(self.message.0) {
+        let wanted = settings::get(app, "remote-images").await? != "never"
+            && tags::bitmap(&mut c, tags::ALL).await?.contains(self.message.0);
+        if !wanted {
             app.pictures.remove(&[row.file]);
             return Ok(());
         }

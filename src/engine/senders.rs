@@ -21,6 +21,7 @@ pub struct Sender {
 
 /// What is to be changed about a sender; what is `None` stays.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Change {
     /// Whether pictures are always fetched.
     pub pictures: Option<bool>,
