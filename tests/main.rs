@@ -27,6 +27,8 @@ mod doors;
 mod import;
 mod kill;
 mod leak;
+
+mod remote;
 mod search;
 mod send;
 mod sync;
