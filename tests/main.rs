@@ -27,7 +27,6 @@ mod doors;
 mod import;
 mod kill;
 mod leak;
-
 mod remote;
 mod search;
 mod send;
