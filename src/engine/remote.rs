@@ -402,3 +402,29 @@ pub(in crate::engine) async fn tidy(app: &App) {
         tracing::warn!(%error, "The copies of pictures could not be tidied");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_would_be_shown_is_wanted_each_once_and_no_tracker() {
+        let (look, wanted) = survey(
+            "<body background='https://a.example/ground.png'>\
+             <img src='http://b.example/1.png'><img src=' HTTP://b.example/1.png'><img srcset='//c.example/2.png 2x'>\
+             <img src='http://t.example/open.gif' width=1 height=1>\
+             <img src='http://t.example/hidden.gif' style='display:none'>\
+             <table><tr><td width=1 height=1 background='http://t.example/cell.gif'></td></tr></table>\
+             <div style='background-image: url(http://d.example/css.png)'>x</div>\
+             <img src='cid:part'><img src='data:image/png;base64,AAAA'><img src='ftp://e.example/x.png'>\
+             <style>p { background: url(http://f.example/sheet.png) }</style><p>y</p>",
+        );
+        assert_eq!(
+            wanted,
+            ["https://a.example/ground.png", "http://b.example/1.png", "https://c.example/2.png"]
+        );
+        assert_eq!((look.tracking_pixels, look.trackers), (3, vec!["t.example".to_owned()]));
+        let many: String = (0..MOST + 50).map(|n| format!("<img src='http://a.example/{n}.png'>")).collect();
+        assert_eq!(survey(&many).1.len(), MOST);
+    }
+}
