@@ -275,13 +275,14 @@ pub(super) async fn sweep(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<(
     Ok(())
 }
 
-/// Destroys the keys of records and takes their words out of the index.
+/// Destroys the keys of records, with the pictures that were fetched for them, and takes their words out of the index.
 async fn erase(app: &Arc<App>, rows: &[messages::MessageRow]) -> Result<(), Failure> {
     destroy_records(app, rows).await?;
     app.indexing.forget(rows.iter().map(|row| row.number).collect()).await
 }
 
 async fn destroy_records(app: &Arc<App>, rows: &[messages::MessageRow]) -> Result<(), Failure> {
+    super::remote::forget(app, &rows.iter().map(|row| row.number).collect::<Vec<_>>()).await?;
     let (packs, records) = (Arc::clone(&app.packs), rows.iter().map(|row| row.place).collect::<Vec<_>>());
     super::failure::blocking(move || packs.destroy(&records)).await
 }
