@@ -85,7 +85,7 @@ impl Serialize for Purpose {
 pub enum Route {
     /// From this machine to the server.
     Direct,
-    /// Through the Tor network. Not there yet: it is refused, and nothing goes direct instead.
+    /// Through the Tor network. Where Tor is not there, nothing goes direct instead.
     Tor,
 }
 
