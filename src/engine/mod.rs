@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod authentication;
 pub mod check;
 mod conversions;
 pub mod drafts;
@@ -16,9 +17,11 @@ pub mod read;
 pub mod receive;
 pub mod request;
 pub mod search;
+pub mod sender;
 pub mod settings;
 pub mod snapshots;
 pub mod status;
 pub mod sync;
 pub mod tags;
+pub mod unsubscribe;
 pub mod vault;

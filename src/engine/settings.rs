@@ -3,6 +3,7 @@
 use super::app::App;
 use super::failure::Failure;
 use crate::crypto::secret::random;
+use crate::network::web_address::WebAddress;
 use crate::storage::database::{TokenRow, commit, settings};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
@@ -16,7 +17,7 @@ struct Known {
 }
 
 /// Every setting there is; an empty list of allowed values means any text.
-const KNOWN: [Known; 13] = [
+const KNOWN: [Known; 15] = [
     Known { key: "extra-ca", default: "", allowed: &[] },
     Known { key: "appearance.theme", default: "auto", allowed: &["auto", "light", "dark"] },
     Known { key: "appearance.density", default: "normal", allowed: &["compact", "normal", "roomy"] },
@@ -27,6 +28,10 @@ const KNOWN: [Known; 13] = [
         default: "when-possible",
         allowed: &["when-possible", "when-asked", "always-ask"],
     },
+    // The resolver that is asked for DKIM keys, as an https address; `off` asks nobody.
+    Known { key: "dkim.resolver", default: "https://dns.quad9.net/dns-query", allowed: &[] },
+    // The names under which the owner's servers note what they checked; empty for those that were learnt.
+    Known { key: "authentication.servers", default: "", allowed: &[] },
     Known { key: "sync.minutes", default: "5", allowed: &["1", "5", "15", "60"] },
     // What no build asks for yet keeps its name; the values that ask for it are refused until it is there.
     Known { key: "avatars", default: "off", allowed: &["off"] },
@@ -75,6 +80,11 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
         return Err(Failure::usage(format!(
             "{key} cannot be {value:?}; it can be {}",
             known.allowed.join(", ")
+        )));
+    }
+    if key == "dkim.resolver" && value != "off" && !WebAddress::from_owner(value).is_ok_and(|a| a.is_secure()) {
+        return Err(Failure::usage(format!(
+            "{key} cannot be {value:?}; give the https address of a resolver, or off"
         )));
     }
     if key == "extra-ca" && !value.is_empty() {

@@ -81,19 +81,20 @@ impl Circle {
         }
         let place = Place { domain: domain::organisation(&domain), written: person.written };
         let held = self.shapes.entry(alike::shape(&place.domain)).or_default();
-        let is_news = match held.iter_mut().find(|other| other.domain == place.domain) {
-            Some(known) => {
-                let newly = place.written && !known.written;
-                known.written |= place.written;
-                newly
+        let is_new = match held.iter().position(|other| other.domain == place.domain) {
+            Some(at) => {
+                let known = held.get_mut(at).filter(|known| place.written && !known.written);
+                known.map(|known| known.written = true).is_some()
             }
-            None if held.len() < MOST_ALIKE => {
-                held.push(place.clone());
-                place.written
+            None => {
+                let room = held.len() < MOST_ALIKE;
+                if room {
+                    held.push(place.clone());
+                }
+                room && place.written
             }
-            None => false,
         };
-        if is_news && self.near_places < MOST_NEAR {
+        if is_new && self.near_places < MOST_NEAR {
             self.near_places += 1;
             for variant in variants(&domain::parted(&place.domain).0) {
                 let places = self.near.entry(variant).or_default();

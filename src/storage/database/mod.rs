@@ -9,6 +9,7 @@ pub mod messages;
 pub mod outbox;
 pub mod places;
 pub mod settings;
+pub mod signatures;
 pub mod tags;
 pub mod threads;
 
@@ -18,6 +19,7 @@ pub use messages::{MessageRow, NewMessage, Stored};
 pub use outbox::{OutboxRow, RecipientRow};
 pub use places::PlaceRow;
 pub use settings::{PersonRow, TokenRow};
+pub use signatures::SignatureRow;
 pub use tags::TagChanges;
 
 use crate::crypto::secret::Key;

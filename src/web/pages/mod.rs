@@ -4,6 +4,7 @@ mod actions;
 mod compose;
 mod form;
 mod list;
+mod origin;
 mod outbox;
 mod plain;
 mod settings;
@@ -26,6 +27,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(thread::routes())
         .merge(actions::routes())
         .merge(compose::routes())
+        .merge(origin::routes())
         .merge(outbox::routes())
         .merge(settings::routes())
         .merge(setup::routes())

@@ -239,13 +239,6 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
     } else {
         None
     };
-    let mut notes = Vec::new();
-    if opened.message.from.len() > 1 {
-        notes.push(format!(
-            "This message names {} senders; nobody can tell who wrote it.",
-            opened.message.from.len()
-        ));
-    }
     let frame = grant(Content::Document);
     let raw_href = format!("/messages/{}/source", shown.id);
     let closed = shown.privacy == "closed" && shown.text.trim().is_empty();
@@ -256,6 +249,8 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         Ok::<_, Failure>((look, hidden))
     })
     .await?;
+    let false_links = look.as_ref().map_or(&[][..], |look| look.false_links.as_slice());
+    let origin = super::origin::origin(owner, &opened, &shown, false_links).await?;
     let body = if closed {
         Body::Closed("This message is encrypted, and Mailkeep has no key for it yet.".into())
     } else if as_html {
@@ -287,7 +282,8 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         starred: is("starred"),
         snippet: opened.row.snippet.clone(),
         trust: Vec::new(),
-        notes,
+        origin,
+        notes: Vec::new(),
         remote_words: remote_words(remote, &trackers),
         hidden_words: if seen_hidden {
             "It holds text that is made not to be seen; the text view leaves it out.".into()

@@ -5,6 +5,7 @@
 
 mod compose;
 mod list;
+mod origin;
 mod outbox;
 mod plain;
 mod settings;
@@ -22,6 +23,7 @@ mod sample;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};
+pub use origin::Origin;
 pub use outbox::{Entry, OutboxPage, Recipient};
 pub use plain::{Contact, ContactsPage, ErrorPage, KeyboardPage, LaterPage, LeavePage, NetworkPage};
 pub use settings::{AccountView, NewToken, SettingsPage, TokenView};
