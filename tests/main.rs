@@ -27,6 +27,7 @@ mod doors;
 mod import;
 mod kill;
 mod leak;
+mod remote;
 mod search;
 mod send;
 mod sync;

@@ -249,6 +249,7 @@ pub async fn destroy(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<(), Fa
 
 /// Destroys the keys of records and takes their words out of the index.
 async fn erase(app: &Arc<App>, rows: &[messages::MessageRow]) -> Result<(), Failure> {
+    super::remote::forget(app, &rows.iter().map(|row| row.number).collect::<Vec<_>>()).await?;
     let (packs, records) = (Arc::clone(&app.packs), rows.iter().map(|row| row.place).collect::<Vec<_>>());
     super::failure::blocking(move || packs.destroy(&records)).await?;
     app.indexing.forget(rows.iter().map(|row| row.number).collect()).await

@@ -194,6 +194,7 @@ async fn question(
     let bad = |_| garbled(address);
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(LARGEST_HEAD)
+        .max_header_size(LARGEST_HEAD)
         .max_headers(MOST_HEADERS)
         .handshake(TokioIo::new(stream))
         .await

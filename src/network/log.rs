@@ -36,6 +36,19 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Imap,
+        Self::Submission,
+        Self::Autoconfig,
+        Self::KeyLookup,
+        Self::KeyPublication,
+        Self::Avatar,
+        Self::RemoteImage,
+        Self::Unsubscribe,
+        Self::Dkim,
+    ];
+
     /// The words of the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -6,6 +6,7 @@ mod form;
 mod list;
 mod origin;
 mod outbox;
+mod pictures;
 mod plain;
 mod settings;
 mod setup;
@@ -29,6 +30,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(compose::routes())
         .merge(origin::routes())
         .merge(outbox::routes())
+        .merge(pictures::routes())
         .merge(settings::routes())
         .merge(setup::routes())
         .merge(unlock::routes())
