@@ -467,6 +467,3 @@ async fn put_off(app: &Arc<App>, due: &[(MessageNumber, SignatureRow)]) -> Resul
     }
     Ok(commit(c).await?)
 }
-
-#[cfg(test)]
-mod tests;

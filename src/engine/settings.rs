@@ -5,7 +5,7 @@ use super::failure::Failure;
 use crate::crypto::secret::random;
 use crate::network::dialer::{BadProxy, Proxy, Purpose};
 use crate::network::web_address::WebAddress;
-use crate::storage::database::{TokenRow, commit, settings};
+use crate::storage::database::{TokenRow, commit, settings, signatures};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
@@ -18,7 +18,7 @@ struct Known {
 }
 
 /// Every setting there is; an empty list of allowed values means any text.
-const KNOWN: [Known; 15] = [
+const KNOWN: [Known; 17] = [
     Known { key: "extra-ca", default: "", allowed: &[] },
     Known { key: "appearance.theme", default: "auto", allowed: &["auto", "light", "dark"] },
     Known { key: "appearance.density", default: "normal", allowed: &["compact", "normal", "roomy"] },
@@ -112,12 +112,21 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     settings::set(&mut c, key, value).await?;
+    // What waited for Tor or a resolver is tried at once where these change.
+    let opens_a_way = key.starts_with("tor.") || key == "dkim.resolver";
+    if opens_a_way {
+        signatures::hurry(&mut c).await?;
+    }
     commit(c).await?;
     drop(writer);
     if (key, value) == ("remote-images", "never") {
         super::remote::clear(app).await?;
     }
-    apply(app).await
+    apply(app).await?;
+    if opens_a_way {
+        app.signatures_wanted.notify_one();
+    }
+    Ok(())
 }
 
 fn proxy(text: &str) -> Result<Proxy, Failure> {

@@ -296,7 +296,3 @@ fn without_signature(value: &[u8]) -> Vec<u8> {
     }
     out
 }
-
-#[cfg(test)]
-#[path = "dkim_tests.rs"]
-mod tests;

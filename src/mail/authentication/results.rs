@@ -200,8 +200,9 @@ mod tests {
     fn hostile_fields_are_read_in_one_go() {
         for piece in ["(", "\"", ";", "a=b ", "\\", "é("] {
             let value = piece.repeat(100_000);
-            trusted(&headers(&[("Authentication-Results", &value), ("Received", &value)]), &[]);
-            claimed_servers(&headers(&[("Received", &value)]));
+            let fields = headers(&[("Authentication-Results", &value), ("Received", &value)]);
+            assert_eq!(trusted(&fields, &["mx.alice.example".to_owned()]), []);
+            assert!(claimed_servers(&fields).0.len() <= 1);
         }
     }
 }
