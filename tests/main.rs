@@ -30,4 +30,6 @@ mod leak;
 mod remote;
 mod search;
 mod send;
+mod senders;
+mod signatures;
 mod sync;

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod authentication;
 pub mod check;
 mod conversions;
 pub mod drafts;
@@ -17,10 +18,12 @@ pub mod receive;
 pub mod remote;
 pub mod request;
 pub mod search;
+pub mod sender;
 pub mod senders;
 pub mod settings;
 pub mod snapshots;
 pub mod status;
 pub mod sync;
 pub mod tags;
+pub mod unsubscribe;
 pub mod vault;

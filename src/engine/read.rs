@@ -1,15 +1,18 @@
 //! A message for the screen: its bytes, its parts, its text, its HTML as the frame gets it.
 
 use super::app::App;
+use super::authentication::{self, Authentication};
 use super::failure::{Failure, blocking};
 use super::receive::visible_text;
 use super::search::{one, rfc3339};
+use super::sender::{self, Sender};
 use crate::mail::address::Person;
 use crate::mail::html::{self, Options, Sanitised};
 use crate::mail::ids::MessageId;
 use crate::mail::message::{self, Message};
 use crate::mail::part::Risk;
 use crate::mail::query::Kind;
+use crate::mail::sender::{Fact, link_fact};
 use crate::storage::database::messages::{self, MessageRow};
 use crate::storage::database::{PlaceRow, accounts, drafts, places, tags};
 use serde::Serialize;
@@ -61,12 +64,17 @@ pub struct Shown {
     pub bytes: u64,
     /// `none`, or `closed` for encrypted mail that cannot be opened.
     pub privacy: &'static str,
-    /// `none` until keys are known.
+    /// `none` until keys are known, and always where the sender's name or address deceives.
     pub assurance: &'static str,
     /// The fingerprint behind it.
     pub signer: Option<String>,
     /// Why, in words.
     pub reasons: Vec<String>,
+    /// What is known about where it is from.
+    pub authentication: Authentication,
+    /// The facts behind the reasons.
+    #[serde(skip)]
+    pub sender: Sender,
 }
 
 /// A place as the surface shows it.
@@ -190,6 +198,10 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
     let tags = tags::of_messages(&mut reader, &[row.number]).await?.remove(&row.number).unwrap_or_default();
     let thread = messages::thread_ids(&mut reader, [row.thread]).await?.remove(&row.thread).unwrap_or(row.id);
     let closed = opened.is_closed();
+    let sender = sender::of(app, &mut reader, row, message).await?;
+    let unclear = "The message is encrypted, and Mailkeep has no key for it yet";
+    let mut reasons: Vec<String> = closed.then(|| unclear.to_owned()).into_iter().collect();
+    reasons.extend(sender.facts.iter().map(Fact::sentence));
     let place = |p: PlaceRow| ShownPlace {
         account: owners.get(&p.account).cloned().unwrap_or_default(),
         folder: p.folder_name,
@@ -225,10 +237,18 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
         privacy: if closed { "closed" } else { "none" },
         assurance: "none",
         signer: None,
-        reasons: if closed {
-            vec!["The message is encrypted, and Mailkeep has no key for it yet".to_owned()]
-        } else {
-            Vec::new()
-        },
+        reasons,
+        sender,
+        authentication: authentication::of(app, &mut reader, opened).await?,
     })
+}
+
+/// What is to be told of a message's links, beside the reasons: where one shows another place than it leads to.
+///
+/// # Errors
+/// When the work breaks off.
+pub async fn link_reason(opened: &Opened) -> Result<Option<String>, Failure> {
+    let Some(source) = opened.message.html().map(str::to_owned) else { return Ok(None) };
+    let found = blocking(move || Ok::<_, Failure>(html::sanitise(&source, &Options::default()).false_links));
+    Ok(link_fact(&opened.message, &found.await?).map(|fact| fact.sentence()))
 }

@@ -5,6 +5,8 @@ pub mod http;
 pub mod imap;
 pub mod lab;
 pub mod mail;
+pub mod onion;
+pub mod signing;
 pub mod smtp;
 pub mod socks;
 pub mod world;

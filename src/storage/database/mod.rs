@@ -11,6 +11,7 @@ pub mod pictures;
 pub mod places;
 pub mod senders;
 pub mod settings;
+pub mod signatures;
 pub mod tags;
 pub mod threads;
 
@@ -22,6 +23,7 @@ pub use pictures::PictureRow;
 pub use places::PlaceRow;
 pub use senders::SenderRow;
 pub use settings::{PersonRow, TokenRow};
+pub use signatures::SignatureRow;
 pub use tags::TagChanges;
 
 use crate::crypto::secret::Key;

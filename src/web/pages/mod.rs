@@ -4,6 +4,7 @@ mod actions;
 mod compose;
 mod form;
 mod list;
+mod origin;
 mod outbox;
 mod pictures;
 mod plain;
@@ -27,6 +28,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(thread::routes())
         .merge(actions::routes())
         .merge(compose::routes())
+        .merge(origin::routes())
         .merge(outbox::routes())
         .merge(pictures::routes())
         .merge(settings::routes())

@@ -276,13 +276,6 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
     } else {
         None
     };
-    let mut notes = Vec::new();
-    if opened.message.from.len() > 1 {
-        notes.push(format!(
-            "This message names {} senders; nobody can tell who wrote it.",
-            opened.message.from.len()
-        ));
-    }
     let raw_href = format!("/messages/{}/source", shown.id);
     let closed = shown.privacy == "closed" && shown.text.trim().is_empty();
     let source = opened.message.html().map(str::to_owned);
@@ -295,6 +288,8 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
     let asks = pictures::Asks { decided, wanted, as_html, once: asked.pictures == shown.id.to_string() };
     let (remote, permission) = pictures::view(owner, &opened, look.as_ref(), asks, &asked.view).await?;
     let frame = grant(Content::Document(permission));
+    let false_links = look.as_ref().map_or(&[][..], |look| look.false_links.as_slice());
+    let origin = super::origin::origin(owner, &opened, &shown, false_links).await?;
     let body = if closed {
         Body::Closed("This message is encrypted, and Mailkeep has no key for it yet.".into())
     } else if as_html {
@@ -325,7 +320,8 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         starred: is("starred"),
         snippet: opened.row.snippet.clone(),
         trust: Vec::new(),
-        notes,
+        origin,
+        notes: Vec::new(),
         remote,
         hidden_words: if seen_hidden {
             "It holds text that is made not to be seen; the text view leaves it out.".into()

@@ -5,6 +5,7 @@
 
 mod compose;
 mod list;
+mod origin;
 mod outbox;
 mod pictures;
 mod plain;
@@ -23,6 +24,7 @@ mod sample;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};
+pub use origin::Origin;
 pub use outbox::{Entry, OutboxPage, Recipient};
 pub use pictures::{RemoteSettings, RemoteView, SenderView};
 pub use plain::{Contact, ContactsPage, ErrorPage, KeyboardPage, LaterPage, LeavePage, NetworkPage};

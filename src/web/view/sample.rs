@@ -201,6 +201,11 @@ pub(super) fn message(id: &str) -> MessageView {
             Block::Text(text("Come by when it suits you.\n\nAnna\n")),
             Block::Signature(text("-- \nAnna Berg · Mill Lane 4\n")),
         ]),
+        origin: Origin {
+            quiet: "This is the first message from anna@berg.example.".into(),
+            left_words: "You left this list on 3 Mar 2026.".into(),
+            ..Origin::default()
+        },
         has_text: true,
         raw_href: "/messages/x/raw".into(),
         places: vec!["Inbox of alice@example.org".into()],
@@ -221,6 +226,18 @@ pub(super) fn framed(id: &str) -> MessageView {
             ..RemoteView::default()
         },
         hidden_words: "Text that a reader would not see was left out.".into(),
+        origin: Origin {
+            cautions: vec![
+                "examp1e.org looks like example.org, which you know, but it is another place.".into(),
+                "An answer goes to desk@mailbox.example, not to news@weekly.example.".into(),
+            ],
+            details: vec![
+                "Signed by weekly.example (DKIM), checked on 3 Mar 2026.".into(),
+                "Your server mx.example.org noted: DMARC pass for weekly.example, SPF pass.".into(),
+            ],
+            can_leave: true,
+            ..Origin::default()
+        },
         body: Body::Frame { src: "/frame.html".into(), height: 4 },
         has_html: true,
         unread: true,

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Composer, RemoteView, Shell, Tag};
+use super::{Composer, Origin, RemoteView, Shell, Tag};
 
 /// All messages of a thread: `/threads/{id}`.
 #[derive(Debug, Clone, Template)]
@@ -97,6 +97,8 @@ pub struct MessageView {
     pub snippet: String,
     /// At most two short facts, outside the frame.
     pub trust: Vec<Trust>,
+    /// Where it is from, and the way out of its list.
+    pub origin: Origin,
     /// Sentences about this message: "2 parts of it could not be read."
     pub notes: Vec<String>,
     /// Pictures on other servers, and what can be decided about the sender.
