@@ -23,3 +23,4 @@ pub mod network;
 pub mod storage;
 pub mod tasks;
 pub mod web;
+pub mod worker;
