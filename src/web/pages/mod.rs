@@ -6,6 +6,7 @@ mod form;
 mod list;
 mod outbox;
 mod plain;
+mod preview;
 mod settings;
 mod setup;
 pub(super) mod shell;
@@ -24,6 +25,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .merge(list::routes())
         .merge(thread::routes())
+        .merge(preview::routes())
         .merge(actions::routes())
         .merge(compose::routes())
         .merge(outbox::routes())

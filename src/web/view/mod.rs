@@ -7,6 +7,7 @@ mod compose;
 mod list;
 mod outbox;
 mod plain;
+mod preview;
 mod settings;
 mod setup;
 mod shell;
@@ -24,6 +25,7 @@ pub use compose::{ComposePage, Composer, Kept, SenderChoice};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};
 pub use outbox::{Entry, OutboxPage, Recipient};
 pub use plain::{Contact, ContactsPage, ErrorPage, KeyboardPage, LaterPage, LeavePage, NetworkPage};
+pub use preview::{CopyView, EventView, ListingRow, Picture, PreviewPage, Shown};
 pub use settings::{AccountView, NewToken, SettingsPage, TokenView};
 pub use setup::{AccountForm, SetupAccount, SetupDone, SetupPassphrase, SetupPrivacy, UnlockPage};
 pub use shell::{
