@@ -18,6 +18,7 @@ mod support;
 
 mod accounts;
 mod architecture;
+mod attachments;
 mod bad_input;
 mod browser;
 mod corpora;
@@ -30,3 +31,4 @@ mod leak;
 mod search;
 mod send;
 mod sync;
+mod worker;

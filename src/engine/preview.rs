@@ -38,8 +38,16 @@ struct Shelf {
 
 impl Default for Opener {
     fn default() -> Self {
+        Self::with(Workers::default())
+    }
+}
+
+impl Opener {
+    /// An opener with nothing kept yet.
+    #[must_use]
+    pub fn with(workers: Workers) -> Self {
         Self {
-            workers: Workers::default(),
+            workers,
             shelf: Mutex::new(Shelf { reports: LruCache::unbounded(), bytes: 0 }),
             gates: Default::default(),
         }
@@ -126,7 +134,9 @@ impl Opener {
                 let mut own = Report::default();
                 if let Some(place) = report.made.iter().position(|made| made.of == of) {
                     own.made.push(report.made.swap_remove(place));
-                } else if let Some((_, words)) = report.summary.failed.iter().find(|(failed, _)| *failed == of) {
+                } else if let Some((_, words)) =
+                    report.summary.failed.iter().find(|(failed, _)| *failed == of)
+                {
                     own.summary.failed.push((0, words.clone()));
                 } else if let Some(words) = stopped.take() {
                     own.stopped = Some(words);

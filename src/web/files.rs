@@ -77,8 +77,10 @@ pub(super) fn message(bytes: &[u8]) -> Shown {
         ("Files", names.join(", ")),
     ];
     let text = crate::engine::receive::visible_text(&parsed);
-    let fields =
-        fields.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value));
+    let fields = fields
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (name.to_owned(), value));
     Shown::Message {
         fields: fields.collect(),
         text: crate::engine::receive::clip(&text, TEXT_MAX).to_owned(),
@@ -114,7 +116,8 @@ fn view(event: &Event, method: &str) -> EventView {
     }
     add("Where", event.place.clone());
     add("From", event.organiser.as_ref().map(who).unwrap_or_default());
-    let invited: Vec<String> = event.attendees.iter().take(20).map(|a| format!("{}{}", who(a), answer(a))).collect();
+    let invited: Vec<String> =
+        event.attendees.iter().take(20).map(|a| format!("{}{}", who(a), answer(a))).collect();
     let more = event.attendees.len().saturating_sub(20);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
     add("Invited", format!("{}{more}", invited.join(", ")));
@@ -163,13 +166,20 @@ fn span(start: &When, end: Option<&When>) -> String {
     if start.time.is_none() {
         let last = date(end).and_then(|day| day.checked_sub(1.day()).ok());
         return match (date(start), last) {
-            (Some(first), Some(last)) if last > first => format!("{} to {}, all day", long(first), long(last)),
+            (Some(first), Some(last)) if last > first => {
+                format!("{} to {}, all day", long(first), long(last))
+            }
             _ => moment(start),
         };
     }
     match (start.at.and_then(zoned), end.at.and_then(zoned)) {
         (Some(from), Some(to)) if from.date() == to.date() => {
-            format!("{} to {}{}", from.strftime("%A, %-d %B %Y, %H:%M"), to.strftime("%H:%M %Z"), elsewhere(start))
+            format!(
+                "{} to {}{}",
+                from.strftime("%A, %-d %B %Y, %H:%M"),
+                to.strftime("%H:%M %Z"),
+                elsewhere(start)
+            )
         }
         _ => format!("{} to {}", moment(start), moment(end)),
     }

@@ -48,6 +48,12 @@ impl Default for Workers {
 }
 
 impl Workers {
+    /// Workers that another program is run as: one that counts its runs, say.
+    #[must_use]
+    pub fn running(program: PathBuf) -> Self {
+        Self { program, ..Self::default() }
+    }
+
     /// Does a job. Never fails: what went wrong is in the report.
     pub async fn run(&self, job: &Job, inputs: &[&[u8]]) -> Report {
         let mut report = Report::default();
@@ -70,7 +76,9 @@ impl Workers {
 
     async fn work(&self, job: &Job, inputs: &[&[u8]], report: &mut Report) -> Result<(), &'static str> {
         let mut child = self.start()?;
-        let (Some(to), Some(mut from)) = (child.stdin.take(), child.stdout.take()) else { return Err(BROKEN) };
+        let (Some(to), Some(mut from)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(BROKEN);
+        };
         let job = serde_json::to_vec(job).map_err(|_| BROKEN)?;
         // Both at once: a worker may answer before it has read all. One that ends early reads nothing more.
         let (heard, _told) = tokio::join!(hear(&mut from, report), tell(to, &job, inputs));
@@ -159,7 +167,9 @@ async fn take(from: &mut ChildStdout, most: usize) -> Result<Vec<u8>, Option<&'s
 /// Why a worker ended without a word.
 fn ended(status: ExitStatus) -> &'static str {
     match status.signal() {
-        Some(libc::SIGSYS) => "It made the process that opens files try something forbidden, so that was stopped",
+        Some(libc::SIGSYS) => {
+            "It made the process that opens files try something forbidden, so that was stopped"
+        }
         Some(libc::SIGABRT) => "It takes too much memory to open",
         Some(libc::SIGXCPU) => TOO_LONG,
         Some(libc::SIGSEGV) => "It is nested too deeply to open",

@@ -49,9 +49,7 @@ fn limit(limits: Limits) -> rustix::io::Result<()> {
 
 /// Denies every file and every connection to this thread and what it starts; gives whether the kernel does so.
 fn close_files_and_network() -> Result<bool, landlock::RulesetError> {
-    use landlock::{
-        ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus, Scope,
-    };
+    use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus, Scope};
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(ABI::V6))?
         .handle_access(AccessNet::from_all(ABI::V6))?

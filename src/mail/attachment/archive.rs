@@ -138,7 +138,11 @@ fn list_gzip(bytes: &[u8]) -> Result<Listing, String> {
     if is_tar(&first) {
         read_tar(Cursor::new(first).chain(decoder.by_ref()), &mut listing);
     } else {
-        let name = decoder.get_ref().header().and_then(|header| header.filename()).map(|name| String::from_utf8_lossy(name).into_owned());
+        let name = decoder
+            .get_ref()
+            .header()
+            .and_then(|header| header.filename())
+            .map(|name| String::from_utf8_lossy(name).into_owned());
         let mut length = first.len() as u64;
         let mut piece = vec![0; 64 << 10];
         loop {
@@ -153,7 +157,12 @@ fn list_gzip(bytes: &[u8]) -> Result<Listing, String> {
         }
         let known = Some(length).filter(|_| decoder.limit() > 0);
         listing.total = 1;
-        listing.entries.push(entry(&name.unwrap_or_else(|| "the file in it".to_owned()), known, false, false));
+        listing.entries.push(entry(
+            &name.unwrap_or_else(|| "the file in it".to_owned()),
+            known,
+            false,
+            false,
+        ));
     }
     if decoder.limit() == 0 {
         listing.notes.push("It unpacks to more than 128 MB; only the beginning was looked at.".to_owned());

@@ -162,7 +162,8 @@ fn text(component: &ICalendarComponent, property: &ICalendarProperty) -> Option<
 }
 
 fn attendee(entry: &ICalendarEntry) -> Attendee {
-    let parameter = |name| entry.parameter(&name).and_then(|value| value.as_text()).map(clip).unwrap_or_default();
+    let parameter =
+        |name| entry.parameter(&name).and_then(|value| value.as_text()).map(clip).unwrap_or_default();
     Attendee {
         name: parameter(ICalendarParameterName::Cn),
         address: clip(entry.calendar_address().unwrap_or_default()),

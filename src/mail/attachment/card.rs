@@ -92,9 +92,12 @@ fn person(card: &VCard) -> Card {
 /// The values of an entry as text; in vCard 2.1 these may be quoted-printable.
 fn words(entry: &VCardEntry, between: &str) -> String {
     let text = |value: &VCardValue| match value {
-        VCardValue::Component(pieces) => {
-            pieces.iter().map(String::as_str).filter(|p| !p.trim().is_empty()).collect::<Vec<_>>().join(between)
-        }
+        VCardValue::Component(pieces) => pieces
+            .iter()
+            .map(String::as_str)
+            .filter(|p| !p.trim().is_empty())
+            .collect::<Vec<_>>()
+            .join(between),
         VCardValue::PartialDateTime(date) => {
             let number = |part: Option<u8>| part.map(|n| format!("{n:02}"));
             let year = date.year.map(|n| format!("{n:04}"));

@@ -41,10 +41,7 @@ pub fn by_content(bytes: &[u8]) -> Option<Content> {
     if head.is_empty() {
         return None;
     }
-    program(bytes, head)
-        .or_else(|| container(bytes, head))
-        .or_else(|| known(head))
-        .or_else(|| words(head))
+    program(bytes, head).or_else(|| container(bytes, head)).or_else(|| known(head)).or_else(|| words(head))
 }
 
 fn program(bytes: &[u8], head: &[u8]) -> Option<Content> {
@@ -57,7 +54,10 @@ fn program(bytes: &[u8], head: &[u8]) -> Option<Content> {
     if is(b"\x7fELF") {
         return Some(Content::new(Kind::Program, "a Linux program"));
     }
-    if [b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe"].iter().any(|m| is(*m)) {
+    if [b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe"]
+        .iter()
+        .any(|m| is(*m))
+    {
         return Some(Content::new(Kind::Program, "a macOS program"));
     }
     if is(b"\xca\xfe\xba\xbe") || is(b"dex\n") {
@@ -73,8 +73,14 @@ fn program(bytes: &[u8], head: &[u8]) -> Option<Content> {
         return Some(Content::new(Kind::Program, "an installer"));
     }
     let tail = bytes.len().saturating_sub(512);
-    if at(32_769, b"CD001") || at(34_817, b"BEA01") || at(34_817, b"NSR0") || is(b"vhdxfile") || is(b"conectix")
-        || at(tail, b"conectix") || at(tail, b"koly") || is(b"QFI\xfb")
+    if at(32_769, b"CD001")
+        || at(34_817, b"BEA01")
+        || at(34_817, b"NSR0")
+        || is(b"vhdxfile")
+        || is(b"conectix")
+        || at(tail, b"conectix")
+        || at(tail, b"koly")
+        || is(b"QFI\xfb")
     {
         return Some(Content::of(Kind::Disk));
     }
@@ -115,7 +121,9 @@ fn container(bytes: &[u8], head: &[u8]) -> Option<Content> {
     }
     if bytes.get(257..).is_some_and(|rest| rest.starts_with(b"ustar")) {
         let mut content = Content::new(Kind::Archive, "a tar archive");
-        content.holds = archive::list(bytes).ok().and_then(|list| dangerous(list.entries.iter().map(|e| e.name.as_str())));
+        content.holds = archive::list(bytes)
+            .ok()
+            .and_then(|list| dangerous(list.entries.iter().map(|e| e.name.as_str())));
         return Some(content);
     }
     None
@@ -126,7 +134,9 @@ fn zip(bytes: &[u8]) -> Content {
     let has = |test: &dyn Fn(&str) -> bool| scan.names.iter().any(|name| test(name));
     let begins = |start: &str| has(&|name: &str| name.starts_with(start));
     let mut content = Content::new(Kind::Archive, "a zip archive");
-    if has(&|name| name.eq_ignore_ascii_case("[Content_Types].xml")) && (begins("word/") || begins("xl/") || begins("ppt/")) {
+    if has(&|name| name.eq_ignore_ascii_case("[Content_Types].xml"))
+        && (begins("word/") || begins("xl/") || begins("ppt/"))
+    {
         content = Content::of(Kind::Office);
         if has(&|name| name.to_ascii_lowercase().ends_with("vbaproject.bin")) {
             content = Content::of(Kind::Macros);
@@ -136,7 +146,8 @@ fn zip(bytes: &[u8]) -> Content {
         if begins("Basic/") {
             content = Content::of(Kind::Macros);
         }
-    } else if begins("META-INF/MANIFEST.MF") && has(&|name| name.ends_with(".class")) || begins("classes.dex") {
+    } else if begins("META-INF/MANIFEST.MF") && has(&|name| name.ends_with(".class")) || begins("classes.dex")
+    {
         content = Content::new(Kind::Program, "a Java or Android program");
     } else {
         content.holds = dangerous(scan.names.iter().map(String::as_str));
@@ -190,14 +201,17 @@ fn words(head: &[u8]) -> Option<Content> {
         _ => String::from_utf8_lossy(head).into_owned(),
     };
     // Bytes that no text has.
-    if text.chars().filter(|c| c.is_control() && !c.is_whitespace() && *c != '\u{1b}').count() * 50 > text.len() {
+    if text.chars().filter(|c| c.is_control() && !c.is_whitespace() && *c != '\u{1b}').count() * 50
+        > text.len()
+    {
         return None;
     }
     let lower = text.trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
     let begins = |start: &str| lower.starts_with(start);
     let first = |start: &str| lower.find(start).is_some_and(|at| at < 2_000);
     let is_markup = begins("<");
-    let kind = if begins("#!") || begins("@echo off") || begins("<?php") || begins("windows registry editor") {
+    let kind = if begins("#!") || begins("@echo off") || begins("<?php") || begins("windows registry editor")
+    {
         Kind::Script
     } else if begins("[internetshortcut]") || begins("[desktop entry]") {
         Kind::Shortcut
@@ -207,13 +221,17 @@ fn words(head: &[u8]) -> Option<Content> {
         Kind::Card
     } else if begins("-----begin ") {
         Kind::Key
-    } else if is_markup && PAGE.iter().any(|tag| begins(tag)) || is_markup && (first("<html") || first("<script") || first("<body")) {
+    } else if is_markup && PAGE.iter().any(|tag| begins(tag))
+        || is_markup && (first("<html") || first("<script") || first("<body"))
+    {
         Kind::WebPage
     } else if is_markup && first("<svg") {
         Kind::Drawing
     } else if begins("<?xml") {
         Kind::Xml
-    } else if ["mime-version:", "multipart/related"].iter().all(|mark| lower.contains(mark)) && lower.contains("text/html") {
+    } else if ["mime-version:", "multipart/related"].iter().all(|mark| lower.contains(mark))
+        && lower.contains("text/html")
+    {
         Kind::Message
     } else {
         Kind::Text
@@ -223,6 +241,23 @@ fn words(head: &[u8]) -> Option<Content> {
 
 /// What HTML begins with, beside `<html` itself.
 const PAGE: &[&str] = &[
-    "<!doctype html", "<head", "<iframe", "<h1", "<div", "<font", "<table", "<a ", "<style", "<title", "<b>",
-    "<br", "<p>", "<meta", "<form", "<img", "<link", "<object", "<embed",
+    "<!doctype html",
+    "<head",
+    "<iframe",
+    "<h1",
+    "<div",
+    "<font",
+    "<table",
+    "<a ",
+    "<style",
+    "<title",
+    "<b>",
+    "<br",
+    "<p>",
+    "<meta",
+    "<form",
+    "<img",
+    "<link",
+    "<object",
+    "<embed",
 ];

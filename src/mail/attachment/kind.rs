@@ -80,28 +80,35 @@ impl Kind {
     pub fn by_ending(ending: &str) -> Option<Self> {
         let ending = ending.to_ascii_lowercase();
         Some(match ending.as_str() {
-            "avif" | "bmp" | "gif" | "heic" | "heif" | "ico" | "jpe" | "jpeg" | "jpg" | "jxl" | "png" | "tif"
-            | "tiff" | "webp" => Self::Picture,
+            "avif" | "bmp" | "gif" | "heic" | "heif" | "ico" | "jpe" | "jpeg" | "jpg" | "jxl" | "png"
+            | "tif" | "tiff" | "webp" => Self::Picture,
             "svg" | "svgz" => Self::Drawing,
             "pdf" => Self::Pdf,
-            "txt" | "text" | "log" | "md" | "csv" | "tsv" | "diff" | "patch" | "json" | "conf" | "ini" => Self::Text,
+            "txt" | "text" | "log" | "md" | "csv" | "tsv" | "diff" | "patch" | "json" | "conf" | "ini" => {
+                Self::Text
+            }
             "htm" | "html" | "shtml" | "xht" | "xhtml" | "mht" | "mhtml" => Self::WebPage,
             "xml" | "xsl" | "xslt" => Self::Xml,
             "ics" | "vcs" | "ifb" => Self::Calendar,
             "vcf" => Self::Card,
             "eml" | "msg" => Self::Message,
-            "7z" | "arj" | "bz2" | "gz" | "lha" | "lzh" | "rar" | "tar" | "tbz" | "tgz" | "txz" | "xz" | "zip"
-            | "zst" => Self::Archive,
-            "docx" | "xlsx" | "pptx" | "odt" | "ods" | "odp" | "odg" | "epub" | "pages" | "numbers" | "key" => {
-                Self::Office
+            "7z" | "arj" | "bz2" | "gz" | "lha" | "lzh" | "rar" | "tar" | "tbz" | "tgz" | "txz" | "xz"
+            | "zip" | "zst" => Self::Archive,
+            "docx" | "xlsx" | "pptx" | "odt" | "ods" | "odp" | "odg" | "epub" | "pages" | "numbers"
+            | "key" => Self::Office,
+            "docm" | "dotm" | "xlsm" | "xltm" | "xlam" | "pptm" | "potm" | "ppam" | "ppsm" | "sldm" => {
+                Self::Macros
             }
-            "docm" | "dotm" | "xlsm" | "xltm" | "xlam" | "pptm" | "potm" | "ppam" | "ppsm" | "sldm" => Self::Macros,
             "doc" | "dot" | "xls" | "xlt" | "ppt" | "pps" | "pub" | "rtf" => Self::OldOffice,
             "lnk" | "url" | "webloc" | "desktop" | "scf" | "settingcontent-ms" => Self::Shortcut,
             "iso" | "img" | "udf" | "vhd" | "vhdx" | "dmg" => Self::Disk,
-            "bat" | "cmd" | "hta" | "js" | "jse" | "ps1" | "ps2" | "psc1" | "py" | "pyw" | "rb" | "reg" | "sh" | "vb"
-            | "vbe" | "vbs" | "ws" | "wsc" | "wsf" | "wsh" | "bas" | "scpt" | "command" => Self::Script,
-            "mp3" | "wav" | "ogg" | "oga" | "opus" | "flac" | "m4a" | "aac" | "amr" | "mid" | "midi" => Self::Sound,
+            "bat" | "cmd" | "hta" | "js" | "jse" | "ps1" | "ps2" | "psc1" | "py" | "pyw" | "rb" | "reg"
+            | "sh" | "vb" | "vbe" | "vbs" | "ws" | "wsc" | "wsf" | "wsh" | "bas" | "scpt" | "command" => {
+                Self::Script
+            }
+            "mp3" | "wav" | "ogg" | "oga" | "opus" | "flac" | "m4a" | "aac" | "amr" | "mid" | "midi" => {
+                Self::Sound
+            }
             "mp4" | "m4v" | "mov" | "avi" | "mkv" | "webm" | "mpg" | "mpeg" | "wmv" | "3gp" => Self::Video,
             "asc" | "gpg" | "pgp" | "sig" | "p7s" | "p7m" | "cer" | "crt" | "der" | "pem" => Self::Key,
             other if is_dangerous_ending(other) => Self::Program,
@@ -121,28 +128,57 @@ impl Kind {
             "text/calendar" | "text/x-vcalendar" | "application/ics" => Self::Calendar,
             "text/vcard" | "text/x-vcard" | "text/directory" => Self::Card,
             "message/rfc822" | "message/global" => Self::Message,
-            "application/zip" | "application/x-zip-compressed" | "application/gzip" | "application/x-gzip"
-            | "application/x-tar" | "application/x-7z-compressed" | "application/vnd.rar" | "application/x-rar"
-            | "application/x-bzip2" | "application/x-xz" | "application/zstd"
+            "application/zip"
+            | "application/x-zip-compressed"
+            | "application/gzip"
+            | "application/x-gzip"
+            | "application/x-tar"
+            | "application/x-7z-compressed"
+            | "application/vnd.rar"
+            | "application/x-rar"
+            | "application/x-bzip2"
+            | "application/x-xz"
+            | "application/zstd"
             | "application/x-compressed-tar" => Self::Archive,
-            "application/msword" | "application/vnd.ms-excel" | "application/vnd.ms-powerpoint" | "application/rtf"
+            "application/msword"
+            | "application/vnd.ms-excel"
+            | "application/vnd.ms-powerpoint"
+            | "application/rtf"
             | "text/rtf" => Self::OldOffice,
-            "application/pgp-keys" | "application/pgp-signature" | "application/pkcs7-signature"
-            | "application/x-pkcs7-signature" | "application/pkcs7-mime" | "application/x-pkcs7-mime" => Self::Key,
+            "application/pgp-keys"
+            | "application/pgp-signature"
+            | "application/pkcs7-signature"
+            | "application/x-pkcs7-signature"
+            | "application/pkcs7-mime"
+            | "application/x-pkcs7-mime" => Self::Key,
             "application/x-ms-shortcut" => Self::Shortcut,
             "application/x-iso9660-image" | "application/x-apple-diskimage" => Self::Disk,
-            "text/javascript" | "application/javascript" | "application/x-javascript" | "text/vbscript"
-            | "application/x-sh" | "application/x-shellscript" | "text/x-shellscript" | "application/hta" => Self::Script,
+            "text/javascript"
+            | "application/javascript"
+            | "application/x-javascript"
+            | "text/vbscript"
+            | "application/x-sh"
+            | "application/x-shellscript"
+            | "text/x-shellscript"
+            | "application/hta" => Self::Script,
             kind if kind.contains("macroenabled") => Self::Macros,
             kind if is_dangerous_type(kind) => Self::Program,
             kind if kind.starts_with("application/vnd.openxmlformats-officedocument.")
                 || kind.starts_with("application/vnd.oasis.opendocument.")
-                || kind == "application/epub+zip" => Self::Office,
+                || kind == "application/epub+zip" =>
+            {
+                Self::Office
+            }
             _ => match top {
                 "image" => Self::Picture,
                 "audio" => Self::Sound,
                 "video" => Self::Video,
-                "text" if matches!(sub, "plain" | "csv" | "markdown" | "x-patch" | "x-diff" | "tab-separated-values") => {
+                "text"
+                    if matches!(
+                        sub,
+                        "plain" | "csv" | "markdown" | "x-patch" | "x-diff" | "tab-separated-values"
+                    ) =>
+                {
                     Self::Text
                 }
                 _ => return None,

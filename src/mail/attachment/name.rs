@@ -1,7 +1,7 @@
 //! Names that are made to mislead whoever reads them.
 
 use crate::mail::message::people::is_hidden;
-use crate::mail::part::{Risk, is_dangerous_ending, is_shown_ending, extension};
+use crate::mail::part::{Risk, extension, is_dangerous_ending, is_shown_ending};
 use unicode_normalization::UnicodeNormalization;
 
 /// A trick in a file name.
@@ -38,7 +38,9 @@ impl Trick {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Turned => "Its name is written so that its end is read as something else.",
-            Self::TwoEndings => "Its name has two endings: the first is there to be seen, the last one counts.",
+            Self::TwoEndings => {
+                "Its name has two endings: the first is there to be seen, the last one counts."
+            }
             Self::Padded => "Its name has blanks that push its real ending out of sight.",
             Self::LookAlike => "The ending of its name has characters that only look like an ending.",
             Self::Trailing => "Its name ends in dots or blanks.",
@@ -92,7 +94,18 @@ const HIDING: &[&str] = &["htm", "html", "shtml", "svg", "svgz", "xhtml", "xht",
 /// Whether the ending is made of other characters than it seems: `‥ехе` in Cyrillic, `․exe` with a dot that is none.
 fn looks_like_an_ending(name: &str) -> bool {
     let false_dot = |c: char| {
-        matches!(c, '\u{2024}' | '\u{2025}' | '\u{2026}' | '\u{ff0e}' | '\u{fe52}' | '\u{ff61}' | '\u{a4f8}' | '\u{0701}' | '\u{0702}')
+        matches!(
+            c,
+            '\u{2024}'
+                | '\u{2025}'
+                | '\u{2026}'
+                | '\u{ff0e}'
+                | '\u{fe52}'
+                | '\u{ff61}'
+                | '\u{a4f8}'
+                | '\u{0701}'
+                | '\u{0702}'
+        )
     };
     if let Some((stem, end)) = name.rsplit_once(false_dot)
         && !stem.is_empty()
@@ -118,7 +131,8 @@ fn skeleton(text: &str) -> String {
 /// Whether a word has Latin letters and such of Cyrillic or Greek, which look the same.
 fn mixes_alphabets(word: &str) -> bool {
     let latin = word.chars().any(|c| c.is_ascii_alphabetic());
-    let alike = word.chars().any(|c| matches!(c, '\u{0370}'..='\u{03ff}' | '\u{0400}'..='\u{052f}') && c != 'µ');
+    let alike =
+        word.chars().any(|c| matches!(c, '\u{0370}'..='\u{03ff}' | '\u{0400}'..='\u{052f}') && c != 'µ');
     latin && alike
 }
 

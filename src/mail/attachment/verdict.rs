@@ -86,7 +86,9 @@ fn judge(content: Option<Content>, part: &Part, sender: SenderStanding) -> Verdi
     let stranger = match sender {
         SenderStanding::Known => None,
         SenderStanding::FirstTime => Some("This is the first message from its sender."),
-        SenderStanding::LookAlike => Some("The address of its sender looks like one you know, but is another."),
+        SenderStanding::LookAlike => {
+            Some("The address of its sender looks like one you know, but is another.")
+        }
     };
     if let Some(words) = stranger
         && verdict.risk != Risk::None
@@ -99,7 +101,13 @@ fn judge(content: Option<Content>, part: &Part, sender: SenderStanding) -> Verdi
 }
 
 /// Says where the content is something else than the name and the sender say.
-fn differ(verdict: &mut Verdict, content: &Content, named: Option<Kind>, declared: Option<Kind>, ending: &str) {
+fn differ(
+    verdict: &mut Verdict,
+    content: &Content,
+    named: Option<Kind>,
+    declared: Option<Kind>,
+    ending: &str,
+) {
     let lies = |claim: Option<Kind>| claim.filter(|claim| !content.kind.passes_for(*claim));
     let says = match (lies(named), lies(declared)) {
         (Some(named), Some(declared)) if named != declared => {
@@ -114,7 +122,13 @@ fn differ(verdict: &mut Verdict, content: &Content, named: Option<Kind>, declare
     verdict.difference = format!("{says}, but it is {}.", content.words);
     let runs = matches!(
         content.kind,
-        Kind::Program | Kind::Script | Kind::Shortcut | Kind::Disk | Kind::WebPage | Kind::Drawing | Kind::Macros
+        Kind::Program
+            | Kind::Script
+            | Kind::Shortcut
+            | Kind::Disk
+            | Kind::WebPage
+            | Kind::Drawing
+            | Kind::Macros
     );
     verdict.risk = verdict.risk.max(if runs { Risk::Danger } else { Risk::Caution });
 }
@@ -133,7 +147,9 @@ fn weigh(verdict: &mut Verdict, content: &Content) {
     }
     if content.locked {
         verdict.risk = verdict.risk.max(Risk::Caution);
-        verdict.reasons.push("It is locked with a password, so nothing can look inside before you do.".to_owned());
+        verdict
+            .reasons
+            .push("It is locked with a password, so nothing can look inside before you do.".to_owned());
     }
 }
 
@@ -145,7 +161,9 @@ const fn own_risk(kind: Kind) -> Option<&'static str> {
         Kind::Shortcut => "It is a shortcut: it can lead anywhere and start anything.",
         Kind::Disk => "It is a disk image: what is in it can start programs.",
         Kind::Macros => "It brings macros along: programs that run in the office suite.",
-        Kind::WebPage => "It is a web page: opened in a browser, it can ask for passwords and tell that you read it.",
+        Kind::WebPage => {
+            "It is a web page: opened in a browser, it can ask for passwords and tell that you read it."
+        }
         Kind::Drawing => "It is a drawing that may hold scripts.",
         Kind::OldOffice => "Documents of this old format may carry programs.",
         _ => return None,

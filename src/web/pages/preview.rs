@@ -84,7 +84,11 @@ async fn copy(owner: Owner, Path((id, n)): Path<(String, u32)>) -> Result<Respon
     let report = owner.app.opener.run(&drawn::copy(media_type), &part.decoded(&subject.opened.raw)).await;
     match report.made.first() {
         Some(made) => {
-            let pages = report.summary.failed.iter().map(|(page, words)| format!("Page {page} is left blank: {}", sentence(words)));
+            let pages = report
+                .summary
+                .failed
+                .iter()
+                .map(|(page, words)| format!("Page {page} is left blank: {}", sentence(words)));
             view.copy = Some(CopyView {
                 name: drawn::copy_name(part, made.media_type.ending()),
                 href: owner.web.grants.address(&owner, subject.opened.row.id, Piece::Copy(n, media_type)),
@@ -92,10 +96,9 @@ async fn copy(owner: Owner, Path((id, n)): Path<(String, u32)>) -> Result<Respon
                 notes: pages.take(10).chain(report.summary.notes.iter().cloned()).collect(),
             });
         }
-        None => view.notes.push(format!(
-            "There is no safe copy. {}",
-            sentence(&trouble(&report).unwrap_or_default())
-        )),
+        None => view
+            .notes
+            .push(format!("There is no safe copy. {}", sentence(&trouble(&report).unwrap_or_default()))),
     }
     page(&view)
 }
@@ -146,7 +149,8 @@ async fn shown(owner: &Owner, subject: &Subject, first: u32) -> Result<(Shown, V
             let src = owner.web.grants.address(owner, subject.opened.row.id, Piece::Preview(part.n));
             let (width, height) = (made.width, made.height);
             let label = part.name.clone().unwrap_or_else(|| "Picture".to_owned());
-            let picture = Picture { src: format!("{src}picture"), width, height, label, ..Picture::default() };
+            let picture =
+                Picture { src: format!("{src}picture"), width, height, label, ..Picture::default() };
             return Ok((Shown::Pictures(vec![picture]), Vec::new(), 0));
         }
         Some(Kind::Pdf) => drawn::pages(first),
@@ -156,9 +160,15 @@ async fn shown(owner: &Owner, subject: &Subject, first: u32) -> Result<(Shown, V
         Some(Kind::Message) if part.is_message() || bytes.is_ascii() || !bytes.contains(&0) => {
             return Ok((files::message(&bytes), Vec::new(), 0));
         }
-        Some(Kind::Text | Kind::Xml | Kind::Script | Kind::WebPage | Kind::Drawing | Kind::Shortcut | Kind::Key)
-            if !bytes.contains(&0) || part.charset.is_some() =>
-        {
+        Some(
+            Kind::Text
+            | Kind::Xml
+            | Kind::Script
+            | Kind::WebPage
+            | Kind::Drawing
+            | Kind::Shortcut
+            | Kind::Key,
+        ) if !bytes.contains(&0) || part.charset.is_some() => {
             return Ok(text(part, raw));
         }
         _ => return Ok((Shown::Nothing, vec!["Mailkeep cannot show this kind of file.".to_owned()], 0)),
@@ -190,7 +200,11 @@ async fn shown(owner: &Owner, subject: &Subject, first: u32) -> Result<(Shown, V
                         width: made.width,
                         height: made.height,
                         label: format!("Page {}", made.of),
-                        caption: if total > 1 { format!("Page {} of {total}", made.of) } else { String::new() },
+                        caption: if total > 1 {
+                            format!("Page {} of {total}", made.of)
+                        } else {
+                            String::new()
+                        },
                         text: made.text.clone(),
                     })
                     .collect(),
@@ -230,7 +244,8 @@ pub(super) async fn of_message(
     let files = offered
         .iter()
         .filter_map(|part| {
-            let thumb = thumbs.as_ref().filter(|_| is_drawn(part)).map(|base| format!("{base}thumb/{}", part.n));
+            let thumb =
+                thumbs.as_ref().filter(|_| is_drawn(part)).map(|base| format!("{base}thumb/{}", part.n));
             Some(attachment(part, verdicts.get(&part.n)?, &message, thumb))
         })
         .collect();

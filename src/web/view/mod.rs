@@ -20,6 +20,8 @@ mod gallery;
 mod landmarks;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod sample_files;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};

@@ -1,13 +1,13 @@
 //! The words on a PDF page, in the order they are drawn: for those who cannot see the picture of it.
 
-use hayro::hayro_interpret::font::GlyphRun;
+use hayro::hayro_interpret::font::{Glyph, GlyphRun};
 use hayro::hayro_interpret::hayro_cmap::BfString;
 use hayro::hayro_interpret::{
     BlendMode, ClipPath, Context, Device, DrawMode, DrawProps, Image, ImageDrawProps, InterpreterCache,
     InterpreterSettings, SoftMask, interpret_page,
 };
 use hayro::hayro_syntax::page::Page;
-use hayro::kurbo::{Affine, BezPath, Rect};
+use hayro::kurbo::{Affine, BezPath, Point, Rect};
 
 /// The most text of a page, in bytes.
 const TEXT_MAX: usize = 32 << 10;
@@ -27,8 +27,8 @@ pub(super) fn of(page: &Page<'_>) -> String {
 #[derive(Default)]
 struct Words {
     text: String,
-    /// Where the last letter stood.
-    last: Option<(f64, f64)>,
+    /// Where the last letter ended.
+    end: Option<Point>,
 }
 
 impl Device<'_> for Words {
@@ -38,16 +38,23 @@ impl Device<'_> for Words {
                 return;
             }
             let Some(letters) = glyph.as_unicode() else { continue };
-            let place = (props.transform * glyph.transform()).translation();
-            if let Some((x, y)) = self.last {
-                // Another line, or further away on this one than letters of a word are.
-                if (place.y - y).abs() > 3.0 {
+            // Letters are drawn a thousand units high.
+            let transform = props.transform * glyph.transform();
+            let advance = match &**glyph {
+                Glyph::Outline(outline) => outline.advance_width(),
+                Glyph::Type3(drawing) => drawing.advance_width(),
+            };
+            let begin = transform * Point::ORIGIN;
+            let size = (transform * Point::new(1000.0, 0.0) - begin).hypot();
+            if let Some(end) = self.end {
+                // Another line, or further from the last letter than letters of a word are.
+                if (begin.y - end.y).abs() > size / 2.0 {
                     self.text.push('\n');
-                } else if place.x - x > 40.0 || place.x < x {
+                } else if begin.x - end.x > size * 0.16 || end.x - begin.x > size {
                     self.text.push(' ');
                 }
             }
-            self.last = Some((place.x, place.y));
+            self.end = Some(transform * Point::new(f64::from(advance.unwrap_or(500.0)), 0.0));
             match letters {
                 BfString::Char(c) => self.text.extend(Some(c).filter(|c| !c.is_control())),
                 BfString::String(s) => self.text.extend(s.chars().filter(|c| !c.is_control())),

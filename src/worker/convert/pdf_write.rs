@@ -48,7 +48,11 @@ impl Book {
         );
         let picture = self.stream(&dictionary, &data);
         let content = self.stream("", format!("q {wide:.2} 0 0 {high:.2} 0 0 cm /P Do Q").as_bytes());
-        self.page(wide, high, &format!("/Resources << /XObject << /P {picture} 0 R >> >> /Contents {content} 0 R"));
+        self.page(
+            wide,
+            high,
+            &format!("/Resources << /XObject << /P {picture} 0 R >> >> /Contents {content} 0 R"),
+        );
         Ok(())
     }
 
@@ -89,9 +93,7 @@ impl Book {
     pub(super) fn finish(mut self) -> Vec<u8> {
         let kids: Vec<String> = self.pages.iter().map(|number| format!("{number} 0 R")).collect();
         let list = format!("<< /Type /Pages /Count {} /Kids [{}] >>", kids.len(), kids.join(" "));
-        for (number, body) in
-            [(CATALOGUE, format!("<< /Type /Catalog /Pages {LIST} 0 R >>")), (LIST, list)]
-        {
+        for (number, body) in [(CATALOGUE, format!("<< /Type /Catalog /Pages {LIST} 0 R >>")), (LIST, list)] {
             if let Some(offset) = self.offsets.get_mut(number - 1) {
                 *offset = self.bytes.len();
             }
@@ -103,7 +105,8 @@ impl Book {
         for offset in &self.offsets {
             table.push_str(&format!("{offset:010} 00000 n \n"));
         }
-        let trailer = format!("trailer\n<< /Size {count} /Root {CATALOGUE} 0 R >>\nstartxref\n{start}\n%%EOF\n");
+        let trailer =
+            format!("trailer\n<< /Size {count} /Root {CATALOGUE} 0 R >>\nstartxref\n{start}\n%%EOF\n");
         self.bytes.extend_from_slice(table.as_bytes());
         self.bytes.extend_from_slice(trailer.as_bytes());
         self.bytes

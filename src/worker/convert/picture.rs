@@ -64,9 +64,8 @@ pub(super) fn draw_all(inputs: &[Vec<u8>], size: Size, out: &mut Out<'_>) -> Sum
 const UNREADABLE: &str = "The picture is broken";
 
 fn draw(input: &[u8], of: u32, size: Size) -> Result<Made, String> {
-    let mut reader = ImageReader::new(Cursor::new(input))
-        .with_guessed_format()
-        .map_err(|_| UNREADABLE.to_owned())?;
+    let mut reader =
+        ImageReader::new(Cursor::new(input)).with_guessed_format().map_err(|_| UNREADABLE.to_owned())?;
     let format = reader.format().ok_or("This is no picture that Mailkeep can draw")?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(LONGEST_EDGE);
@@ -130,5 +129,6 @@ fn in_words(error: ImageError) -> String {
 fn moves(input: &[u8]) -> bool {
     let control = memchr::memmem::find_iter(input, b"\x21\xf9\x04").take(2).count();
     input.starts_with(b"GIF8") && control > 1
-        || input.starts_with(b"RIFF") && memchr::memmem::find(input.get(..4096).unwrap_or(input), b"ANIM").is_some()
+        || input.starts_with(b"RIFF")
+            && memchr::memmem::find(input.get(..4096).unwrap_or(input), b"ANIM").is_some()
 }
