@@ -429,3 +429,48 @@ fn thirty_pictures_are_one_process_and_looking_again_is_none() {
     });
     pictures.clear();
 }
+
+#[test]
+fn every_attachment_of_the_corpora_is_looked_at() {
+    let Some(folder) = std::env::var_os("MAILKEEP_CORPORA") else {
+        eprintln!("not run: MAILKEEP_CORPORA names no folder of mail");
+        return;
+    };
+    let world = World::new();
+    let folder = std::path::Path::new(&folder).join("mime");
+    let imported = world.run_json(&["import", folder.to_str().unwrap()]);
+    assert!([0, 1].contains(&imported.code()), "{imported}");
+    let server = world.serve();
+    let cookies = server.sign_in();
+    let (mut previews, mut shown, mut said) =
+        (0, std::collections::BTreeMap::new(), std::collections::BTreeMap::new());
+    for id in world.ids("has:attachment") {
+        let message = page(&server, &cookies, &format!("/messages/{id}"));
+        let mut ways: Vec<String> = addresses(&message, "href", "/messages/");
+        ways.retain(|way| way.ends_with("/preview") || way.ends_with("/copy"));
+        ways.sort();
+        ways.dedup();
+        for way in ways {
+            let html = page(&server, &cookies, &way);
+            previews += 1;
+            let kinds =
+                ["class=\"sheet\"", "class=\"listing\"", "class=\"event\"", "class=\"text", "class=\"copy\""];
+            if let Some(kind) = kinds.iter().find(|kind| html.contains(**kind)) {
+                *shown.entry(*kind).or_insert(0) += 1;
+            } else {
+                let note = html.split("class=\"note\"").nth(1).and_then(|rest| rest.split("</p>").next());
+                let note = note.unwrap_or_else(|| panic!("{way} says nothing: {html}"));
+                let words = note.rsplit("<span>").next().unwrap().replace("</span>", "");
+                *said.entry(words).or_insert(0) += 1;
+            }
+            for picture in addresses(&html, "src", "http://").into_iter().filter(|a| a.contains(".localhost"))
+            {
+                let answer = content(&server, &picture);
+                assert_eq!(answer.status, 200, "{way}: {picture}");
+                assert!(["image/png", "image/jpeg"].contains(&answer.header("content-type").unwrap()));
+            }
+        }
+    }
+    eprintln!("{previews} looked at; shown: {shown:?}; said: {said:?}");
+    assert!(previews > 100, "{previews}");
+}

@@ -101,7 +101,11 @@ pub fn read(bytes: &[u8]) -> Result<Calendar, String> {
             _ => {}
         }
     }
-    if found { Ok(calendar) } else { Err("The calendar file is broken".to_owned()) }
+    match (found, calendar.total) {
+        (false, _) => Err("The calendar file is broken".to_owned()),
+        (true, 0) => Err("The calendar file is broken, or names no event".to_owned()),
+        (true, _) => Ok(calendar),
+    }
 }
 
 fn add(calendar: &mut Calendar, part: &ICalendar) {

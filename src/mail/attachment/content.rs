@@ -185,7 +185,7 @@ fn known(head: &[u8]) -> Option<Content> {
         (infer::MatcherType::Audio, _) => Kind::Sound,
         (infer::MatcherType::Video, _) => Kind::Video,
         (infer::MatcherType::Archive, _) => Kind::Archive,
-        (infer::MatcherType::App, _) => Kind::Program,
+        // Programs were looked for above, by more than the first two bytes.
         _ => return None,
     };
     let media_type = if kind == Kind::Picture { known.mime_type() } else { "" };
@@ -221,8 +221,8 @@ fn words(head: &[u8]) -> Option<Content> {
         Kind::Card
     } else if begins("-----begin ") {
         Kind::Key
-    } else if is_markup && PAGE.iter().any(|tag| begins(tag))
-        || is_markup && (first("<html") || first("<script") || first("<body"))
+    } else if is_markup
+        && (PAGE.iter().any(|tag| begins(tag)) || first("<html") || first("<script") || first("<body"))
     {
         Kind::WebPage
     } else if is_markup && first("<svg") {

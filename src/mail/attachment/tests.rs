@@ -115,7 +115,7 @@ fn risk_and_words_follow_from_content_name_and_type() {
         ("image/png", "logo.png", b"<svg onload=x>".to_vec(), Risk::Danger, "but it is a drawing (SVG)"),
         ("text/plain", "run.txt", b"#!/bin/sh\n".to_vec(), Risk::Danger, "but it is a script"),
         (octets, "run.sh", b"#!/bin/sh\n".to_vec(), Risk::Danger, "It is a script"),
-        (octets, "sums.xlsm", b"x".to_vec(), Risk::Danger, "macros"),
+        (octets, "sums.xlsm", zip(&[OFFICE, &["word/vbaProject.bin"]].concat()), Risk::Danger, "macros"),
         (octets, "sums.docx", zip(&[OFFICE, &["word/vbaProject.bin"]].concat()), Risk::Danger, "macros"),
         ("application/msword", "a.doc", ole("WordDocument"), Risk::Caution, "old format"),
         ("application/msword", "a.doc", ole("EncryptedPackage"), Risk::Caution, "locked with a password"),

@@ -47,14 +47,14 @@ pub fn look(part: &Part, raw: &[u8], sender: SenderStanding) -> Verdict {
     let whole = body.len() <= WHOLE_MAX && (head.starts_with(b"PK") || head.starts_with(b"\xd0\xcf\x11\xe0"));
     let bytes: Cow<'_, [u8]> = if whole { part.decode(body) } else { head };
     let content = content::by_content(&bytes);
-    judge(content, part, sender)
+    judge(content.as_ref(), part, sender)
 }
 
-fn judge(content: Option<Content>, part: &Part, sender: SenderStanding) -> Verdict {
+fn judge(content: Option<&Content>, part: &Part, sender: SenderStanding) -> Verdict {
     let ending = part.name.as_deref().map_or("", extension);
     let named = Kind::by_ending(ending);
     let declared = Kind::by_type(&part.content_type);
-    let seen = content.as_ref().map(|content| content.kind);
+    let seen = content.map(|content| content.kind);
     let mut verdict = Verdict {
         // Bytes that are mere text are what their name says, as far as text goes.
         kind: match (seen, named.or(declared)) {
@@ -62,12 +62,12 @@ fn judge(content: Option<Content>, part: &Part, sender: SenderStanding) -> Verdi
             (Some(seen), _) => Some(seen),
             (None, claim) => claim,
         },
-        picture: content.as_ref().map_or("", |c| if c.kind == Kind::Picture { c.media_type } else { "" }),
+        picture: content.map_or("", |c| if c.kind == Kind::Picture { c.media_type } else { "" }),
         difference: String::new(),
         risk: part.risk,
         reasons: part.tricks.iter().map(|trick| trick.words().to_owned()).collect(),
     };
-    if let Some(content) = &content {
+    if let Some(content) = content {
         differ(&mut verdict, content, named, declared, ending);
         weigh(&mut verdict, content);
     }

@@ -239,7 +239,7 @@ pub(super) async fn of_message(
     let is_drawn = |part: &&Part| preview::is_drawable(&part.content_type);
     let thumbs = offered
         .iter()
-        .any(|part| is_drawn(part))
+        .any(is_drawn)
         .then(|| owner.web.grants.address(owner, opened.row.id, Piece::Thumbnails));
     let files = offered
         .iter()

@@ -29,7 +29,7 @@ pub(super) fn pages() -> Vec<Page> {
     all.extend(reading());
     all.extend(doors());
     all.extend(rest());
-    all.extend(super::sample_files::previews().iter().map(|(name, page)| whole(name, page)));
+    all.extend(sample_files::previews().iter().map(|(name, page)| whole(name, page)));
     all
 }
 

@@ -39,7 +39,8 @@ pub(super) fn work(job: &Job, mut inputs: Vec<Vec<u8>>, out: &mut Out<'_>) -> Su
             Some(converter) => converter.convert(all(&mut inputs), out),
             None => Err("Mailkeep makes no copies of this kind of file".to_owned()),
         },
-        Job::Archive => archive::list(&all(&mut inputs)).map(Found::Archive).map(found),
+        Job::Archive => archive::list(&all(&mut inputs))
+            .map(|listing| Summary { notes: listing.notes.clone(), ..found(Found::Archive(listing)) }),
         Job::Calendar => calendar::read(&all(&mut inputs)).map(Found::Calendar).map(found),
         Job::Cards => card::read(&all(&mut inputs)).map(Found::Cards).map(found),
         Job::Probe(_) => Ok(Summary::default()),

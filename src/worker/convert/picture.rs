@@ -72,13 +72,13 @@ fn draw(input: &[u8], of: u32, size: Size) -> Result<Made, String> {
     limits.max_image_height = Some(LONGEST_EDGE);
     limits.max_alloc = Some(512 << 20);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(in_words)?;
+    let mut decoder = reader.into_decoder().map_err(|error| in_words(&error))?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > MOST_PIXELS || width.max(height) > LONGEST_EDGE {
         return Err(format!("The picture is {width} by {height} pixels, which is more than Mailkeep draws"));
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(in_words)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| in_words(&error))?;
     if let Some(edge) = size.edge()
         && picture.width().max(picture.height()) > edge
     {
@@ -104,7 +104,7 @@ pub(super) fn jpeg(picture: &DynamicImage, quality: u8) -> Result<Vec<u8>, Strin
     } else {
         picture.to_luma8().write_with_encoder(encoder)
     };
-    written.map_err(in_words)?;
+    written.map_err(|error| in_words(&error))?;
     Ok(bytes)
 }
 
@@ -112,11 +112,11 @@ pub(super) fn jpeg(picture: &DynamicImage, quality: u8) -> Result<Vec<u8>, Strin
 pub(super) fn png(picture: &DynamicImage) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive);
-    picture.write_with_encoder(encoder).map_err(in_words)?;
+    picture.write_with_encoder(encoder).map_err(|error| in_words(&error))?;
     Ok(bytes)
 }
 
-fn in_words(error: ImageError) -> String {
+fn in_words(error: &ImageError) -> String {
     match error {
         ImageError::Limits(_) => "The picture is larger than Mailkeep draws",
         ImageError::Unsupported(_) => "This is no picture that Mailkeep can draw",
