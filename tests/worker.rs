@@ -1,8 +1,8 @@
 //! The walls around the process that opens hostile files, one by one: what it may not do is tried in the very process, by the
 //! very program, and is denied.
 
-use crate::support::wait_for;
 use crate::support::world::MAILKEEP;
+use crate::support::{wait_for, without_call};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -117,38 +117,17 @@ fn a_worker_writes_no_file_even_where_it_is_given_one() {
 
 #[test]
 fn without_seccomp_there_is_no_work() {
-    // A thread on which the call that raises the wall fails, as on a kernel without it; what it starts inherits that.
-    let (out, status) = std::thread::spawn(|| {
-        use seccompiler::{SeccompAction, SeccompFilter};
-        let refuse = [(libc::SYS_seccomp, Vec::new())].into();
-        let refused = SeccompAction::Errno(u32::try_from(libc::ENOSYS).unwrap());
-        let arch = std::env::consts::ARCH.try_into().unwrap();
-        let filter = SeccompFilter::new(refuse, SeccompAction::Allow, refused, arch).unwrap();
-        let program: seccompiler::BpfProgram = filter.try_into().unwrap();
-        seccompiler::apply_filter(&program).unwrap();
-        probe("nothing")
-    })
-    .join()
-    .unwrap();
+    let (out, status) = without_call(libc::SYS_seccomp, || probe("nothing"));
     assert_eq!(out, b"W", "it says that it has no walls, and nothing else");
     assert_eq!(status.code(), Some(1), "{status}");
 }
 
 #[test]
 fn without_landlock_seccomp_still_denies() {
-    let (out, status) = std::thread::spawn(|| {
-        use seccompiler::{SeccompAction, SeccompFilter};
-        let refuse = [(libc::SYS_landlock_create_ruleset, Vec::new())].into();
-        let refused = SeccompAction::Errno(u32::try_from(libc::ENOSYS).unwrap());
-        let arch = std::env::consts::ARCH.try_into().unwrap();
-        let filter = SeccompFilter::new(refuse, SeccompAction::Allow, refused, arch).unwrap();
-        let program: seccompiler::BpfProgram = filter.try_into().unwrap();
-        seccompiler::apply_filter(&program).unwrap();
+    let (out, status) = without_call(libc::SYS_landlock_create_ruleset, || {
         assert!(says(&probe("nothing").0, "through"), "it works");
         probe("open")
-    })
-    .join()
-    .unwrap();
+    });
     assert!(!says(&out, "through"));
     assert_eq!(status.signal(), Some(libc::SIGSYS), "{status}");
 }

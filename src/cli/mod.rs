@@ -16,9 +16,10 @@ use std::io::Write;
 /// Runs the program with the arguments of this process; gives its exit status.
 #[must_use]
 pub fn run() -> u8 {
-    let mut words = std::env::args();
-    if words.nth(1).as_deref() == Some(crate::worker::WORD) {
-        return crate::worker::child::run(words);
+    if std::env::args_os().nth(1).is_some_and(|word| word == crate::worker::WORD) {
+        return crate::worker::child::run(
+            std::env::args_os().skip(2).filter_map(|word| word.into_string().ok()),
+        );
     }
     let arguments = args::forward(std::env::args_os().collect::<Vec<OsString>>());
     let arguments = match args::Arguments::try_parse_from(arguments) {
