@@ -18,6 +18,7 @@ mod support;
 
 mod accounts;
 mod architecture;
+mod attachments;
 mod bad_input;
 mod browser;
 mod corpora;
@@ -33,3 +34,4 @@ mod send;
 mod senders;
 mod signatures;
 mod sync;
+mod worker;

@@ -13,6 +13,7 @@ pub mod flags;
 pub mod import;
 pub mod indexing;
 pub mod outbox;
+pub mod preview;
 pub mod read;
 pub mod receive;
 pub mod remote;

@@ -7,6 +7,7 @@ use super::receive::visible_text;
 use super::search::{one, rfc3339};
 use super::sender::{self, Sender};
 use crate::mail::address::Person;
+use crate::mail::attachment::{self, SenderStanding};
 use crate::mail::html::{self, Options, Sanitised};
 use crate::mail::ids::MessageId;
 use crate::mail::message::{self, Message};
@@ -229,7 +230,7 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
                 media_type: part.content_type.clone(),
                 name: part.name.clone(),
                 bytes: part.bytes,
-                risk: risk_word(part.risk),
+                risk: risk_word(attachment::look(part, &opened.raw, SenderStanding::Known).risk),
             })
             .collect(),
         tags,

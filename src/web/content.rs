@@ -5,10 +5,11 @@
 
 use super::Web;
 use super::auth::Owner;
-use super::leave;
+use super::{drawn, leave};
 use crate::crypto::secret::random;
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
+use crate::engine::preview::is_drawable;
 use crate::engine::{read, remote};
 use crate::mail::html::{Options, Remote};
 use crate::mail::ids::MessageId;
@@ -24,8 +25,6 @@ use std::time::{Duration, Instant};
 const LIFE: Duration = Duration::from_secs(15 * 60);
 /// How many there may be; the oldest give way.
 const MOST: usize = 5_000;
-/// Pictures that a message may show within itself.
-const PICTURES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 
 /// What a capability opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +33,12 @@ pub(super) enum Piece {
     Document(Pictures),
     /// One part, as a download.
     Part(u32),
+    /// What one part shows, as pictures.
+    Preview(u32),
+    /// A copy of one part that can do nothing, as a download; made for this media type.
+    Copy(u32, &'static str),
+    /// Small pictures of the attachments.
+    Thumbnails,
     /// The stored bytes, as a download.
     Raw,
 }
@@ -154,14 +159,19 @@ pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &
                 _ => bare(StatusCode::NOT_FOUND),
             }
         }
-        (Piece::Document(_), Some(n)) => {
-            let part =
-                opened.message.parts.iter().find(|p| p.n == n && PICTURES.contains(&p.content_type.as_str()));
-            match part {
-                Some(part) => shown(&part.content_type, part.decoded(&opened.raw).into_owned(), &grant.page),
-                None => bare(StatusCode::NOT_FOUND),
-            }
-        }
+        (Piece::Document(_), Some(n)) => drawn::inline(&app, &opened, n, &grant.page).await,
+        (Piece::Thumbnails, _) => match path.strip_prefix("/thumb/").and_then(|n| n.parse::<u32>().ok()) {
+            Some(n) => drawn::thumbnail(&app, &opened, n, &grant.page).await,
+            None => bare(StatusCode::NOT_FOUND),
+        },
+        (Piece::Preview(n), _) => match opened.message.part(n) {
+            Some(part) => drawn::of_part(&app, &opened, part, path, &grant.page).await,
+            None => bare(StatusCode::NOT_FOUND),
+        },
+        (Piece::Copy(n, media_type), _) => match opened.message.part(n) {
+            Some(part) => drawn::safe_copy(&app, &opened, part, media_type).await,
+            None => bare(StatusCode::NOT_FOUND),
+        },
         (Piece::Part(n), _) => match opened.message.parts.iter().find(|p| p.n == n) {
             Some(part) => {
                 let name = part.name.clone().unwrap_or_else(|| format!("part-{n}"));
@@ -229,7 +239,7 @@ async fn document(
     let document = crate::engine::failure::blocking(move || {
         let cid = |id: &str| {
             let part = opened.message.inline_by_content_id(id)?;
-            PICTURES.contains(&part.content_type.as_str()).then(|| format!("{place}/picture/{}", part.n))
+            is_drawable(&part.content_type).then(|| format!("{place}/picture/{}", part.n))
         };
         let link = |url: &str| leave::path(&worker, url).map(|path| format!("{page}{path}"));
         let copy = |address: &str| copies.get(address).cloned();
@@ -248,6 +258,14 @@ async fn document(
         grant.page
     );
     dress(&mut response, &policy, &grant.page);
+    response
+}
+
+/// A picture that a worker made.
+pub(super) fn picture(bytes: Vec<u8>, media_type: &str, page: &str) -> Response {
+    let mut response = Body::from(bytes).into_response();
+    set(&mut response, header::CONTENT_TYPE, media_type);
+    dress(&mut response, "default-src 'none'; sandbox", page);
     response
 }
 

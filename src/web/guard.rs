@@ -67,7 +67,7 @@ fn refused(words: &'static str) -> Response {
 /// The headers of every page.
 fn dress(headers: &mut HeaderMap, port: u16) {
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: http://*.localhost:{port}; connect-src 'self'; \
          form-action 'self'; frame-src 'self' http://*.localhost:{port}; base-uri 'none'; frame-ancestors 'none'"
     );
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY)

@@ -8,6 +8,7 @@ mod origin;
 mod outbox;
 mod pictures;
 mod plain;
+mod preview;
 mod settings;
 mod setup;
 pub(super) mod shell;
@@ -26,6 +27,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .merge(list::routes())
         .merge(thread::routes())
+        .merge(preview::routes())
         .merge(actions::routes())
         .merge(compose::routes())
         .merge(origin::routes())

@@ -8,7 +8,6 @@ use crate::engine::receive::clip;
 use crate::engine::{drafts, flags, remote, search, senders, tags as deeds};
 use crate::mail::address::{Person, canonical};
 use crate::mail::ids::ThreadNumber;
-use crate::mail::part::Risk;
 use crate::mail::text;
 use crate::storage::database::{drafts as draft_table, messages};
 use crate::web::Web;
@@ -16,8 +15,7 @@ use crate::web::auth::Owner;
 use crate::web::content::Piece as Content;
 use crate::web::error::{WebError, page};
 use crate::web::view::{
-    Attachment, Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag,
-    ThreadPage,
+    Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag, ThreadPage,
 };
 use crate::web::{leave, words};
 use axum::extract::{Path, Query};
@@ -255,21 +253,8 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
     let is = |tag: &str| shown.tags.iter().any(|t| t == tag);
     let sender = opened.message.from.first().cloned().unwrap_or_default();
     let grant = |piece: Content| owner.web.grants.address(owner, shown.id, piece);
-    let attachments = opened
-        .message
-        .attachments()
-        .map(|part| Attachment {
-            name: part.name.clone().unwrap_or_else(|| format!("part {}", part.n)),
-            kind: words::kind(&part.content_type),
-            size_words: words::size(part.bytes),
-            risk_words: match part.risk {
-                Risk::None => String::new(),
-                Risk::Caution => "May carry programs within; open it only if you expected it.".into(),
-                Risk::Danger => "Can run programs on your computer, or pretends to be something else.".into(),
-            },
-            href: format!("/messages/{}/parts/{}", shown.id, part.n),
-        })
-        .collect();
+    let opened = Arc::new(opened);
+    let (attachments, events) = super::preview::of_message(owner, &opened).await?;
     let draft_href = if is("draft") {
         let draft = draft_table::by_message(&mut *owner.app.reader.get().await?, opened.row.number).await?;
         draft.map(|d| format!("/compose?draft={}", d.key))
@@ -332,6 +317,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         has_html,
         has_text: true,
         attachments,
+        events,
         draft_href,
         raw_href,
         places: shown.places.iter().map(|p| format!("{} of {}", p.folder, p.account)).collect(),
