@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::failure::{Failure, blocking};
+use super::heavy;
 use super::receive::visible_text;
 use super::search::{one, rfc3339};
 use crate::mail::address::Person;
@@ -23,7 +24,7 @@ pub struct Opened {
     /// Its exact bytes.
     pub raw: Vec<u8>,
     /// What was understood of them.
-    pub message: Message,
+    pub message: Arc<Message>,
 }
 
 /// A message as the surface shows it.
@@ -145,7 +146,7 @@ pub async fn open_row(app: &Arc<App>, row: MessageRow) -> Result<Opened, Failure
     let packs = Arc::clone(&app.packs);
     blocking(move || {
         let record = packs.read(row.place)?;
-        let message = message::parse(&record.raw);
+        let message = Arc::new(message::parse(&record.raw));
         Ok::<_, crate::storage::packs::PackError>(Opened { row, raw: record.raw, message })
     })
     .await
@@ -177,6 +178,17 @@ impl Opened {
     }
 }
 
+/// The readable text, made where it holds up nobody.
+pub(super) async fn text_of(message: &Arc<Message>) -> Result<String, Failure> {
+    let turn = heavy::markup(message.html().map_or(0, str::len)).await;
+    let message = Arc::clone(message);
+    blocking(move || {
+        let _turn = turn;
+        Ok::<_, Failure>(visible_text(&message))
+    })
+    .await
+}
+
 /// Everything the surface shows of a message.
 ///
 /// # Errors
@@ -190,6 +202,7 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
     let tags = tags::of_messages(&mut reader, &[row.number]).await?.remove(&row.number).unwrap_or_default();
     let thread = messages::thread_ids(&mut reader, [row.thread]).await?.remove(&row.thread).unwrap_or(row.id);
     let closed = opened.is_closed();
+    let text = text_of(message).await?;
     let place = |p: PlaceRow| ShownPlace {
         account: owners.get(&p.account).cloned().unwrap_or_default(),
         folder: p.folder_name,
@@ -207,7 +220,7 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
         bcc: message.bcc.clone(),
         reply_to: message.reply_to.clone(),
         subject: message.subject.clone(),
-        text: opened.text(),
+        text,
         parts: message
             .parts
             .iter()

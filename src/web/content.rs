@@ -8,11 +8,13 @@ use super::auth::Owner;
 use super::leave;
 use crate::crypto::secret::random;
 use crate::engine::failure::Failure;
+use crate::engine::heavy::{self, Turn};
 use crate::engine::read;
 use crate::mail::html::{Options, Remote};
 use crate::mail::ids::MessageId;
 use axum::body::Body;
 use axum::extract::{Path, State};
+use axum::http::header::HeaderName;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::collections::HashMap;
@@ -25,6 +27,10 @@ const LIFE: Duration = Duration::from_secs(15 * 60);
 const MOST: usize = 5_000;
 /// Pictures that a message may show within itself.
 const PICTURES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+
+/// What a browser may connect to on behalf of content. No content policy covers names that are looked up and connections
+/// that are made ahead (`dns-prefetch`, `preconnect`); this does, in browsers that know it.
+const CONNECTION_ALLOWLIST: HeaderName = HeaderName::from_static("connection-allowlist");
 
 /// What a capability opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,12 +132,14 @@ pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &
     let grant = web.grants.find(capability).filter(|grant| web.sessions.lives(&grant.session));
     let Some(grant) = grant else { return bare(StatusCode::NOT_FOUND) };
     let Some(app) = web.vault.app() else { return bare(StatusCode::NOT_FOUND) };
-    let Ok(opened) = read::open(&app, &grant.message.to_string()).await else {
+    let Ok(row) = read::find(&app, &grant.message.to_string()).await else {
         return bare(StatusCode::NOT_FOUND);
     };
+    let turn = heavy::message(row.size).await;
+    let Ok(opened) = read::open_row(&app, row).await else { return bare(StatusCode::NOT_FOUND) };
     let picture = path.strip_prefix("/picture/").and_then(|n| n.parse::<u32>().ok());
     match (grant.piece, picture) {
-        (Piece::Document, None) if path == "/" => document(web, opened, &grant, base).await,
+        (Piece::Document, None) if path == "/" => document(web, opened, turn, &grant, base).await,
         (Piece::Document, Some(n)) => {
             let part =
                 opened.message.parts.iter().find(|p| p.n == n && PICTURES.contains(&p.content_type.as_str()));
@@ -157,9 +165,20 @@ pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &
     }
 }
 
-async fn document(web: &Arc<Web>, opened: read::Opened, grant: &Grant, base: &str) -> Response {
+async fn document(
+    web: &Arc<Web>,
+    opened: read::Opened,
+    turn: Turn,
+    grant: &Grant,
+    base: &str,
+) -> Response {
+    let turn = match turn {
+        None => heavy::markup(opened.message.html().map_or(0, str::len)).await,
+        turn => turn,
+    };
     let (worker, page, place) = (Arc::clone(web), grant.page.clone(), base.to_owned());
     let document = crate::engine::failure::blocking(move || {
+        let _turn = turn;
         let cid = |id: &str| {
             let part = opened.message.inline_by_content_id(id)?;
             PICTURES.contains(&part.content_type.as_str()).then(|| format!("{place}/picture/{}", part.n))
@@ -180,7 +199,20 @@ async fn document(web: &Arc<Web>, opened: read::Opened, grant: &Grant, base: &st
         grant.page
     );
     dress(&mut response, &policy, &grant.page);
+    set(&mut response, CONNECTION_ALLOWLIST, &reachable(&grant.page));
     response
+}
+
+/// What a document may be connected with: its own host for its pictures, and our pages for its links.
+fn reachable(page: &str) -> String {
+    // In these patterns a colon begins a name, so those of an address in brackets are escaped, once for each of the two
+    // notations.
+    let (before, after) = page.split_once(']').unwrap_or(("", page));
+    let page = match before.split_once('[') {
+        Some((scheme, address)) => format!("{scheme}[{}]{after}", address.replace(':', "\\\\:")),
+        None => page.to_owned(),
+    };
+    format!("(response-origin \"{page}/*\")")
 }
 
 /// Bytes from mail as a download that nothing takes for a page (`threats.md` §14).
@@ -196,7 +228,7 @@ pub(super) fn download(bytes: Vec<u8>, name: &str) -> Response {
     response
 }
 
-fn set(response: &mut Response, name: header::HeaderName, value: &str) {
+fn set(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }
@@ -209,10 +241,22 @@ fn dress(response: &mut Response, policy: &str, page: &str) {
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_DNS_PREFETCH_CONTROL, "off"),
         (header::CACHE_CONTROL, "no-store"),
+        (CONNECTION_ALLOWLIST, "()"),
     ] {
         set(response, name, value);
     }
     // The frame lies on another host name than its page, so it is cross-origin by design; downloads are nobody's.
     let policy = if page == "none" { "same-origin" } else { "cross-origin" };
-    set(response, header::HeaderName::from_static("cross-origin-resource-policy"), policy);
+    set(response, HeaderName::from_static("cross-origin-resource-policy"), policy);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_reaches_its_own_host_and_our_pages() {
+        assert_eq!(reachable("http://127.0.0.1:7801"), r#"(response-origin "http://127.0.0.1:7801/*")"#);
+        assert_eq!(reachable("http://[::1]:7801"), r#"(response-origin "http://[\\:\\:1]:7801/*")"#);
+    }
 }

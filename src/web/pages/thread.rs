@@ -1,11 +1,12 @@
 //! A thread and a single message.
 
+use super::cut;
 use super::shell::shell;
 use crate::engine::failure::{Failure, blocking};
 use crate::engine::read::{self, Opened, Shown};
 use crate::engine::receive::clip;
 use crate::engine::request::inert;
-use crate::engine::{drafts, flags, tags as deeds};
+use crate::engine::{drafts, flags, heavy, tags as deeds};
 use crate::mail::address::{Person, canonical};
 use crate::mail::html;
 use crate::mail::part::Risk;
@@ -58,14 +59,15 @@ struct Asked {
 /// The most messages of a thread that are shown open or folded with their text.
 const MOST_SHOWN: usize = 200;
 /// How much text is shown of one message, in bytes; the rest is in the source.
-const LONGEST_TEXT: usize = 500_000;
+pub(super) const LONGEST_TEXT: usize = 500_000;
 
 async fn message(
     owner: Owner,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, WebError> {
-    let opened = read::open(&owner.app, &id).await?;
+    let row = read::find(&owner.app, &id).await?;
+    let opened = heavy::open(&owner.app, row).await?;
     let count = messages::of_thread(&mut *owner.app.reader.get().await?, opened.row.thread).await?.len();
     let shown = read::shown(&owner.app, &opened).await?;
     mark_read(&owner, &[&shown], &opened).await?;
@@ -136,7 +138,7 @@ async fn thread(
     let mut all = Vec::new();
     for row in rows.into_iter().rev().take(MOST_SHOWN) {
         // A message whose seal is broken must not keep the others from being read.
-        let Ok(opened) = read::open_row(&owner.app, row).await else { continue };
+        let Ok(opened) = heavy::open(&owner.app, row).await else { continue };
         let shown = read::shown(&owner.app, &opened).await?;
         all.push((opened, shown));
     }
@@ -249,13 +251,18 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
     let frame = grant(Content::Document);
     let raw_href = format!("/messages/{}/source", shown.id);
     let closed = shown.privacy == "closed" && shown.text.trim().is_empty();
-    let source = opened.message.html().map(str::to_owned);
+    let message = Arc::clone(&opened.message);
+    let turn = heavy::markup(message.html().map_or(0, str::len)).await;
     let (look, seen_hidden) = blocking(move || {
-        let look = source.as_deref().map(|html| html::sanitise(html, &inert()));
+        let _turn = turn;
+        let look = message.html().map(|html| html::sanitise(html, &inert()));
         let hidden = look.as_ref().is_some_and(|look| look.hidden_text);
         Ok::<_, Failure>((look, hidden))
     })
     .await?;
+    notes.extend(
+        cut::words(&opened.message, look.as_ref(), as_html, shown.text.len()).into_iter().map(str::to_owned),
+    );
     let body = if closed {
         Body::Closed("This message is encrypted, and Mailkeep has no key for it yet.".into())
     } else if as_html {
