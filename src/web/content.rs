@@ -51,6 +51,8 @@ struct Grant {
     session: String,
     /// The origin of the page that may frame it.
     page: String,
+    /// It has a host name of its own; else it is a path of the page's host. Never both.
+    is_named: bool,
     made: Instant,
 }
 
@@ -74,17 +76,19 @@ impl Grants {
         {
             all.remove(&oldest);
         }
+        // Browsers resolve *.localhost to this machine by themselves, for pages that are on this machine.
+        let name = page_host.rsplit_once(':').map_or(page_host, |(name, _)| name);
+        let is_named = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
         let grant = Grant {
             message,
             piece,
             session: owner.session.clone(),
             page: format!("http://{page_host}"),
+            is_named,
             made: Instant::now(),
         };
         all.insert(capability.clone(), grant);
-        // Browsers resolve *.localhost to this machine by themselves, for pages that are on this machine.
-        let name = page_host.rsplit_once(':').map_or(page_host, |(name, _)| name);
-        if matches!(name, "localhost" | "127.0.0.1" | "[::1]") {
+        if is_named {
             format!("http://{capability}.localhost:{}/", web.port)
         } else {
             format!("/content/{capability}/")
@@ -129,7 +133,11 @@ pub(super) fn bare(status: StatusCode) -> Response {
 
 /// Answers on a content host; `base` is where its own pictures are found.
 pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &str) -> Response {
-    let grant = web.grants.find(capability).filter(|grant| web.sessions.lives(&grant.session));
+    let is_named = base.starts_with("http");
+    let grant = web
+        .grants
+        .find(capability)
+        .filter(|grant| grant.is_named == is_named && web.sessions.lives(&grant.session));
     let Some(grant) = grant else { return bare(StatusCode::NOT_FOUND) };
     let Some(app) = web.vault.app() else { return bare(StatusCode::NOT_FOUND) };
     let Ok(row) = read::find(&app, &grant.message.to_string()).await else {
@@ -153,25 +161,19 @@ pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &
                 None => bare(StatusCode::NOT_FOUND),
             }
         }
-        (Piece::Part(n), _) => match opened.message.parts.iter().find(|p| p.n == n) {
+        (Piece::Part(n), None) if path == "/" => match opened.message.parts.iter().find(|p| p.n == n) {
             Some(part) => {
                 let name = part.name.clone().unwrap_or_else(|| format!("part-{n}"));
                 download(part.decoded(&opened.raw).into_owned(), &name)
             }
             None => bare(StatusCode::NOT_FOUND),
         },
-        (Piece::Raw, _) => download(opened.raw, &format!("{}.eml", grant.message)),
+        (Piece::Raw, None) if path == "/" => download(opened.raw, &format!("{}.eml", grant.message)),
         _ => bare(StatusCode::NOT_FOUND),
     }
 }
 
-async fn document(
-    web: &Arc<Web>,
-    opened: read::Opened,
-    turn: Turn,
-    grant: &Grant,
-    base: &str,
-) -> Response {
+async fn document(web: &Arc<Web>, opened: read::Opened, turn: Turn, grant: &Grant, base: &str) -> Response {
     let turn = match turn {
         None => heavy::markup(opened.message.html().map_or(0, str::len)).await,
         turn => turn,
@@ -253,6 +255,26 @@ fn dress(response: &mut Response, policy: &str, page: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_capability_dies_of_age_and_when_the_store_is_locked() {
+        let grants = Grants::default();
+        let old = Instant::now().checked_sub(LIFE + Duration::from_secs(1)).unwrap();
+        for (name, made) in [("old", old), ("new", Instant::now())] {
+            let grant = Grant {
+                message: MessageId([7; 15]),
+                piece: Piece::Raw,
+                session: String::new(),
+                page: String::new(),
+                is_named: true,
+                made,
+            };
+            grants.all().insert(name.to_owned(), grant);
+        }
+        assert!(grants.find("old").is_none() && grants.find("new").is_some());
+        grants.clear();
+        assert!(grants.find("new").is_none());
+    }
 
     #[test]
     fn a_document_reaches_its_own_host_and_our_pages() {

@@ -10,7 +10,7 @@ const require = createRequire(`${process.env.MAILKEEP_BROWSER_MODULES}/`);
 const { chromium } = require('playwright-core');
 
 /** What Chromium asks of its maker by itself, whatever page is open. */
-const CHATTER = /^CONNECT (accounts\.google\.com|[a-z-]+\.googleapis\.com|[a-z-]+\.gvt1\.com|clients\d?\.google\.com|www\.google\.com):443$/;
+const CHATTER = /^(CONNECT|GET|POST) (http:\/\/)?((accounts|clients\d?|www)\.google\.com|[a-z0-9-]+\.(googleapis|gvt1)\.com)[:/]/;
 
 /** A proxy that writes down what it is asked for. */
 async function notingProxy(note) {
@@ -93,8 +93,8 @@ export async function setTrap({ base, profile, log, proxy: proxied = true }) {
   return state;
 }
 
-/** Which of these names the browser looked up or connected to, by its own log. */
-export const lookedUp = (log, names) => names.filter((name) => log.includes(name));
+/** Which of these names the browser looked up or connected to, by its own log; as a mere path of another host one is harmless. */
+export const lookedUp = (log, names) => names.filter((name) => ['"', '//', '@'].some((before) => log.includes(`${before}${name}`)));
 
 /** The document as it would be written by the sanitiser, from what this browser made of it. Runs in a page. */
 export function written() {

@@ -5,6 +5,7 @@
 mod checker;
 mod corpora;
 mod hostile;
+mod nested;
 mod properties;
 
 use super::{Options, Remote, Sanitised, sanitise, text_document, visible_text};

@@ -48,7 +48,9 @@ mod tests {
         assert_eq!(words(&message, None, false, LONGEST_TEXT + 1).len(), 1);
         let text = Sanitised { shown_as_text: true, ..Sanitised::default() };
         assert_eq!(words(&message, Some(&text), true, 5).len(), 1);
-        let parts = parse(format!("Content-Type: multipart/mixed; boundary=b\n\n{}", "--b\n\nx\n".repeat(1_200)).as_bytes());
+        let parts = parse(
+            format!("Content-Type: multipart/mixed; boundary=b\n\n{}", "--b\n\nx\n".repeat(1_200)).as_bytes(),
+        );
         assert_eq!(words(&parts, None, false, 5).len(), 1);
         let long = parse(format!("Subject: x\n\n{}", "lorem ipsum\n".repeat(1_500_000)).as_bytes());
         assert!(long.is_text_cut);
