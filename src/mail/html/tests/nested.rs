@@ -180,7 +180,7 @@ fn told(tree: &Tree, top: NodeId) -> Vec<String> {
     while let Some((id, depth)) = stack.pop() {
         lines.push(match &tree.node(id).data {
             Data::Nothing => format!("{depth} nothing"),
-            Data::Text(text) => format!("{depth} text {text:?}"),
+            Data::Text(text) => format!("{depth} text {:?}", &**text),
             Data::Element(name, attrs) => {
                 assert!(name.ns == ns!(html), "{}", name.local);
                 let attrs: Vec<String> =
