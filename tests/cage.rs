@@ -274,18 +274,14 @@ fn plain(html: &str) -> String {
     .replace("&amp;", "&")
 }
 
-/// One line without what cannot be seen in one.
+/// What can be seen of a text, without the room between.
 fn visible(text: &str) -> String {
     let hidden = |c: char| {
         c.is_control()
+            || c.is_whitespace()
             || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
     };
-    text.chars()
-        .map(|c| if hidden(c) { ' ' } else { c })
-        .collect::<String>()
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
+    text.chars().filter(|c| !hidden(*c)).collect()
 }
 
 #[test]

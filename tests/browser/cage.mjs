@@ -213,6 +213,8 @@ const again = (frame) => new Promise((done) => {
 async function caged(trap, some) {
   const { page } = trap;
   const body = {};
+  // Small, since every pixel of it is looked at.
+  await page.setViewportSize({ width: 600, height: 480 });
   const restore = await swapped(trap, () => body.raw);
   await show(trap, some[0].id);
   const bare = proxied ? await without(page) : null;

@@ -116,6 +116,7 @@ export function written() {
 export function harm() {
   const found = [];
   const kinds = 'script,iframe,frame,object,embed,form,input,textarea,select,button,base,link,meta[http-equiv],svg,math,template,audio,video,source,canvas,dialog,area,[id],[name],[for],[popover],[contenteditable],[tabindex],[accesskey],[autofocus],[srcset],[ping],[is],[slot]';
+  const pictured = ['background-image', 'border-image-source', 'list-style-image', 'cursor', 'content', 'mask-image', 'clip-path', 'filter', 'offset-path', 'shape-outside'];
   // The name of the view port in our own head is the only one.
   for (const element of document.querySelectorAll(kinds)) {
     if (!(element.localName === 'meta' && element.parentNode === document.head)) found.push(element.outerHTML.slice(0, 80));
@@ -125,11 +126,12 @@ export function harm() {
     const style = getComputedStyle(element);
     if (style.position !== 'static') found.push(`${style.position} ${element.localName}`);
     if (style.zIndex !== 'auto' || style.transform !== 'none' || style.filter !== 'none' || style.animationName !== 'none') found.push(`moved ${element.localName}`);
-    for (const name of style) {
-      if (name.startsWith('--')) found.push(`property ${name}`);
-      const pictured = name === 'background-image' && element.hasAttribute('background');
-      if (!pictured && /url\(|image-set\(/.test(style.getPropertyValue(name))) found.push(`${name}: ${style.getPropertyValue(name)}`);
+    for (const name of pictured) {
+      const value = style.getPropertyValue(name);
+      const placed = name === 'background-image' && element.hasAttribute('background');
+      if (!placed && /url\(|image-set\(/.test(value)) found.push(`${name}: ${value}`);
     }
+    for (const name of element.style) if (name.startsWith('--')) found.push(`property ${name}`);
   }
   const rules = (list) => [...list].flatMap((rule) => (rule instanceof CSSMediaRule ? rules(rule.cssRules) : [rule]));
   for (const rule of [...document.styleSheets].flatMap((sheet) => rules(sheet.cssRules))) {
