@@ -312,7 +312,7 @@ fn naughty_strings_come_back_unchanged() {
         let shown = server.request("GET", &format!("/api/v1/messages/{id}")).bearer(&token).send().json();
         let subject = shown["subject"].as_str().unwrap();
         assert_eq!(visible(subject), visible(string), "as a subject");
-        if !string.chars().any(char::is_control) {
+        if visible(string).len() == string.split_whitespace().map(str::len).sum::<usize>() {
             assert_eq!(subject, string.trim(), "as a subject, to the letter");
         }
         let unquoted = |text: &str| text.replace(['"', '\''], "").trim().to_owned();
