@@ -10,6 +10,7 @@ pub mod events;
 pub mod export;
 pub mod failure;
 pub mod flags;
+pub mod heavy;
 pub mod import;
 pub mod indexing;
 pub mod outbox;

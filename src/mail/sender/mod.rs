@@ -112,7 +112,9 @@ impl Fact {
                 format!("{domain} looks like {like}, which you know, but it is another place.")
             }
             Self::MixedScripts { domain } => {
-                format!("The sender's domain, {domain}, mixes letters of several scripts; it may imitate another.")
+                format!(
+                    "The sender's domain, {domain}, mixes letters of several scripts; it may imitate another."
+                )
             }
             Self::KnownElsewhere { name, known, address } => {
                 format!("You know {name} as {known}; this message comes from {address}.")
@@ -206,7 +208,9 @@ fn name_holds_address(from: &Person, circle: &Circle) -> Option<Fact> {
         .map(|word| word.trim_matches(edges))
         .find(|word| {
             word.rsplit_once('@').is_some_and(|(local, place)| {
-                !local.is_empty() && domain::is_plausible(place) && canonical(word) != canonical(&from.address)
+                !local.is_empty()
+                    && domain::is_plausible(place)
+                    && canonical(word) != canonical(&from.address)
             })
         })?;
     let same_house = own.is_some_and(|own| {
@@ -254,6 +258,8 @@ pub fn is_bulk(message: &Message) -> bool {
     let has = |name: &str| message.header(name).is_some();
     let precedence = message.header("precedence").map(str::to_ascii_lowercase);
     message.list_id.is_some()
-        || ["list-post", "list-unsubscribe", "list-help", "mailing-list", "x-mailing-list"].into_iter().any(has)
+        || ["list-post", "list-unsubscribe", "list-help", "mailing-list", "x-mailing-list"]
+            .into_iter()
+            .any(has)
         || precedence.is_some_and(|word| ["list", "bulk", "junk"].contains(&word.trim()))
 }

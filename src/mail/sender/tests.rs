@@ -87,7 +87,9 @@ fn what_cannot_be_seen_in_a_name_is_told() {
         assert!(found(header).contains(&Fact::NameHasHidden), "{header}: {:?}", found(header));
     }
     // Persian needs the mark that keeps letters apart.
-    assert!(!found("From: =?utf-8?b?2YXbjOKAjNiu2YjYp9mH2YU=?= <x@ir.example>").contains(&Fact::NameHasHidden));
+    assert!(
+        !found("From: =?utf-8?b?2YXbjOKAjNiu2YjYp9mH2YU=?= <x@ir.example>").contains(&Fact::NameHasHidden)
+    );
 }
 
 #[test]
@@ -123,7 +125,9 @@ fn a_domain_that_looks_like_a_known_one_is_told() {
 fn a_known_name_under_a_foreign_address_is_told() {
     for name in ["Anna Meyer", "Meyer, Anna", "ANNA MEYER", "\u{410}nna Meyer"] {
         let known = Fact::KnownElsewhere {
-            name: message::parse(format!("From: \"{name}\" <x@y.example>\r\n\r\n").as_bytes()).from[0].name.clone(),
+            name: message::parse(format!("From: \"{name}\" <x@y.example>\r\n\r\n").as_bytes()).from[0]
+                .name
+                .clone(),
             known: "anna@meyer.example".into(),
             address: "x@evil.example".into(),
         };

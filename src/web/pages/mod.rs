@@ -2,6 +2,7 @@
 
 mod actions;
 mod compose;
+mod cut;
 mod form;
 mod list;
 mod origin;

@@ -1,11 +1,11 @@
 //! A thread and a single message.
 
-use super::pictures;
 use super::shell::shell;
+use super::{cut, pictures};
 use crate::engine::failure::{Failure, Kind, blocking};
 use crate::engine::read::{self, Opened, Shown};
 use crate::engine::receive::clip;
-use crate::engine::{drafts, flags, remote, search, senders, tags as deeds};
+use crate::engine::{drafts, flags, heavy, remote, search, senders, tags as deeds};
 use crate::mail::address::{Person, canonical};
 use crate::mail::ids::ThreadNumber;
 use crate::mail::text;
@@ -60,14 +60,15 @@ struct Asked {
 /// The most messages of a thread that are shown open or folded with their text.
 const MOST_SHOWN: usize = 200;
 /// How much text is shown of one message, in bytes; the rest is in the source.
-const LONGEST_TEXT: usize = 500_000;
+pub(super) const LONGEST_TEXT: usize = 500_000;
 
 async fn message(
     owner: Owner,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, WebError> {
-    let opened = read::open(&owner.app, &id).await?;
+    let row = read::find(&owner.app, &id).await?;
+    let opened = heavy::open(&owner.app, row).await?;
     let count = messages::of_thread(&mut *owner.app.reader.get().await?, opened.row.thread).await?.len();
     let shown = read::shown(&owner.app, &opened).await?;
     mark_read(&owner, &[&shown], &opened).await?;
@@ -145,7 +146,7 @@ async fn thread(
     let mut all = Vec::new();
     for row in rows.into_iter().rev().take(MOST_SHOWN) {
         // A message whose seal is broken must not keep the others from being read.
-        let Ok(opened) = read::open_row(&owner.app, row).await else { continue };
+        let Ok(opened) = heavy::open(&owner.app, row).await else { continue };
         let shown = read::shown(&owner.app, &opened).await?;
         all.push((opened, shown));
     }
@@ -263,12 +264,15 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
     };
     let raw_href = format!("/messages/{}/source", shown.id);
     let closed = shown.privacy == "closed" && shown.text.trim().is_empty();
-    let source = opened.message.html().map(str::to_owned);
+    let message = Arc::clone(&opened.message);
+    let turn = heavy::markup(message.html().map_or(0, str::len)).await;
     let (look, wanted) = blocking(move || {
-        let surveyed = source.as_deref().map(remote::survey);
+        let _turn = turn;
+        let surveyed = message.html().map(remote::survey);
         Ok::<_, Failure>(surveyed.map_or((None, Vec::new()), |(look, wanted)| (Some(look), wanted)))
     })
     .await?;
+    let notes = cut::words(&opened.message, look.as_ref(), as_html, shown.text.len());
     let seen_hidden = look.as_ref().is_some_and(|look| look.hidden_text);
     let asks = pictures::Asks { decided, wanted, as_html, once: asked.pictures == shown.id.to_string() };
     let (remote, permission) = pictures::view(owner, &opened, look.as_ref(), asks, &asked.view).await?;
@@ -306,7 +310,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         snippet: opened.row.snippet.clone(),
         trust: Vec::new(),
         origin,
-        notes: Vec::new(),
+        notes: notes.into_iter().map(str::to_owned).collect(),
         remote,
         hidden_words: if seen_hidden {
             "It holds text that is made not to be seen; the text view leaves it out.".into()
