@@ -6,8 +6,9 @@ use std::rc::Rc;
 use cssparser::{
     AtRuleParser, CowRcStr, ParseError, Parser, ParserState, QualifiedRuleParser, StyleSheetParser, Token,
 };
-use html5ever::LocalName;
+use html5ever::{LocalName, local_name};
 
+use super::clean::BLOCKED;
 use super::css::{self, Block};
 use super::elements;
 
@@ -16,9 +17,16 @@ const MAX_SHEET: usize = 512 << 10;
 const MAX_RULES: usize = 4_000;
 const MAX_SELECTORS: usize = 64;
 const MAX_COMPOUNDS: usize = 8;
-/// How wide a page is assumed to be when asking what a reader sees.
+/// How wide a page is on a desk and on a phone, when asking what a reader sees.
 const DESK: f32 = 800.0;
+const PHONE: f32 = 390.0;
+/// The widest that a rule may make something on a phone without being told otherwise there.
+const FITS: f32 = 320.0;
+/// Up to which width a page counts as narrow.
+pub(super) const NARROW_PAGE: &str = "@media (max-width: 640px)";
 
+/// How a style sheet of ours speaks of a picture's placeholder.
+const PLACEHOLDER: &str = "bdi.mk-blocked";
 /// Prefix of what was a class.
 pub(super) const CLASS: &str = "c-";
 /// Prefix of what was an id.
@@ -39,12 +47,23 @@ pub(super) struct Rule {
     media: Option<Rc<Media>>,
 }
 
+/// The pages on which it is asked what a reader sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    /// Wide and light: what the text, the index and the first words go by.
+    Desk,
+    /// Narrow and light.
+    Phone,
+    /// Wide and dark.
+    Dark,
+}
+
 impl Rule {
-    /// Whether it holds on a wide light page.
-    pub(super) fn holds_on_desk(&self) -> bool {
-        self.media
-            .as_ref()
-            .is_none_or(|media| media.queries.iter().any(|query| query.iter().all(Feature::holds)))
+    /// Whether it holds on such a page.
+    pub(super) fn holds(&self, view: View) -> bool {
+        self.media.as_ref().is_none_or(|media| {
+            media.queries.iter().any(|query| query.iter().all(|feature| feature.holds(view)))
+        })
     }
 }
 
@@ -63,12 +82,13 @@ enum Feature {
 }
 
 impl Feature {
-    fn holds(&self) -> bool {
-        match *self {
-            Self::MinWidth(width) => DESK >= width,
-            Self::MaxWidth(width) => DESK <= width,
-            Self::Dark => false,
-            Self::Light => true,
+    fn holds(self, view: View) -> bool {
+        let wide = if view == View::Phone { PHONE } else { DESK };
+        match self {
+            Self::MinWidth(width) => wide >= width,
+            Self::MaxWidth(width) => wide <= width,
+            Self::Dark => view == View::Dark,
+            Self::Light => view != View::Dark,
         }
     }
 
@@ -106,6 +126,17 @@ pub(super) enum Combinator {
     Later,
 }
 
+impl Combinator {
+    const fn to_css(self) -> &'static str {
+        match self {
+            Self::Descendant => " ",
+            Self::Child => " > ",
+            Self::Next => " + ",
+            Self::Later => " ~ ",
+        }
+    }
+}
+
 /// One element's part of a selector.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Compound {
@@ -120,6 +151,11 @@ pub(super) struct Compound {
 impl Compound {
     fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The same for a picture's placeholder.
+    fn to_placeholder_css(&self) -> String {
+        self.to_css().replacen("img", PLACEHOLDER, 1)
     }
 
     fn to_css(&self) -> String {
@@ -143,7 +179,7 @@ impl Compound {
 }
 
 /// A selector; each compound with how it stands to the one before.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Selector {
     pub(super) compounds: Vec<(Combinator, Compound)>,
 }
@@ -161,18 +197,31 @@ impl Selector {
             .sum()
     }
 
+    /// Whether it is about pictures, which may have a placeholder in their place.
+    fn has_picture(&self) -> bool {
+        self.compounds.iter().any(|(_, compound)| compound.element == Some(local_name!("img")))
+    }
+
     fn to_css(&self) -> String {
         let mut text = String::new();
         for (combinator, compound) in &self.compounds {
             if !text.is_empty() {
-                text.push_str(match combinator {
-                    Combinator::Descendant => " ",
-                    Combinator::Child => " > ",
-                    Combinator::Next => " + ",
-                    Combinator::Later => " ~ ",
-                });
+                text.push_str(combinator.to_css());
             }
             text.push_str(&compound.to_css());
+        }
+        text
+    }
+
+    /// What is said of a picture, said of its placeholder.
+    fn to_placeholder_css(&self) -> String {
+        let mut text = String::new();
+        for (combinator, compound) in &self.compounds {
+            if !text.is_empty() {
+                text.push_str(combinator.to_css());
+            }
+            let is_picture = compound.element == Some(local_name!("img"));
+            text.push_str(&if is_picture { compound.to_placeholder_css() } else { compound.to_css() });
         }
         text
     }
@@ -219,6 +268,25 @@ impl Sheet {
         for rule in &self.rules {
             write_rule(&mut css, rule, &rule.block.declarations, rule.media.as_deref(), dark);
         }
+        // One that grew too long to be read again is not written.
+        if css.len() > MAX_SHEET { String::new() } else { css }
+    }
+
+    /// Rules that give way on a narrow page where those of the message set a width wider than a phone. They stand before the
+    /// message's own, so that what it says itself for narrow pages wins.
+    pub(super) fn to_narrow_css(&self) -> String {
+        let mut css = String::new();
+        for rule in self.rules.iter().filter(|rule| rule.holds(View::Phone) && rule.media.is_none()) {
+            let is_wide = |name: &str, pixels: Option<f32>| {
+                pixels.is_some_and(|pixels| pixels > FITS)
+                    && rule.block.declarations.iter().any(|declaration| declaration.property == name)
+            };
+            if is_wide("width", rule.block.facts.width.or(rule.block.important.width)) {
+                let value = "auto".to_owned();
+                let auto = css::Declaration { property: "width", value, important: true, colour: None };
+                write_rule(&mut css, rule, &[auto], None, false);
+            }
+        }
         css
     }
 
@@ -255,7 +323,13 @@ fn write_rule(css: &mut String, rule: &Rule, what: &[css::Declaration], media: O
         css.push_str(condition);
         css.push_str(" { ");
     }
-    let selectors: Vec<String> = rule.selectors.iter().map(Selector::to_css).collect();
+    let mut selectors: Vec<String> = Vec::new();
+    for selector in &rule.selectors {
+        selectors.push(selector.to_css());
+        if selector.has_picture() {
+            selectors.push(selector.to_placeholder_css());
+        }
+    }
     css.push_str(&selectors.join(", "));
     css.push_str(" { ");
     css.push_str(&css::write(what));
@@ -275,8 +349,16 @@ impl<'i> QualifiedRuleParser<'i> for Reader<'_> {
     type Error = ();
 
     fn parse_prelude(&mut self, input: &mut Parser<'i>) -> Result<Vec<Selector>, Failure> {
-        let mut selectors = input.parse_comma_separated_ignoring_errors(selector);
-        selectors.truncate(MAX_SELECTORS);
+        let mut selectors: Vec<Selector> = Vec::new();
+        let mut room = MAX_SELECTORS;
+        for selector in input.parse_comma_separated_ignoring_errors(selector) {
+            // One about pictures is written twice, and comes back twice.
+            let Some(left) = room.checked_sub(1 + usize::from(selector.has_picture())) else { break };
+            if !selectors.contains(&selector) {
+                selectors.push(selector);
+                room = left;
+            }
+        }
         if selectors.is_empty() { Err(Failure::unexpected_token()) } else { Ok(selectors) }
     }
 
@@ -411,7 +493,11 @@ fn simple(token: &Token<'_>, input: &mut Parser<'_>, compound: &mut Compound) ->
         Token::Ident(name) if compound.is_empty() => {
             let name = LocalName::from(name.to_ascii_lowercase());
             let known = elements::is_kept(&name) || matches!(&*name, "html" | "body");
-            compound.element = Some(known.then_some(name).ok_or_else(Failure::unexpected_token)?);
+            if !known {
+                return Err(Failure::unexpected_token());
+            }
+            // Ours: a placeholder is only spoken of as one.
+            compound.element = Some(if name == local_name!("bdi") { placeholder(input)? } else { name });
         }
         Token::Delim('*') if compound.is_empty() => compound.any = true,
         Token::Delim('.') => match input.next_including_whitespace()?.clone() {
@@ -442,6 +528,15 @@ fn simple(token: &Token<'_>, input: &mut Parser<'_>, compound: &mut Compound) ->
         _ => return Err(Failure::unexpected_token()),
     }
     Ok(())
+}
+
+/// The class that must follow the name of a placeholder's element, which is then read as the picture it stands for.
+fn placeholder(input: &mut Parser<'_>) -> Result<LocalName, Failure> {
+    let dot = input.next_including_whitespace()?.clone();
+    match (dot, input.next_including_whitespace()?.clone()) {
+        (Token::Delim('.'), Token::Ident(class)) if &*class == BLOCKED => Ok(local_name!("img")),
+        _ => Err(Failure::unexpected_token()),
+    }
 }
 
 fn add_class(compound: &mut Compound, prefix: &str, name: &str) -> Result<(), Failure> {
