@@ -99,6 +99,9 @@ const changed = () => {
   soon();
 };
 
+/** What is sent as the page goes away must be small to arrive. */
+const isSmall = () => files.files.length === 0 && form.elements.body.value.length < 15000;
+
 async function save(settle = false) {
   if (leaving || saving || !(dirty || (settle && unsettled))) return saving;
   dirty = false;
@@ -107,9 +110,7 @@ async function save(settle = false) {
     try {
       const fields = new FormData(form);
       if (settle) fields.set('settle', '1');
-      // What is sent as the page goes away must be small to arrive; what is larger waits for the next time.
-      const small = files.files.length === 0 && form.elements.body.value.length < 15000;
-      const answer = await post('/compose/save', fields, { keepalive: settle && small });
+      const answer = await post('/compose/save', fields, { keepalive: settle && isSmall() });
       form.elements.draft.value = answer.draft ?? form.elements.draft.value;
       if (!dirty) saved.textContent = answer.saved ? `Saved ${answer.saved}` : '';
       if (Array.isArray(answer.kept)) showKept(answer.kept);
@@ -203,8 +204,9 @@ function start() {
   });
   addEventListener('visibilitychange', () => { if (document.hidden) save(true); });
   addEventListener('beforeunload', (event) => {
-    if (dirty && !leaving && files.files.length > 0) event.preventDefault();
-    else save(true);
+    // What is too large to be sent on the way out is sent while the browser asks whether to go.
+    if (dirty && !leaving && !isSmall()) event.preventDefault();
+    save(true);
   });
 }
 

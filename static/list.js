@@ -193,12 +193,38 @@ document.addEventListener('keydown', (event) => {
   if (list ? listKey(event.key, event.shiftKey) : threadKey(event.key)) event.preventDefault();
 });
 
-// Much news at once (the first fetch of a mailbox) brings the rows up to date now and then, not each time.
+/** Says at the foot of an open thread that more has come; it is not read before somebody looks. */
+async function lookForMore() {
+  if (!location.pathname.startsWith('/threads/')) return;
+  let ids;
+  try {
+    const answer = await fetch(location.pathname, { headers: { 'X-Part': 'ids' } });
+    if (!answer.ok || answer.redirected) return;
+    ids = await answer.json();
+  } catch {
+    return;
+  }
+  const here = new Set([...thread.querySelectorAll('.message')].map(idOf));
+  // A long thread is shown from a later message on: what lies before the first shown is not new.
+  const more = ids.slice(ids.findIndex((id) => here.has(id))).filter((id) => !here.has(id));
+  thread.querySelector('[data-more]')?.remove();
+  if (here.size === 0 || more.length === 0) return;
+  const words = more.length === 1 ? '1 new message has come. ' : `${more.length} new messages have come. `;
+  const link = make('a', '', 'Show');
+  link.href = `#m-${more[0]}`;
+  link.addEventListener('click', () => setTimeout(() => location.reload()));
+  const line = make('p', 'more', words, link);
+  line.dataset.more = '';
+  line.setAttribute('role', 'status');
+  thread.querySelector('.messages').append(line);
+}
+
+// Much news at once (the first fetch of a mailbox) brings the page up to date now and then, not each time.
 let waits = false;
 document.addEventListener('mailkeep:changed', () => {
-  if (!list || waits) return;
+  if (waits || !(list || thread)) return;
   waits = true;
-  setTimeout(() => { waits = false; refresh(); }, 300);
+  setTimeout(() => { waits = false; if (list) refresh(); else lookForMore(); }, 300);
 });
 
 // Coming to a thread: the first unread message is what one came for.

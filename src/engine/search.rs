@@ -13,7 +13,7 @@ use crate::storage::database::{Connection, places, tags};
 use crate::storage::index::Order;
 use roaring::RoaringBitmap;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,6 +21,9 @@ use std::time::Instant;
 const SNIPPET: usize = 160;
 /// How many rows of a page get a snippet around the hit; further rows show the beginning of the text.
 const EXCERPTS: usize = 50;
+
+/// How many messages of a list are looked through for the neighbours of a thread.
+const FARTHEST: usize = 5_000;
 
 /// In which order messages are listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -218,15 +221,7 @@ pub async fn search(
     let begun = Instant::now();
     let query = understand(app, text)?;
     let (total, numbers) = numbers(app, &query, sort, offset, limit).await?;
-    let rows = messages::by_numbers(&mut *app.reader.get().await?, &numbers).await?;
-    let messages = hits(app, rows, query::needles(&query)).await?;
-    Ok(Found {
-        query: query.to_string(),
-        total,
-        took_ms: took(begun),
-        messages,
-        indexing: behind(app).await?,
-    })
+    found(app, begun, &query, total, &numbers).await
 }
 
 /// One page of threads: the newest message found of each, newest first. `total` counts messages.
@@ -240,34 +235,84 @@ pub async fn threads(
     offset: usize,
     limit: usize,
 ) -> Result<Found, Failure> {
-    const STRIDE: usize = 500;
     let begun = Instant::now();
     let query = understand(app, text)?;
-    let mut seen: std::collections::HashSet<ThreadNumber> = std::collections::HashSet::new();
-    let (mut page, mut at, mut all) = (Vec::new(), 0, 0);
-    while page.len() < limit {
-        let (total, some) = numbers(app, &query, sort, at, STRIDE).await?;
-        all = total;
-        let threads = messages::threads_of(&mut *app.reader.get().await?, &some).await?;
-        for (number, thread) in threads {
-            if seen.insert(thread) && seen.len() > offset && page.len() < limit {
-                page.push(number);
-            }
+    let (mut page, mut passed) = (Vec::new(), 0);
+    let all = walk(app, &query, sort, usize::MAX, |number, _| {
+        passed += 1;
+        if passed > offset && page.len() < limit {
+            page.push(number);
         }
-        at += STRIDE;
-        if some.len() < STRIDE {
-            break;
-        }
-    }
-    let rows = messages::by_numbers(&mut *app.reader.get().await?, &page).await?;
-    let messages = hits(app, rows, query::needles(&query)).await?;
+        page.len() < limit
+    })
+    .await?;
+    found(app, begun, &query, all, &page).await
+}
+
+/// What is told of a query that matches `total` messages, with the rows of these.
+async fn found(
+    app: &Arc<App>,
+    begun: Instant,
+    query: &Query,
+    total: u64,
+    numbers: &[MessageNumber],
+) -> Result<Found, Failure> {
+    let rows = messages::by_numbers(&mut *app.reader.get().await?, numbers).await?;
+    let messages = hits(app, rows, query::needles(query)).await?;
     Ok(Found {
         query: query.to_string(),
-        total: all,
+        total,
         took_ms: took(begun),
         messages,
         indexing: behind(app).await?,
     })
+}
+
+/// The threads before and after one in a list, newest first: the newest message found of each, for as far as a page turns.
+///
+/// # Errors
+/// As [`search`].
+pub async fn neighbours(
+    app: &Arc<App>,
+    text: &str,
+    thread: ThreadNumber,
+) -> Result<(Option<MessageNumber>, Option<MessageNumber>), Failure> {
+    let query = understand(app, text)?;
+    let (mut before, mut found, mut after) = (None, false, None);
+    walk(app, &query, Sort::Newest, FARTHEST, |number, this| {
+        if this == thread {
+            found = true;
+        } else if found {
+            after = Some(number);
+        } else {
+            before = Some(number);
+        }
+        after.is_none()
+    })
+    .await?;
+    Ok(if found { (before, after) } else { (None, None) })
+}
+
+/// Shows `take` the threads of what a query matches, each once with the first of its messages in this order, until it
+/// has enough or `most` messages were looked at. How many messages match in all.
+async fn walk(
+    app: &Arc<App>,
+    query: &Query,
+    sort: Sort,
+    most: usize,
+    mut take: impl FnMut(MessageNumber, ThreadNumber) -> bool,
+) -> Result<u64, Failure> {
+    const STRIDE: usize = 500;
+    let (mut seen, mut at) = (HashSet::new(), 0);
+    loop {
+        let (total, some) = numbers(app, query, sort, at, STRIDE).await?;
+        let threads = messages::threads_of(&mut *app.reader.get().await?, &some).await?;
+        let enough = threads.into_iter().any(|(number, thread)| seen.insert(thread) && !take(number, thread));
+        at += STRIDE;
+        if enough || some.len() < STRIDE || at >= most {
+            return Ok(total);
+        }
+    }
 }
 
 /// How many messages a query matches.

@@ -92,6 +92,27 @@ story(async (browser, state) => {
     return (await rows.count()) === 1;
   });
 
+  // From one thread to the next, and what comes while a thread is open.
+  const heading = (words) => until(`the thread ${words}`, async () => (await page.locator('h1').innerText()) === words);
+  await page.goto(`${base}/`);
+  await rows.first().locator('.open').click();
+  await heading('Fresh from Bob');
+  await page.locator('.pager a[rel=next]').click();
+  await heading('The garden plan');
+  if (scripted) {
+    await page.waitForLoadState('load');
+    await page.keyboard.press('k');
+    await heading('Fresh from Bob');
+    await page.waitForLoadState('load');
+    run(env.LAB, ['send', env.CORRESPONDENT, env.ADDRESS, '-'], {
+      input: `From: Bob <${env.CORRESPONDENT}>\nTo: ${env.ADDRESS}\nSubject: Re: Fresh from Bob\nMessage-ID: <more@stories.test>\nIn-Reply-To: <fresh.true@stories.test>\n\nAnd there is more.\n`,
+    });
+    await page.locator('text=1 new message has come').waitFor();
+    check((await page.locator('article.message').count()) === 1, 'it is not shown, nor read, before one looks');
+    await page.locator('[data-more] a').click();
+    await page.locator('.body >> text=And there is more.').waitFor();
+  }
+
   // Answer it.
   await page.goto(`${base}/messages/${id}`);
   await page.locator('a:has-text("Reply")').first().click();

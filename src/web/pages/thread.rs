@@ -1,13 +1,14 @@
 //! A thread and a single message.
 
 use super::shell::shell;
-use crate::engine::failure::{Failure, blocking};
+use crate::engine::failure::{Failure, Kind, blocking};
 use crate::engine::read::{self, Opened, Shown};
 use crate::engine::receive::clip;
 use crate::engine::request::inert;
-use crate::engine::{drafts, flags, tags as deeds};
+use crate::engine::{drafts, flags, search, tags as deeds};
 use crate::mail::address::{Person, canonical};
 use crate::mail::html;
+use crate::mail::ids::ThreadNumber;
 use crate::mail::part::Risk;
 use crate::mail::text;
 use crate::storage::database::{drafts as draft_table, messages};
@@ -20,10 +21,11 @@ use crate::web::view::{
     ThreadPage,
 };
 use crate::web::{leave, words};
-use axum::Router;
 use axum::extract::{Path, Query};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -130,9 +132,16 @@ async fn thread(
     owner: Owner,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
+    headers: HeaderMap,
 ) -> Result<Response, WebError> {
     let row = read::find(&owner.app, &id).await?;
     let rows = messages::of_thread(&mut *owner.app.reader.get().await?, row.thread).await?;
+    // An open page asks what the thread holds by now; only who looks at a message has read it.
+    if headers.get("x-part").is_some_and(|part| part == "ids") {
+        let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
+        return Ok(Json(ids).into_response());
+    }
+    let (newer, older) = neighbours(&owner, &asked.from, row.thread).await?;
     let mut all = Vec::new();
     for row in rows.into_iter().rev().take(MOST_SHOWN) {
         // A message whose seal is broken must not keep the others from being read.
@@ -186,11 +195,35 @@ async fn thread(
         in_trash,
         in_spam,
         back: back(&asked.from),
-        newer: None,
-        older: None,
+        newer,
+        older,
         messages: views,
         reply,
     })
+}
+
+/// The addresses of the threads before and after this one in the list one came from.
+async fn neighbours(
+    owner: &Owner,
+    from: &str,
+    thread: ThreadNumber,
+) -> Result<(Option<String>, Option<String>), Failure> {
+    let query = if from.is_empty() { "in:inbox" } else { from };
+    let around = match search::neighbours(&owner.app, query, thread).await {
+        Ok((newer, older)) => [newer, older],
+        // The address may hold anything; the thread itself is shown all the same.
+        Err(failure) if failure.kind == Kind::Usage => return Ok((None, None)),
+        Err(failure) => return Err(failure),
+    };
+    let numbers: Vec<_> = around.iter().flatten().copied().collect();
+    let rows = messages::by_numbers(&mut *owner.app.reader.get().await?, &numbers).await?;
+    let suffix =
+        if from.is_empty() { String::new() } else { format!("?from={}", crate::web::view::encoded(from)) };
+    let [newer, older] = around.map(|number| {
+        let row = rows.iter().find(|row| Some(row.number) == number)?;
+        Some(format!("/threads/{}{suffix}", row.id))
+    });
+    Ok((newer, older))
 }
 
 /// The answer at the foot of a thread.
