@@ -131,7 +131,9 @@ pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &
     };
     let picture = path.strip_prefix("/picture/").and_then(|n| n.parse::<u32>().ok());
     match (grant.piece, picture) {
-        (Piece::Document, None) if path == "/" => document(web, opened, &grant, base).await,
+        (Piece::Document, None) if path == "/" => document(web, opened, &grant, base, true).await,
+        // In the sender's colours on a dark page too.
+        (Piece::Document, None) if path == "/original" => document(web, opened, &grant, base, false).await,
         (Piece::Document, Some(n)) => {
             let part =
                 opened.message.parts.iter().find(|p| p.n == n && PICTURES.contains(&p.content_type.as_str()));
@@ -157,7 +159,7 @@ pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &
     }
 }
 
-async fn document(web: &Arc<Web>, opened: read::Opened, grant: &Grant, base: &str) -> Response {
+async fn document(web: &Arc<Web>, opened: read::Opened, grant: &Grant, base: &str, dark: bool) -> Response {
     let (worker, page, place) = (Arc::clone(web), grant.page.clone(), base.to_owned());
     let document = crate::engine::failure::blocking(move || {
         let cid = |id: &str| {
@@ -165,8 +167,7 @@ async fn document(web: &Arc<Web>, opened: read::Opened, grant: &Grant, base: &st
             PICTURES.contains(&part.content_type.as_str()).then(|| format!("{place}/picture/{}", part.n))
         };
         let link = |url: &str| leave::path(&worker, url).map(|path| format!("{page}{path}"));
-        let options =
-            Options { remote: Remote::Blocked, cid: &cid, link: &link, fold_quotes: true, dark: true };
+        let options = Options { remote: Remote::Blocked, cid: &cid, link: &link, fold_quotes: true, dark };
         Ok::<_, Failure>(opened.document(&options).document)
     })
     .await;

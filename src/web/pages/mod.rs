@@ -3,6 +3,7 @@
 mod actions;
 mod compose;
 mod form;
+mod frame;
 mod list;
 mod outbox;
 mod plain;

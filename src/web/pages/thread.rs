@@ -1,5 +1,6 @@
 //! A thread and a single message.
 
+use super::frame;
 use super::shell::shell;
 use crate::engine::failure::{Failure, Kind, blocking};
 use crate::engine::read::{self, Opened, Shown};
@@ -55,6 +56,8 @@ struct Asked {
     view: String,
     #[serde(default)]
     from: String,
+    #[serde(default)]
+    colours: String,
 }
 
 /// The most messages of a thread that are shown open or folded with their text.
@@ -81,7 +84,7 @@ async fn message(
     let is = |tag: &str| shown.tags.iter().any(|t| t == tag);
     let (starred, in_inbox, in_trash, in_spam) = (is("starred"), is("inbox"), is("trash"), is("spam"));
     let tags = own_tags(shown.tags.iter());
-    let message = view(&owner, opened, shown, &asked.view).await?;
+    let message = view(&owner, opened, shown, &asked).await?;
     page(&MessagePage { shell, subject, tags, starred, in_inbox, in_trash, in_spam, back, message })
 }
 
@@ -172,7 +175,7 @@ async fn thread(
         all.last().is_some_and(|(_, s)| !s.tags.iter().any(|t| t == "draft")) && !in_trash && !in_spam;
     let mut views = Vec::with_capacity(all.len());
     for (at, (opened, shown)) in all.into_iter().enumerate() {
-        let mut view = view(&owner, opened, shown, &asked.view).await?;
+        let mut view = view(&owner, opened, shown, &asked).await?;
         view.folded = at != last && !view.unread;
         views.push(view);
     }
@@ -238,12 +241,12 @@ async fn quick_reply(owner: &Owner, id: &str) -> Option<Composer> {
 }
 
 /// One message as its template wants it.
-async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Result<MessageView, Failure> {
+async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Result<MessageView, Failure> {
     let own = owner.app.own_addresses();
     let when = words::when(opened.row.date, owner.app.now());
     let has_html = opened.message.html().is_some();
     let has_plain = opened.message.plain().is_some_and(|t| !t.trim().is_empty());
-    let as_html = match wanted {
+    let as_html = match asked.view.as_str() {
         "html" => has_html,
         "text" => false,
         _ => has_html && !has_plain,
@@ -279,24 +282,25 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
             opened.message.from.len()
         ));
     }
-    let frame = grant(Content::Document);
+    let src = grant(Content::Document);
+    let original = asked.colours == "original";
     let raw_href = format!("/messages/{}/source", shown.id);
     let closed = shown.privacy == "closed" && shown.text.trim().is_empty();
     let source = opened.message.html().map(str::to_owned);
-    let (look, seen_hidden) = blocking(move || {
-        let look = source.as_deref().map(|html| html::sanitise(html, &inert()));
-        let hidden = look.as_ref().is_some_and(|look| look.hidden_text);
-        Ok::<_, Failure>((look, hidden))
-    })
-    .await?;
+    let look =
+        blocking(move || Ok::<_, Failure>(source.as_deref().map(|html| html::sanitise(html, &inert()))))
+            .await?;
+    let (hidden_words, preview_words) = frame::hidden_words(look.as_ref());
     let body = if closed {
         Body::Closed("This message is encrypted, and Mailkeep has no key for it yet.".into())
     } else if as_html {
-        let document = look.as_ref().map_or("", |l| l.document.as_str());
-        let guess = height(document.len() + 40 * shown.text.lines().count());
-        // What is laid out in tables and pictures takes more room than its bytes say.
-        let designed = document.len() > 2_500 && ["<table", "<img"].iter().any(|tag| document.contains(tag));
-        Body::Frame { src: frame, height: if designed { guess.max(5) } else { guess } }
+        let (height, narrow) = frame::steps(look.as_ref());
+        Body::Frame {
+            src: format!("{src}{}", if original { "original" } else { "" }),
+            height,
+            narrow,
+            original,
+        }
     } else {
         let blocks = blocks(&owner.web, clip(&shown.text, LONGEST_TEXT));
         if blocks.is_empty() { Body::Nothing } else { Body::Text(blocks) }
@@ -322,11 +326,8 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         trust: Vec::new(),
         notes,
         remote_words: remote_words(remote, &trackers),
-        hidden_words: if seen_hidden {
-            "It holds text that is made not to be seen; the text view leaves it out.".into()
-        } else {
-            String::new()
-        },
+        hidden_words,
+        preview_words,
         body,
         has_html,
         has_text: true,
@@ -335,20 +336,6 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         raw_href,
         places: shown.places.iter().map(|p| format!("{} of {}", p.folder, p.account)).collect(),
     })
-}
-
-/// How high a frame is made for so much content, in eight steps.
-const fn height(length: usize) -> u8 {
-    match length {
-        0..600 => 1,
-        600..2_000 => 2,
-        2_000..5_000 => 3,
-        5_000..10_000 => 4,
-        10_000..20_000 => 5,
-        20_000..40_000 => 6,
-        40_000..80_000 => 7,
-        _ => 8,
-    }
 }
 
 fn remote_words(pictures: usize, trackers: &[String]) -> String {

@@ -215,7 +215,7 @@ pub(super) fn framed(id: &str) -> MessageView {
         hue: 9,
         remote_words: "3 remote pictures were not loaded; 1 tracking pixel from news.example.".into(),
         hidden_words: "Text that a reader would not see was left out.".into(),
-        body: Body::Frame { src: "/frame.html".into(), height: 4 },
+        body: Body::Frame { src: "/frame.html".into(), height: 6, narrow: 8, original: false },
         has_html: true,
         unread: true,
         starred: true,
