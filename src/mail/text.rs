@@ -1,5 +1,9 @@
 //! Plain text of messages: flowed lines joined, quotes and signatures told apart, the first words for a list.
 
+mod wrap;
+
+pub use wrap::soft_breaks;
+
 use std::borrow::Cow;
 
 /// Joins the lines of flowed text (RFC 3676). `delsp`: the space that marks a soft break is not part of the text.
@@ -244,5 +248,20 @@ mod tests {
         assert_eq!(snippet("=======\nTitle", 10), "Title");
         assert_eq!(snippet("", 10), "");
         assert_eq!(snippet("word", 0), "");
+    }
+
+    #[test]
+    fn characters_that_carry_hidden_text_go_and_flags_stay() {
+        let smuggled: String =
+            "buy now".chars().filter_map(|c| char::from_u32(0xe0000 + u32::from(c))).collect();
+        assert_eq!(without_secrets(&format!("Hello{smuggled} Alice")), "Hello Alice");
+        let england = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
+        assert_eq!(without_secrets(england), england);
+        assert_eq!(without_secrets(&format!("{england} {smuggled}")), format!("{england} "));
+        assert_eq!(
+            without_secrets("a\u{fe0f}\u{fe01}\u{e0101}b \u{2764}\u{fe0f}"),
+            "a\u{fe0f}b \u{2764}\u{fe0f}"
+        );
+        assert!(matches!(without_secrets("Grüße, 漢字 ﷺ"), Cow::Borrowed(_)));
     }
 }

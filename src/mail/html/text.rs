@@ -8,6 +8,7 @@ use super::hidden::{has_ink, is_blank};
 use super::links;
 use super::look::{self, Looks};
 use super::parse;
+use super::placeholder::pixels;
 use super::tree::{Data, NodeId, Tree};
 
 /// The text never grows beyond about this many bytes.
@@ -112,7 +113,10 @@ impl Reader<'_> {
             }
             "img" => {
                 let alt = self.raw.attribute(id, &local_name!("alt")).unwrap_or_default().trim();
-                if has_ink(alt) {
+                let side =
+                    |name| self.raw.attribute(id, &name).and_then(pixels).is_some_and(|side| side <= 3.0);
+                let is_pixel = side(local_name!("width")) && side(local_name!("height"));
+                if has_ink(alt) && !is_pixel {
                     self.writer.space = true;
                     self.writer.text("[");
                     self.writer.text(alt);

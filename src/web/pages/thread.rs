@@ -368,11 +368,11 @@ fn blocks(web: &Web, source: &str) -> Vec<Block> {
         .map(|block| {
             let shown = block.text.trim_matches('\n');
             match block.kind {
-                text::Kind::Text => Block::Text(linked(web, shown)),
+                text::Kind::Text => Block::Text(flowing(web, shown)),
                 text::Kind::Quote(depth) => Block::Quote {
                     depth: u8::try_from(depth.min(6)).unwrap_or(6),
                     words: words::count(shown.lines().count() as u64, "quoted line", "quoted lines"),
-                    pieces: linked(web, &unmarked(shown)),
+                    pieces: flowing(web, &unmarked(shown)),
                 },
                 text::Kind::Signature => {
                     Block::Signature(linked(web, shown.trim_start_matches("-- ").trim_start()))
@@ -389,6 +389,28 @@ fn unmarked(quote: &str) -> String {
         if line.starts_with('>') { bare.to_owned() } else { line.to_owned() }
     };
     quote.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A text with its links, and with the line ends marked that a narrow page need not keep.
+fn flowing(web: &Web, text: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    for end in text::soft_breaks(text) {
+        pieces.extend(linked(web, text.get(from..end).unwrap_or_default()));
+        pieces.push(Piece::Wrap);
+        from = end + 1;
+    }
+    pieces.extend(linked(web, text.get(from..).unwrap_or_default()));
+    pieces
+}
+
+/// An address as it is shown in a text: of a very long one the beginning. The page it leads over shows all of it.
+fn shown_address(url: &str) -> String {
+    const LONGEST: usize = 90;
+    match url.char_indices().nth(LONGEST) {
+        Some(_) => format!("{}…", url.get(..url.floor_char_boundary(LONGEST - 20)).unwrap_or(url)),
+        None => url.to_owned(),
+    }
 }
 
 /// Finds addresses in a text. Each ends at white space, and before punctuation that belongs to the sentence.
@@ -409,7 +431,7 @@ fn linked(web: &Web, text: &str) -> Vec<Piece> {
                 if !plain.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut plain)));
                 }
-                pieces.push(Piece::Link { href, shown: url.to_owned() });
+                pieces.push(Piece::Link { href, shown: shown_address(url) });
                 plain.push_str(word.get(url.len()..).unwrap_or_default());
             }
             None => plain.push_str(word),

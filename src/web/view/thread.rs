@@ -228,6 +228,8 @@ pub enum Piece {
         /// What is shown.
         shown: String,
     },
+    /// A line end that a wide page keeps and a narrow one need not.
+    Wrap,
     /// What a search was looking for.
     Hit(String),
 }
