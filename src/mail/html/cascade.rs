@@ -6,11 +6,12 @@ use std::rc::Rc;
 
 use html5ever::{LocalName, local_name};
 
-use super::clean::is_placeholder;
+use super::classes::is_placeholder;
 use super::css::{self, Block};
 use super::elements::{self, Fate};
 use super::hidden::Facts;
-use super::sheet::{CLASS, Combinator, Compound, ID, Rule, Selector, Sheet, View};
+use super::selectors::{CLASS, Combinator, Compound, ID, Selector, own_name};
+use super::sheet::{Rule, Sheet, View};
 use super::tree::{NodeId, Tree};
 
 /// Steps that matching may take in one message. A sheet made to be slow stops counting, and its text counts as shown.
@@ -141,7 +142,7 @@ impl<'s> Cascade<'s> {
                 for name in
                     tree.attribute(id, &attribute).unwrap_or_default().split_ascii_whitespace().take(16)
                 {
-                    let own = super::sheet::own_name(prefix, name);
+                    let own = own_name(prefix, name);
                     numbers.extend(own.and_then(|own| self.by_class.get(own.as_str())).into_iter().flatten());
                 }
             }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use html5ever::local_name;
 
 use super::cascade::Cascades;
-use super::clean::{QUOTE, class_names, is_placeholder};
+use super::classes::{QUOTE, class_names, is_placeholder};
 use super::colour::{self, Colour};
 use super::css::Block;
 use super::elements;

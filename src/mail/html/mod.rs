@@ -3,6 +3,7 @@
 //! not served at all. Nothing here makes a request, and no output makes a browser make one that was not asked for.
 
 mod cascade;
+mod classes;
 mod clean;
 mod colour;
 mod css;
@@ -16,6 +17,7 @@ mod placeholder;
 mod plain;
 mod properties;
 mod quotes;
+mod selectors;
 mod sheet;
 mod size;
 mod tables;

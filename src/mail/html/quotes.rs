@@ -2,10 +2,10 @@
 
 use html5ever::local_name;
 
-use super::clean::{QUOTE, class_names, is_placeholder};
+use super::classes::{QUOTE, class_names, is_placeholder};
 use super::elements::{self, Fate};
 use super::hidden::has_ink;
-use super::sheet::CLASS;
+use super::selectors::CLASS;
 use super::tree::{Data, NodeId, Tree};
 
 /// How the text of a forwarded mail begins; that is what the reader is to see, not to unfold.

@@ -14,9 +14,9 @@ const CHARACTER: f32 = 7.4;
 /// Nodes that are looked at.
 const MAX_NODES: usize = 60_000;
 
-/// What an element comes to.
+/// What an element piles up.
 #[derive(Clone, Copy, Default)]
-struct Box {
+struct Pile {
     /// Height of the lines that are finished.
     high: f32,
     /// How much of the open line is taken.
@@ -27,7 +27,7 @@ struct Box {
     cell: f32,
 }
 
-impl Box {
+impl Pile {
     fn end_line(&mut self) {
         if self.line > 0.0 {
             self.high += self.line_high.max(LINE);
@@ -50,9 +50,9 @@ impl Box {
 /// The height in pixels of a document in a frame so many pixels wide.
 pub(super) fn height(tree: &Tree, page: f32) -> f32 {
     // Widths on the way down, boxes on the way up. What stands in a line belongs to the box that holds the line.
-    let mut open: HashMap<NodeId, Box> = HashMap::new();
+    let mut open: HashMap<NodeId, Pile> = HashMap::new();
     let mut stack: Vec<(NodeId, NodeId, f32, bool)> = vec![(ROOT, ROOT, page - 32.0, false)];
-    let mut whole = Box::default();
+    let mut whole = Pile::default();
     for _ in 0..MAX_NODES {
         let Some((id, holder, room, done)) = stack.pop() else { break };
         if done {
@@ -88,7 +88,7 @@ pub(super) fn height(tree: &Tree, page: f32) -> f32 {
 }
 
 /// Pictures and line breaks.
-fn leaf(tree: &Tree, id: NodeId, room: f32, holder: &mut Box) {
+fn leaf(tree: &Tree, id: NodeId, room: f32, holder: &mut Pile) {
     if tree.html_name(id) == Some(&local_name!("br")) {
         holder.line = holder.line.max(1.0);
         holder.end_line();
@@ -153,7 +153,7 @@ fn is_cell(tree: &Tree, id: NodeId) -> bool {
 }
 
 /// Adds what is in an element to what it stands in.
-fn close(tree: &Tree, id: NodeId, inner: Box, outer: &mut Box) {
+fn close(tree: &Tree, id: NodeId, inner: Pile, outer: &mut Pile) {
     let Some(name) = tree.html_name(id) else {
         outer.high += inner.high;
         return;
