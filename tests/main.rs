@@ -28,6 +28,7 @@ mod damage;
 mod disk_full;
 mod doors;
 mod frame;
+mod hidden;
 mod import;
 mod kill;
 mod leak;

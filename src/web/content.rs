@@ -165,8 +165,9 @@ pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &
     let picture = path.strip_prefix("/picture/").and_then(|n| n.parse::<u32>().ok());
     let remote = path.strip_prefix("/remote/").and_then(|n| n.parse::<u64>().ok());
     match (grant.piece, picture) {
-        (Piece::Document(pictures), None) if path == "/" => {
-            document(web, &app, opened, (pictures, turn), &grant, base).await
+        // In the sender's colours on a dark page too: "/original".
+        (Piece::Document(pictures), None) if matches!(path, "/" | "/original") => {
+            document(web, &app, opened, (pictures, path == "/", turn), &grant, base).await
         }
         (Piece::Document(Pictures::Held | Pictures::Always), None) if remote.is_some() => {
             let address = remote.unwrap_or_default().cast_signed();
@@ -236,7 +237,7 @@ async fn document(
     web: &Arc<Web>,
     app: &Arc<App>,
     opened: read::Opened,
-    (pictures, turn): (Pictures, Turn),
+    (pictures, dark, turn): (Pictures, bool, Turn),
     grant: &Grant,
     base: &str,
 ) -> Response {
@@ -257,7 +258,7 @@ async fn document(
         let link = |url: &str| leave::path(&worker, url).map(|path| format!("{page}{path}"));
         let copy = |address: &str| copies.get(address).cloned();
         let remote = if copies.is_empty() { Remote::Blocked } else { Remote::Fetched(&copy) };
-        let options = Options { remote, cid: &cid, link: &link, fold_quotes: true, dark: true };
+        let options = Options { remote, cid: &cid, link: &link, fold_quotes: true, dark };
         Ok::<_, Failure>(opened.document(&options).document)
     })
     .await;

@@ -4,6 +4,7 @@ mod actions;
 mod compose;
 mod cut;
 mod form;
+mod frame;
 mod list;
 mod origin;
 mod outbox;

@@ -1,5 +1,6 @@
 //! A thread and a single message.
 
+use super::frame;
 use super::shell::shell;
 use super::{cut, pictures};
 use crate::engine::failure::{Failure, Kind, blocking};
@@ -55,6 +56,8 @@ struct Asked {
     /// The message whose pictures are shown, this once: those that were fetched.
     #[serde(default)]
     pictures: String,
+    #[serde(default)]
+    colours: String,
 }
 
 /// The most messages of a thread that are shown open or folded with their text.
@@ -273,20 +276,23 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
     })
     .await?;
     let notes = cut::words(&opened.message, look.as_ref(), as_html, shown.text.len());
-    let seen_hidden = look.as_ref().is_some_and(|look| look.hidden_text);
+    let (hidden_words, preview_words) = frame::hidden_words(look.as_ref());
     let asks = pictures::Asks { decided, wanted, as_html, once: asked.pictures == shown.id.to_string() };
     let (remote, permission) = pictures::view(owner, &opened, look.as_ref(), asks, &asked.view).await?;
-    let frame = grant(Content::Document(permission));
+    let original = asked.colours == "original";
+    let src = grant(Content::Document(permission));
     let false_links = look.as_ref().map_or(&[][..], |look| look.false_links.as_slice());
     let origin = super::origin::origin(owner, &opened, &shown, false_links).await?;
     let body = if closed {
         Body::Closed("This message is encrypted, and Mailkeep has no key for it yet.".into())
     } else if as_html {
-        let document = look.as_ref().map_or("", |l| l.document.as_str());
-        let guess = height(document.len() + 40 * shown.text.lines().count());
-        // What is laid out in tables and pictures takes more room than its bytes say.
-        let designed = document.len() > 2_500 && ["<table", "<img"].iter().any(|tag| document.contains(tag));
-        Body::Frame { src: frame, height: if designed { guess.max(5) } else { guess } }
+        let (height, narrow) = frame::steps(look.as_ref());
+        Body::Frame {
+            src: format!("{src}{}", if original { "original" } else { "" }),
+            height,
+            narrow,
+            original,
+        }
     } else {
         let blocks = blocks(&owner.web, clip(&shown.text, LONGEST_TEXT));
         if blocks.is_empty() { Body::Nothing } else { Body::Text(blocks) }
@@ -312,11 +318,8 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         origin,
         notes: notes.into_iter().map(str::to_owned).collect(),
         remote,
-        hidden_words: if seen_hidden {
-            "It holds text that is made not to be seen; the text view leaves it out.".into()
-        } else {
-            String::new()
-        },
+        hidden_words,
+        preview_words,
         body,
         has_html,
         has_text: true,
@@ -328,20 +331,6 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
     })
 }
 
-/// How high a frame is made for so much content, in eight steps.
-const fn height(length: usize) -> u8 {
-    match length {
-        0..600 => 1,
-        600..2_000 => 2,
-        2_000..5_000 => 3,
-        5_000..10_000 => 4,
-        10_000..20_000 => 5,
-        20_000..40_000 => 6,
-        40_000..80_000 => 7,
-        _ => 8,
-    }
-}
-
 /// Text in blocks, with its links made to lead over the leave page.
 fn blocks(web: &Web, source: &str) -> Vec<Block> {
     text::blocks(source)
@@ -350,11 +339,11 @@ fn blocks(web: &Web, source: &str) -> Vec<Block> {
         .map(|block| {
             let shown = block.text.trim_matches('\n');
             match block.kind {
-                text::Kind::Text => Block::Text(linked(web, shown)),
+                text::Kind::Text => Block::Text(flowing(web, shown)),
                 text::Kind::Quote(depth) => Block::Quote {
                     depth: u8::try_from(depth.min(6)).unwrap_or(6),
                     words: words::count(shown.lines().count() as u64, "quoted line", "quoted lines"),
-                    pieces: linked(web, &unmarked(shown)),
+                    pieces: flowing(web, &unmarked(shown)),
                 },
                 text::Kind::Signature => {
                     Block::Signature(linked(web, shown.trim_start_matches("-- ").trim_start()))
@@ -371,6 +360,28 @@ fn unmarked(quote: &str) -> String {
         if line.starts_with('>') { bare.to_owned() } else { line.to_owned() }
     };
     quote.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A text with its links, and with the line ends marked that a narrow page need not keep.
+fn flowing(web: &Web, text: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    for end in text::soft_breaks(text) {
+        pieces.extend(linked(web, text.get(from..end).unwrap_or_default()));
+        pieces.push(Piece::Wrap);
+        from = end + 1;
+    }
+    pieces.extend(linked(web, text.get(from..).unwrap_or_default()));
+    pieces
+}
+
+/// An address as it is shown in a text: of a very long one the beginning. The page it leads over shows all of it.
+fn shown_address(url: &str) -> String {
+    const LONGEST: usize = 90;
+    match url.char_indices().nth(LONGEST) {
+        Some(_) => format!("{}…", url.get(..url.floor_char_boundary(LONGEST - 20)).unwrap_or(url)),
+        None => url.to_owned(),
+    }
 }
 
 /// Finds addresses in a text. Each ends at white space, and before punctuation that belongs to the sentence.
@@ -391,7 +402,7 @@ fn linked(web: &Web, text: &str) -> Vec<Piece> {
                 if !plain.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut plain)));
                 }
-                pieces.push(Piece::Link { href, shown: url.to_owned() });
+                pieces.push(Piece::Link { href, shown: shown_address(url) });
                 plain.push_str(word.get(url.len()..).unwrap_or_default());
             }
             None => plain.push_str(word),

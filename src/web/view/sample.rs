@@ -238,7 +238,7 @@ pub(super) fn framed(id: &str) -> MessageView {
             can_leave: true,
             ..Origin::default()
         },
-        body: Body::Frame { src: "/frame.html".into(), height: 4 },
+        body: Body::Frame { src: "/frame.html".into(), height: 6, narrow: 8, original: false },
         has_html: true,
         unread: true,
         starred: true,
