@@ -9,6 +9,7 @@ use crate::engine::request::inert;
 use crate::engine::{drafts, flags, heavy, tags as deeds};
 use crate::mail::address::{Person, canonical};
 use crate::mail::html;
+use crate::mail::message::Message;
 use crate::mail::part::Risk;
 use crate::mail::text;
 use crate::storage::database::{drafts as draft_table, messages};
@@ -206,6 +207,17 @@ async fn quick_reply(owner: &Owner, id: &str) -> Option<Composer> {
     Some(composer)
 }
 
+/// What there is to know about a message's HTML.
+async fn looked(message: &Arc<Message>) -> Result<Option<html::Sanitised>, Failure> {
+    let turn = heavy::markup(message.html().map_or(0, str::len)).await;
+    let message = Arc::clone(message);
+    blocking(move || {
+        let _turn = turn;
+        Ok::<_, Failure>(message.html().map(|html| html::sanitise(html, &inert())))
+    })
+    .await
+}
+
 /// One message as its template wants it.
 async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Result<MessageView, Failure> {
     let own = owner.app.own_addresses();
@@ -251,15 +263,8 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
     let frame = grant(Content::Document);
     let raw_href = format!("/messages/{}/source", shown.id);
     let closed = shown.privacy == "closed" && shown.text.trim().is_empty();
-    let message = Arc::clone(&opened.message);
-    let turn = heavy::markup(message.html().map_or(0, str::len)).await;
-    let (look, seen_hidden) = blocking(move || {
-        let _turn = turn;
-        let look = message.html().map(|html| html::sanitise(html, &inert()));
-        let hidden = look.as_ref().is_some_and(|look| look.hidden_text);
-        Ok::<_, Failure>((look, hidden))
-    })
-    .await?;
+    let look = looked(&opened.message).await?;
+    let seen_hidden = look.as_ref().is_some_and(|look| look.hidden_text);
     notes.extend(
         cut::words(&opened.message, look.as_ref(), as_html, shown.text.len()).into_iter().map(str::to_owned),
     );
