@@ -8,7 +8,9 @@ use crate::engine::read::{self, Opened, Shown};
 use crate::engine::receive::clip;
 use crate::engine::{drafts, flags, heavy, remote, search, senders, tags as deeds};
 use crate::mail::address::{Person, canonical};
+use crate::mail::html::Sanitised;
 use crate::mail::ids::ThreadNumber;
+use crate::mail::message::Message;
 use crate::mail::text;
 use crate::storage::database::{drafts as draft_table, messages};
 use crate::web::Web;
@@ -241,6 +243,22 @@ async fn quick_reply(owner: &Owner, id: &str) -> Option<Composer> {
     Some(composer)
 }
 
+/// What there is to know about a message's HTML, and the addresses of the pictures that may be fetched for it.
+async fn looked(message: &Arc<Message>) -> Result<(Option<Sanitised>, Vec<String>), Failure> {
+    let turn = heavy::markup(message.html().map_or(0, str::len)).await;
+    let message = Arc::clone(message);
+    blocking(move || {
+        let _turn = turn;
+        Ok::<_, Failure>(
+            message
+                .html()
+                .map(remote::survey)
+                .map_or((None, Vec::new()), |(look, wanted)| (Some(look), wanted)),
+        )
+    })
+    .await
+}
+
 /// One message as its template wants it.
 async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Result<MessageView, Failure> {
     let own = owner.app.own_addresses();
@@ -267,14 +285,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
     };
     let raw_href = format!("/messages/{}/source", shown.id);
     let closed = shown.privacy == "closed" && shown.text.trim().is_empty();
-    let message = Arc::clone(&opened.message);
-    let turn = heavy::markup(message.html().map_or(0, str::len)).await;
-    let (look, wanted) = blocking(move || {
-        let _turn = turn;
-        let surveyed = message.html().map(remote::survey);
-        Ok::<_, Failure>(surveyed.map_or((None, Vec::new()), |(look, wanted)| (Some(look), wanted)))
-    })
-    .await?;
+    let (look, wanted) = looked(&opened.message).await?;
     let notes = cut::words(&opened.message, look.as_ref(), as_html, shown.text.len());
     let (hidden_words, preview_words) = frame::hidden_words(look.as_ref());
     let asks = pictures::Asks { decided, wanted, as_html, once: asked.pictures == shown.id.to_string() };
