@@ -8,7 +8,7 @@ const LONGEST: usize = 82;
 /// The byte offsets of the line feeds in `text` that only wrap a paragraph, in order.
 ///
 /// A paragraph counts as wrapped when no line of it stands in or holds gaps, none begins like an item of a list, its longest line
-/// is as long as wrapped lines are, and no line but the last had room for the next one's first word.
+/// is as long as wrapped lines are, and no line but the last had room for the next one's first word or ends as code does.
 #[must_use]
 pub fn soft_breaks(text: &str) -> Vec<usize> {
     let mut found = Vec::new();
@@ -35,7 +35,11 @@ fn take(paragraph: &[(usize, &str)], found: &mut Vec<usize>) {
     let Some(((_, last), before)) = paragraph.split_last() else { return };
     let longest = paragraph.iter().map(|(_, line)| line.chars().count()).max().unwrap_or(0);
     let nexts = before.iter().skip(1).map(|(_, line)| *line).chain(std::iter::once(*last));
+    // Two lines alone prove little: the second must go on with the sentence.
+    let goes_on = before.len() != 1 || last.starts_with(char::is_lowercase);
     let is_wrapped = !before.is_empty()
+        && goes_on
+        && before.iter().all(|(_, line)| !line.ends_with([';', '{', '}', '\\']))
         && (SHORTEST..=LONGEST).contains(&longest)
         && paragraph.iter().skip(1).all(|(_, line)| !line.starts_with(char::is_whitespace))
         && paragraph.iter().all(|(_, line)| !has_gap(line))
