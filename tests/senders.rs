@@ -31,11 +31,18 @@ fn a_stranger_who_resembles_a_correspondent_is_told_apart() {
     take("5.eml", plain("a@one.example, b@two.example", &alice.address, "several", "x"));
     take("6.eml", plain("Dora <dora@lund.example>", &alice.address, "stranger", "x"));
     let html = "Reply-To: x@evil.example\r\n";
-    let raw = String::from_utf8(with_headers("Dora <dora@lund.example>", &alice.address, "linked", html, "")).unwrap();
+    let raw = String::from_utf8(with_headers("Dora <dora@lund.example>", &alice.address, "linked", html, ""))
+        .unwrap();
     let raw = raw.replace("text/plain", "text/html") + "<a href=\"https://evil.org/\">www.bank.com</a>\r\n";
     take("7.eml", raw.into_bytes());
-    assert_eq!(reasons(&world, "named")[0], "You know Anna Meyer as anna@meyer.example; this message comes from x@evil.example.");
-    assert_eq!(reasons(&world, "shaped")[0], "rneyer.example looks like meyer.example, which you know, but it is another place.");
+    assert_eq!(
+        reasons(&world, "named")[0],
+        "You know Anna Meyer as anna@meyer.example; this message comes from x@evil.example."
+    );
+    assert_eq!(
+        reasons(&world, "shaped")[0],
+        "rneyer.example looks like meyer.example, which you know, but it is another place."
+    );
     assert_eq!(
         reasons(&world, "addressed")[0],
         "The sender's name says anna@meyer.example, but the message comes from x@evil2.example."
@@ -43,7 +50,10 @@ fn a_stranger_who_resembles_a_correspondent_is_told_apart() {
     assert_eq!(reasons(&world, "several"), ["This message names 2 senders; nobody can tell who wrote it."]);
     assert_eq!(reasons(&world, "stranger"), ["This is the first message from dora@lund.example."]);
     let linked = reasons(&world, "linked");
-    assert!(linked.contains(&"An answer goes to x@evil.example, not to dora@lund.example.".to_owned()), "{linked:?}");
+    assert!(
+        linked.contains(&"An answer goes to x@evil.example, not to dora@lund.example.".to_owned()),
+        "{linked:?}"
+    );
     assert!(linked.contains(&"A link that shows www.bank.com leads to evil.org.".to_owned()), "{linked:?}");
     // On the page at most two of them, outside the frame.
     let server = world.serve();
@@ -74,7 +84,8 @@ impl Reader {
         for from in all.iter().filter_map(|m| m.from.first()) {
             *wrote.entry(canonical(&from.address)).or_default() += 1;
         }
-        self.owner = wrote.into_iter().max_by_key(|(_, count)| *count).map_or_else(String::new, |(who, _)| who);
+        self.owner =
+            wrote.into_iter().max_by_key(|(_, count)| *count).map_or_else(String::new, |(who, _)| who);
         let mut circle = self.circle();
         for (at, message) in all.iter().enumerate() {
             // The store lays people out anew with every batch.
@@ -148,16 +159,19 @@ fn honest_mail_is_seldom_doubted() {
         return;
     };
     let mut sources: Vec<(String, Vec<Message>)> = Vec::new();
-    for path in files(&folder.join("lists")).into_iter().filter(|p| p.extension().is_some_and(|e| e == "mbox")) {
+    for path in
+        files(&folder.join("lists")).into_iter().filter(|p| p.extension().is_some_and(|e| e == "mbox"))
+    {
         let file = std::io::BufReader::new(std::fs::File::open(&path).unwrap());
         let read = Mbox::new(file, 8 << 20).filter_map(Result::ok).map(|entry| message::parse(&entry.raw));
         sources.push((path.display().to_string(), read.collect()));
     }
-    let ham = |path: &PathBuf| path.components().any(|part| part.as_os_str().to_string_lossy().contains("ham"));
+    let ham =
+        |path: &PathBuf| path.components().any(|part| part.as_os_str().to_string_lossy().contains("ham"));
     for honest in [true, false] {
-        let read = files(&folder.join("spam")).into_iter().filter(|p| {
-            ham(p) == honest && p.extension().is_some_and(|e| e == "txt" || e == "eml")
-        });
+        let read = files(&folder.join("spam"))
+            .into_iter()
+            .filter(|p| ham(p) == honest && p.extension().is_some_and(|e| e == "txt" || e == "eml"));
         let all = read.map(|path| message::parse(&std::fs::read(path).unwrap())).collect();
         sources.push(((if honest { "ham" } else { "spam" }).to_owned(), all));
     }
@@ -172,10 +186,17 @@ fn honest_mail_is_seldom_doubted() {
             let most = if std::env::var_os("MAILKEEP_TELL").is_some() { 40 } else { 3 };
             different.iter().take(most).for_each(|sentence| eprintln!("    {sentence}"));
         }
-        let cautions: usize =
-            reader.told.iter().filter(|(kind, _)| **kind != "first message").map(|(_, told)| told.len()).sum();
+        let cautions: usize = reader
+            .told
+            .iter()
+            .filter(|(kind, _)| **kind != "first message")
+            .map(|(_, told)| told.len())
+            .sum();
         if name != "spam" {
-            assert!(cautions * 50 < reader.messages, "more than 2 in 100 honest messages are doubted: {name}");
+            assert!(
+                cautions * 50 < reader.messages,
+                "more than 2 in 100 honest messages are doubted: {name}"
+            );
         }
     }
 }

@@ -98,7 +98,8 @@ fn what_is_no_proof_is_none() {
 #[test]
 fn a_signature_speaks_for_its_own_house_only() {
     let usual = Signer::usual();
-    let aligned = |tags: &str, from: Option<&str>| signatures(&usual.sign(tags, &letter()), from, NOW)[0].aligned;
+    let aligned =
+        |tags: &str, from: Option<&str>| signatures(&usual.sign(tags, &letter()), from, NOW)[0].aligned;
     assert!(aligned(USUAL, Some("news.bob.example")));
     assert!(!aligned(&USUAL.replace("bob.example", "mailer.example"), Some("bob.example")));
     assert!(!aligned(&USUAL.replace("bob.example", "co.uk"), Some("bob.co.uk")));
@@ -116,7 +117,8 @@ fn the_way_out_of_a_list_must_be_covered_once() {
     assert!(covers(&usual.sign(&both, &raw)));
     assert!(!covers(&usual.sign(USUAL, &raw)));
     assert!(!covers(&usual.sign(&format!("{USUAL}:list-unsubscribe"), &raw)));
-    let twice = [b"List-Unsubscribe: <https://eve.example/1>\r\n", usual.sign(&both, &raw).as_slice()].concat();
+    let twice =
+        [b"List-Unsubscribe: <https://eve.example/1>\r\n", usual.sign(&both, &raw).as_slice()].concat();
     assert!(!covers(&twice));
 }
 
@@ -129,7 +131,7 @@ fn hostile_signatures_are_judged_without_a_panic() {
             let mut raw = signed.clone();
             raw[at] = byte;
             for found in signatures(&raw, Some("bob.example"), NOW) {
-                drop(verify(&raw, found.place, usual.record.as_bytes(), NOW));
+                assert_ne!(verify(&raw, found.place, usual.record.as_bytes(), 0), Err(Flaw::NoKey));
             }
         }
     }
@@ -154,7 +156,8 @@ fn resolver(zone: &Zone, question: &Question) -> (String, Vec<u8>) {
     dns.metadata.authentic_data = true;
     match zone.lock().unwrap().get(name.to_ascii().trim_end_matches('.')) {
         Some(Some(text)) => {
-            let pieces = text.as_bytes().chunks(200).map(|p| String::from_utf8(p.to_vec()).unwrap()).collect();
+            let pieces =
+                text.as_bytes().chunks(200).map(|p| String::from_utf8(p.to_vec()).unwrap()).collect();
             dns.answers = vec![Record::from_rdata(name, 300, RData::TXT(TXT::new(pieces)))];
         }
         Some(None) => dns.metadata.response_code = ResponseCode::ServFail,
@@ -207,7 +210,10 @@ fn new_mail_is_checked_by_tor_and_the_verdict_outlives_the_key() {
     let server = world.serve();
     let mut imap = lab.imap(&alice);
     let signed = |from: &str, domain: &str, subject: &str| {
-        usual.sign(&USUAL.replace("bob.example", domain), &with_headers(from, "alice@lab.test", subject, "", "x"))
+        usual.sign(
+            &USUAL.replace("bob.example", domain),
+            &with_headers(from, "alice@lab.test", subject, "", "x"),
+        )
     };
     imap.append("INBOX", "", &signed("bob@bob.example", "bob.example", "first"));
     imap.append("INBOX", "", &signed("bob@bob.example", "bob.example", "second"));
@@ -227,7 +233,10 @@ fn new_mail_is_checked_by_tor_and_the_verdict_outlives_the_key() {
     let first = settled(&world, "first");
     assert_eq!(first["result"], "pass", "{first}");
     assert_eq!((&first["domain"], &first["selector"]), (&"bob.example".into(), &"k1".into()));
-    assert_eq!((&first["dnssec"], &first["resolver"]), (&true.into(), &"https://dns.example.net/dns-query".into()));
+    assert_eq!(
+        (&first["dnssec"], &first["resolver"]),
+        (&true.into(), &"https://dns.example.net/dns-query".into())
+    );
     assert_eq!(first["key"].as_str().unwrap().len(), 64);
     assert_eq!(settled(&world, "second")["result"], "pass");
     assert_eq!(settled(&world, "mailed")["result"], "unaligned");
@@ -381,8 +390,10 @@ fn what_the_owners_server_noted_is_believed_once_it_is_known() {
     let alice = lab.person("alice");
     let world = World::with_account(lab, &alice);
     let mut imap = lab.imap(&alice);
-    let received = "Received: from out.bob.example by mx.lab.test with ESMTP; Fri, 17 May 2024 09:30:01 +0000\r\n";
-    let note = |server: &str| format!("Authentication-Results: {server}; dmarc=pass header.from=bob.example\r\n");
+    let received =
+        "Received: from out.bob.example by mx.lab.test with ESMTP; Fri, 17 May 2024 09:30:01 +0000\r\n";
+    let note =
+        |server: &str| format!("Authentication-Results: {server}; dmarc=pass header.from=bob.example\r\n");
     let mut came = |subject: &str, above: &str, below: &str| {
         let plain = with_headers("bob@bob.example", "alice@lab.test", subject, "", "x");
         imap.append("INBOX", "", &[above.as_bytes(), received.as_bytes(), below.as_bytes(), &plain].concat());

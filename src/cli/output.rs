@@ -76,7 +76,11 @@ fn words(value: &Value, what: What) -> String {
         What::Token => format!("{}\n", text(value, "token")),
         What::Unsubscribe => {
             let link = text(value, "link");
-            format!("{}\n{}", text(value, "words"), if link.is_empty() { String::new() } else { format!("{link}\n") })
+            format!(
+                "{}\n{}",
+                text(value, "words"),
+                if link.is_empty() { String::new() } else { format!("{link}\n") }
+            )
         }
         What::Check | What::Other => plain(value, 0),
     };

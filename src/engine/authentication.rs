@@ -93,7 +93,10 @@ async fn learn(c: &mut Connection, arrivals: &[Arrival<'_>]) -> Result<(), Failu
     let mut houses: HashMap<String, Vec<String>> = HashMap::new();
     for row in account_table::list(c).await? {
         let server = accounts::Settings::of(&row).map(|settings| settings.imap.host).unwrap_or_default();
-        houses.insert(row.address.clone(), domain::of_address(&row.address).into_iter().chain([server]).collect());
+        houses.insert(
+            row.address.clone(),
+            domain::of_address(&row.address).into_iter().chain([server]).collect(),
+        );
     }
     for ((account, name), count) in seen {
         let own = houses.get(&account).is_some_and(|own| own.iter().any(|own| domain::aligned(own, &name)));
@@ -204,13 +207,17 @@ fn dkim_words(dkim: &Dkim, kept: Option<&SignatureRow>) -> String {
     let on = kept.filter(|row| row.checked_at > 0).map_or_else(String::new, |row| day(row.checked_at));
     match dkim.result {
         "pass" => format!("Signed by {domain} (DKIM), checked on {on}."),
-        "unaligned" => format!("Signed by {domain} (DKIM), which is not the sender's domain; checked on {on}."),
+        "unaligned" => {
+            format!("Signed by {domain} (DKIM), which is not the sender's domain; checked on {on}.")
+        }
         "fail" => {
             let why = dkim.flaw.as_deref().and_then(Flaw::read).map_or("it cannot be read", Flaw::because);
             format!("The signature of {domain} (DKIM) does not hold: {why}. Checked on {on}.")
         }
         "waiting" => "Its signature (DKIM) is to be checked as soon as its key can be asked for.".to_owned(),
-        "unknown" => "Its signature (DKIM) was not checked: its key could not be asked for in time.".to_owned(),
+        "unknown" => {
+            "Its signature (DKIM) was not checked: its key could not be asked for in time.".to_owned()
+        }
         _ => "Its signature (DKIM) was not checked: only new mail is.".to_owned(),
     }
 }
@@ -355,8 +362,7 @@ impl Keys {
 }
 
 async fn check(app: &Arc<App>, number: MessageNumber, keys: &mut Keys) -> Result<Outcome, Failure> {
-    let Some(row) =
-        messages::by_numbers(&mut *app.reader.get().await?, &[number]).await?.into_iter().next()
+    let Some(row) = messages::by_numbers(&mut *app.reader.get().await?, &[number]).await?.into_iter().next()
     else {
         return Ok(Outcome::Settled(None));
     };
@@ -434,7 +440,11 @@ fn from_domain(message: &Message) -> Option<String> {
     }
 }
 
-async fn settle(app: &Arc<App>, number: MessageNumber, verdict: Option<&SignatureRow>) -> Result<(), Failure> {
+async fn settle(
+    app: &Arc<App>,
+    number: MessageNumber,
+    verdict: Option<&SignatureRow>,
+) -> Result<(), Failure> {
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     match verdict {

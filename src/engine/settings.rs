@@ -91,7 +91,8 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
             known.allowed.join(", ")
         )));
     }
-    if key == "dkim.resolver" && value != "off" && !WebAddress::from_owner(value).is_ok_and(|a| a.is_secure()) {
+    if key == "dkim.resolver" && value != "off" && !WebAddress::from_owner(value).is_ok_and(|a| a.is_secure())
+    {
         return Err(Failure::usage(format!(
             "{key} cannot be {value:?}; give the https address of a resolver, or off"
         )));

@@ -103,8 +103,13 @@ async fn one_click(
         return Ok(None);
     }
     let host = address.host().to_owned();
-    let ask =
-        Ask { purpose: Purpose::Unsubscribe, address: &address, accept: "*/*", circuit: None, limits: LIMITS };
+    let ask = Ask {
+        purpose: Purpose::Unsubscribe,
+        address: &address,
+        accept: "*/*",
+        circuit: None,
+        limits: LIMITS,
+    };
     let posted = http::post(&app.dialer, &ask, FORM, ONE_CLICK.as_bytes().to_vec()).await;
     Ok(Some(match posted {
         Ok(answer) if answer.is_success() => Ok(format!("{host} was told that you leave the list.")),

@@ -153,14 +153,18 @@ mod tests {
         let link = "List-Unsubscribe: <https://bob.example/x>\r\n";
         assert!(!ways(&format!("{link}X: y")).unwrap().one_click);
         assert!(!ways(&format!("{link}List-Unsubscribe-Post: yes")).unwrap().one_click);
-        let mail = "List-Unsubscribe: <mailto:a@bob.example>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click";
+        let mail =
+            "List-Unsubscribe: <mailto:a@bob.example>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click";
         assert!(!ways(mail).unwrap().one_click);
     }
 
     #[test]
     fn a_list_is_remembered_by_its_identifier_or_its_address() {
         let named = |fields: &str| name(&message::parse(format!("{fields}\r\n\r\nx").as_bytes()));
-        assert_eq!(named("From: a@b.org\r\nList-Id: The List <the.List.org>").as_deref(), Some("the.list.org"));
+        assert_eq!(
+            named("From: a@b.org\r\nList-Id: The List <the.List.org>").as_deref(),
+            Some("the.list.org")
+        );
         assert_eq!(named("From: A@B.org").as_deref(), Some("a@b.org"));
         assert_eq!(named("Subject: x"), None);
     }

@@ -56,8 +56,7 @@ pub async fn texts(
 ) -> Result<Texts, DohError> {
     let name = Name::from_ascii(format!("{}.", name.trim_end_matches('.'))).map_err(|_| DohError::BadName)?;
     let question = question(&name).ok_or(DohError::BadName)?;
-    let ask =
-        Ask { purpose, address: resolver, accept: MEDIA_TYPE, circuit: Some(circuit), limits: LIMITS };
+    let ask = Ask { purpose, address: resolver, accept: MEDIA_TYPE, circuit: Some(circuit), limits: LIMITS };
     let answer = http::post(dialer, &ask, MEDIA_TYPE, question).await?;
     let is_dns = answer.content_type.as_deref().is_some_and(|kind| {
         kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(MEDIA_TYPE)
@@ -144,11 +143,12 @@ mod tests {
 
     #[test]
     fn records_are_put_together_and_aliases_followed() {
-        let alias =
-            Record::from_rdata(name(ASKED), 60, RData::CNAME(CNAME(name("key.mailer.example."))));
+        let alias = Record::from_rdata(name(ASKED), 60, RData::CNAME(CNAME(name("key.mailer.example."))));
         let other = text("eve.example.", &["p=eve"]);
-        let bytes =
-            answer(ResponseCode::NoError, vec![other, alias, text("key.mailer.example.", &["v=DKIM1; ", "p=x"])]);
+        let bytes = answer(
+            ResponseCode::NoError,
+            vec![other, alias, text("key.mailer.example.", &["v=DKIM1; ", "p=x"])],
+        );
         let found = read(&bytes, &name(ASKED)).unwrap();
         assert_eq!(found.records, [b"v=DKIM1; p=x".to_vec()]);
         assert!(found.is_authentic);

@@ -288,7 +288,9 @@ fn without_signature(value: &[u8]) -> Vec<u8> {
         }
         let sign = memchr::memchr(b'=', tag);
         match sign.and_then(|sign| tag.split_at_checked(sign + 1)) {
-            Some((name, _)) if name.trim_ascii_end().strip_suffix(b"=").map(<[u8]>::trim_ascii) == Some(b"b") => {
+            Some((name, _))
+                if name.trim_ascii_end().strip_suffix(b"=").map(<[u8]>::trim_ascii) == Some(b"b") =>
+            {
                 out.extend_from_slice(name);
             }
             _ => out.extend_from_slice(tag),

@@ -85,9 +85,8 @@ fn method(piece: &str) -> Option<Method> {
     };
     let result = result.trim().to_lowercase();
     let about = ["header.d", "header.i", "header.from", "smtp.mailfrom", "smtp.helo"];
-    let properties: Vec<(String, String)> = words
-        .filter_map(|word| word.split_once('=').map(|(k, v)| (k.to_lowercase(), unquoted(v))))
-        .collect();
+    let properties: Vec<(String, String)> =
+        words.filter_map(|word| word.split_once('=').map(|(k, v)| (k.to_lowercase(), unquoted(v)))).collect();
     let of = about.iter().find_map(|name| properties.iter().find(|(its, _)| its == name));
     (sound(&method) && sound(&result)).then(|| Method {
         method,
@@ -155,15 +154,15 @@ mod tests {
 
     const OWN: &str = "mx.alice.example; dkim=pass (2048-bit key) header.d=bob.example header.s=s1; spf=pass \
                        smtp.mailfrom=\"bob@bob.example\"; dmarc=fail (p=none; x) header.from=bob.example";
-    const RECEIVED: (&str, &str) = ("Received", "from out.bob.example (x [1.2.3.4]) by mx.alice.example with ESMTP; Thu");
+    const RECEIVED: (&str, &str) =
+        ("Received", "from out.bob.example (x [1.2.3.4]) by mx.alice.example with ESMTP; Thu");
 
     #[test]
     fn the_note_of_the_owners_server_is_read() {
-        let noted = trusted(
-            &headers(&[("Authentication-Results", OWN), RECEIVED]),
-            &["MX.alice.example".to_owned()],
-        );
-        let methods: Vec<_> = noted[0].methods.iter().map(|m| (&*m.method, &*m.result, m.of.as_deref())).collect();
+        let noted =
+            trusted(&headers(&[("Authentication-Results", OWN), RECEIVED]), &["MX.alice.example".to_owned()]);
+        let methods: Vec<_> =
+            noted[0].methods.iter().map(|m| (&*m.method, &*m.result, m.of.as_deref())).collect();
         assert_eq!(
             methods,
             [
@@ -183,7 +182,9 @@ mod tests {
         let foreign = OWN.replace("mx.alice", "mx.eve");
         assert_eq!(trusted(&headers(&[("Authentication-Results", &foreign), RECEIVED]), &own), []);
         // A name hidden in a comment, and a field that opens with a method.
-        for forged in ["(mx.alice.example) mx.eve.example; dkim=pass", "dkim=pass; mx.alice.example", "", ";", "()"] {
+        for forged in
+            ["(mx.alice.example) mx.eve.example; dkim=pass", "dkim=pass; mx.alice.example", "", ";", "()"]
+        {
             assert_eq!(trusted(&headers(&[("Authentication-Results", forged)]), &own), [], "{forged}");
         }
     }

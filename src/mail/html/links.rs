@@ -91,7 +91,9 @@ pub(super) fn false_link(text: &str, target: &str) -> Option<FalseLink> {
     let shown = match lower.split_once("://") {
         Some(("http" | "https", _)) => host(&lower)?,
         Some(_) => return None,
-        None => host(&format!("http://{lower}")).filter(|shown| !lower.contains('@') && shown.contains('.'))?,
+        None => {
+            host(&format!("http://{lower}")).filter(|shown| !lower.contains('@') && shown.contains('.'))?
+        }
     };
     let differ = domain::is_plausible(&shown) && !domain::aligned(&shown, &leads);
     differ.then_some(FalseLink { shown, leads })

@@ -286,7 +286,9 @@ pub(in crate::mail) fn is_hidden(c: char) -> bool {
 pub(super) fn has_hidden(raw: &[u8], near: Option<&str>) -> bool {
     let raw = encoded::unfold(bounded(raw));
     // Nearly all names are nothing but ASCII.
-    if raw.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) && memchr::memmem::find(&raw, b"=?").is_none() {
+    if raw.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
+        && memchr::memmem::find(&raw, b"=?").is_none()
+    {
         return false;
     }
     let deceives = |c: char| {

@@ -61,11 +61,8 @@ impl Circle {
     ) -> Self {
         let mut circle = Self::default();
         circle.own = own.into_iter().map(|address| canonical(address)).collect();
-        let itself = |address: &String| Acquaintance {
-            address: address.clone(),
-            name: String::new(),
-            written: true,
-        };
+        let itself =
+            |address: &String| Acquaintance { address: address.clone(), name: String::new(), written: true };
         let own: Vec<Acquaintance> = circle.own.iter().map(itself).collect();
         own.into_iter().chain(people).for_each(|person| circle.add(person));
         circle
@@ -183,9 +180,10 @@ impl Circle {
         let others = self.names.get(&alike::name_key(name)?)?;
         let organisation = domain::organisation(&domain::of_address(&address)?);
         let same_house = !domain::is_shared(&organisation)
-            && others.iter().filter_map(|other| domain::of_address(other)).any(|its| {
-                domain::organisation(&its) == organisation
-            });
+            && others
+                .iter()
+                .filter_map(|other| domain::of_address(other))
+                .any(|its| domain::organisation(&its) == organisation);
         if same_house {
             return None;
         }
@@ -206,8 +204,28 @@ pub fn is_automatic(local: &str) -> bool {
     let plain: String = local.chars().filter(|c| c.is_ascii_alphabetic()).collect();
     let starts = ["noreply", "donotreply", "notification", "newsletter", "mailer", "bounce", "postmaster"];
     let whole = [
-        "info", "contact", "kontakt", "hello", "hallo", "support", "service", "office", "mail", "news", "admin",
-        "webmaster", "sales", "billing", "team", "help", "root", "post", "reply", "list", "alerts", "updates",
+        "info",
+        "contact",
+        "kontakt",
+        "hello",
+        "hallo",
+        "support",
+        "service",
+        "office",
+        "mail",
+        "news",
+        "admin",
+        "webmaster",
+        "sales",
+        "billing",
+        "team",
+        "help",
+        "root",
+        "post",
+        "reply",
+        "list",
+        "alerts",
+        "updates",
     ];
     starts.iter().any(|word| plain.starts_with(word)) || whole.contains(&plain.as_str())
 }

@@ -51,7 +51,7 @@ fn ordinary_mail_has_no_facts() {
         "From: PayPal <service@paypal.de.example>",
         "From: Carol Marlow <cmarlow@gmail.com>",
         "From: Weekly <news@weekly.example>\r\nReply-To: list@lists.example\r\nList-Id: <weekly.example>",
-        "From: The Weekly <news@weekly.test>",
+        "From: Weekly <news@weekly.test>",
         "From: x@mail.com",
         "From: x@m\u{fc}ller.example",
     ] {
@@ -87,7 +87,9 @@ fn what_cannot_be_seen_in_a_name_is_told() {
         assert!(found(header).contains(&Fact::NameHasHidden), "{header}: {:?}", found(header));
     }
     // Persian needs the mark that keeps letters apart.
-    assert!(!found("From: =?utf-8?b?2YXbjOKAjNiu2YjYp9mH2YU=?= <x@ir.example>").contains(&Fact::NameHasHidden));
+    assert!(
+        !found("From: =?utf-8?b?2YXbjOKAjNiu2YjYp9mH2YU=?= <x@ir.example>").contains(&Fact::NameHasHidden)
+    );
 }
 
 #[test]
@@ -123,12 +125,20 @@ fn a_domain_that_looks_like_a_known_one_is_told() {
 fn a_known_name_under_a_foreign_address_is_told() {
     for name in ["Anna Meyer", "Meyer, Anna", "ANNA MEYER", "\u{410}nna Meyer"] {
         let known = Fact::KnownElsewhere {
-            name: message::parse(format!("From: \"{name}\" <x@y.example>\r\n\r\n").as_bytes()).from[0].name.clone(),
+            name: message::parse(format!("From: \"{name}\" <x@y.example>\r\n\r\n").as_bytes()).from[0]
+                .name
+                .clone(),
             known: "anna@meyer.example".into(),
             address: "x@evil.example".into(),
         };
         assert_eq!(found(&format!("From: \"{name}\" <x@evil.example>")), [known], "{name}");
     }
+    // On a list it is told once, and only where Alice is written to as well.
+    let listed = "From: Anna Meyer <x@y.example>\r\nList-Id: <garden.example>";
+    assert_eq!(found(listed), []);
+    let raw = |to: &str| message::parse(format!("{listed}\r\nTo: {to}\r\n\r\nx").as_bytes());
+    assert_eq!(facts(&raw("garden@y.example"), &circle(), History::default()), []);
+    assert_eq!(facts(&raw("alice@alice.example"), &circle(), History::default()).len(), 1);
     // Another mailbox of a house that everybody uses.
     assert!(matches!(found("From: Carol Okafor <x@gmail.com>")[..], [Fact::KnownElsewhere { .. }]));
 }

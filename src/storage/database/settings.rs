@@ -144,12 +144,10 @@ pub async fn note_people(c: &mut Connection, people: &[PersonRow]) -> Result<(),
 /// # Errors
 /// When the database fails.
 pub async fn people(c: &mut Connection, limit: u32) -> Result<Vec<PersonRow>, DatabaseError> {
-    let rows = sqlx::query(
-        "SELECT * FROM person ORDER BY sent > 0 DESC, last_at DESC LIMIT ?",
-    )
-    .bind(limit)
-    .fetch_all(c)
-    .await?;
+    let rows = sqlx::query("SELECT * FROM person ORDER BY sent > 0 DESC, last_at DESC LIMIT ?")
+        .bind(limit)
+        .fetch_all(c)
+        .await?;
     Ok(rows.iter().map(person).collect())
 }
 
@@ -163,7 +161,6 @@ fn person(row: &SqliteRow) -> PersonRow {
         first_at: row.get("first_at"),
     }
 }
-
 
 /// The people the owner wrote to or often hears from, those written to first, then the most recent.
 ///

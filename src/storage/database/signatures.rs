@@ -179,10 +179,8 @@ pub async fn of_message(
     c: &mut Connection,
     message: MessageNumber,
 ) -> Result<Option<SignatureRow>, DatabaseError> {
-    let row = sqlx::query("SELECT * FROM signature WHERE message_id = ?")
-        .bind(message.0)
-        .fetch_optional(c)
-        .await?;
+    let row =
+        sqlx::query("SELECT * FROM signature WHERE message_id = ?").bind(message.0).fetch_optional(c).await?;
     row.as_ref().map(read).transpose()
 }
 
@@ -277,6 +275,7 @@ pub async fn leave(c: &mut Connection, name: &str, way: &str, now: i64) -> Resul
 /// # Errors
 /// When the database fails.
 pub async fn left(c: &mut Connection, name: &str) -> Result<Option<(String, i64)>, DatabaseError> {
-    let row = sqlx::query("SELECT way, left_at FROM left_list WHERE name = ?").bind(name).fetch_optional(c).await?;
+    let row =
+        sqlx::query("SELECT way, left_at FROM left_list WHERE name = ?").bind(name).fetch_optional(c).await?;
     Ok(row.map(|row| (row.get(0), row.get(1))))
 }
