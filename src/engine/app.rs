@@ -29,6 +29,8 @@ pub struct App {
     pub packs: Arc<Packs>,
     /// The search index.
     pub indexing: Indexing,
+    /// What opens attachments, behind walls.
+    pub opener: super::preview::Opener,
     /// The door to the outside.
     pub dialer: Dialer,
     pub(in crate::engine) identifier: Identifier,
@@ -88,6 +90,7 @@ impl App {
             writer: tokio::sync::Mutex::new(writer),
             packs: Arc::new(packs),
             indexing,
+            opener: super::preview::Opener::default(),
             dialer: Dialer::new(&extra)?,
             identifier: master.identifier(),
             tokens: master.subkey(Use::Tokens),

@@ -3,10 +3,12 @@
 use super::app::App;
 use super::authentication::{self, Authentication};
 use super::failure::{Failure, blocking};
+use super::heavy;
 use super::receive::visible_text;
 use super::search::{one, rfc3339};
 use super::sender::{self, Sender};
 use crate::mail::address::Person;
+use crate::mail::attachment::{self, SenderStanding};
 use crate::mail::html::{self, Options, Sanitised};
 use crate::mail::ids::MessageId;
 use crate::mail::message::{self, Message};
@@ -26,7 +28,7 @@ pub struct Opened {
     /// Its exact bytes.
     pub raw: Vec<u8>,
     /// What was understood of them.
-    pub message: Message,
+    pub message: Arc<Message>,
 }
 
 /// A message as the surface shows it.
@@ -153,7 +155,7 @@ pub async fn open_row(app: &Arc<App>, row: MessageRow) -> Result<Opened, Failure
     let packs = Arc::clone(&app.packs);
     blocking(move || {
         let record = packs.read(row.place)?;
-        let message = message::parse(&record.raw);
+        let message = Arc::new(message::parse(&record.raw));
         Ok::<_, crate::storage::packs::PackError>(Opened { row, raw: record.raw, message })
     })
     .await
@@ -185,6 +187,17 @@ impl Opened {
     }
 }
 
+/// The readable text, made where it holds up nobody.
+pub(super) async fn text_of(message: &Arc<Message>) -> Result<String, Failure> {
+    let turn = heavy::markup(message.html().map_or(0, str::len)).await;
+    let message = Arc::clone(message);
+    blocking(move || {
+        let _turn = turn;
+        Ok::<_, Failure>(visible_text(&message))
+    })
+    .await
+}
+
 /// Everything the surface shows of a message.
 ///
 /// # Errors
@@ -202,6 +215,7 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
     let unclear = "The message is encrypted, and Mailkeep has no key for it yet";
     let mut reasons: Vec<String> = closed.then(|| unclear.to_owned()).into_iter().collect();
     reasons.extend(sender.facts.iter().map(Fact::sentence));
+    let text = text_of(message).await?;
     let place = |p: PlaceRow| ShownPlace {
         account: owners.get(&p.account).cloned().unwrap_or_default(),
         folder: p.folder_name,
@@ -219,7 +233,7 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
         bcc: message.bcc.clone(),
         reply_to: message.reply_to.clone(),
         subject: message.subject.clone(),
-        text: opened.text(),
+        text,
         parts: message
             .parts
             .iter()
@@ -229,7 +243,7 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
                 media_type: part.content_type.clone(),
                 name: part.name.clone(),
                 bytes: part.bytes,
-                risk: risk_word(part.risk),
+                risk: risk_word(attachment::look(part, &opened.raw, SenderStanding::Known).risk),
             })
             .collect(),
         tags,

@@ -312,10 +312,13 @@ async fn show(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
                 }
                 Form::Raw => bytes(opened.raw, "message/rfc822", format!("{id}.eml")),
                 Form::Text => {
-                    bytes(opened.text().into_bytes(), "text/plain; charset=utf-8", format!("{id}.txt"))
+                    let text = read::text_of(&opened.message).await?;
+                    bytes(text.into_bytes(), "text/plain; charset=utf-8", format!("{id}.txt"))
                 }
                 Form::Html => {
+                    let turn = super::heavy::markup(opened.message.html().map_or(0, str::len)).await;
                     let document = super::failure::blocking(move || {
+                        let _turn = turn;
                         Ok::<_, Failure>(opened.document(&inert()).document)
                     });
                     bytes(document.await?.into_bytes(), "text/html; charset=utf-8", format!("{id}.html"))

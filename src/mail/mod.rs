@@ -1,6 +1,7 @@
 //! What mail is: pure values and rules. No I/O, no clock, no database.
 
 pub mod address;
+pub mod attachment;
 pub mod authentication;
 pub mod compose;
 pub mod demo;

@@ -68,6 +68,8 @@ pub struct Message {
     pub parts: Vec<Part>,
     /// It ends before it should, or has more parts than are told apart.
     pub is_cut: bool,
+    /// Its text is longer than is shown.
+    pub is_text_cut: bool,
     body: body::Body,
     kinds: BTreeSet<Kind>,
 }
@@ -103,6 +105,7 @@ pub fn parse(raw: &[u8]) -> Message {
         kinds: body::kinds(&tree.parts, raw, body.plain.as_deref()),
         parts: tree.parts,
         is_cut: tree.is_cut,
+        is_text_cut: body.is_cut,
         body,
     };
     let mut room = HEADERS_MAX;

@@ -1,14 +1,13 @@
 //! A thread and a single message.
 
-use super::pictures;
 use super::shell::shell;
+use super::{cut, pictures};
 use crate::engine::failure::{Failure, Kind, blocking};
 use crate::engine::read::{self, Opened, Shown};
 use crate::engine::receive::clip;
-use crate::engine::{drafts, flags, remote, search, senders, tags as deeds};
+use crate::engine::{drafts, flags, heavy, remote, search, senders, tags as deeds};
 use crate::mail::address::{Person, canonical};
 use crate::mail::ids::ThreadNumber;
-use crate::mail::part::Risk;
 use crate::mail::text;
 use crate::storage::database::{drafts as draft_table, messages};
 use crate::web::Web;
@@ -16,8 +15,7 @@ use crate::web::auth::Owner;
 use crate::web::content::Piece as Content;
 use crate::web::error::{WebError, page};
 use crate::web::view::{
-    Attachment, Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag,
-    ThreadPage,
+    Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag, ThreadPage,
 };
 use crate::web::{leave, words};
 use axum::extract::{Path, Query};
@@ -62,14 +60,15 @@ struct Asked {
 /// The most messages of a thread that are shown open or folded with their text.
 const MOST_SHOWN: usize = 200;
 /// How much text is shown of one message, in bytes; the rest is in the source.
-const LONGEST_TEXT: usize = 500_000;
+pub(super) const LONGEST_TEXT: usize = 500_000;
 
 async fn message(
     owner: Owner,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, WebError> {
-    let opened = read::open(&owner.app, &id).await?;
+    let row = read::find(&owner.app, &id).await?;
+    let opened = heavy::open(&owner.app, row).await?;
     let count = messages::of_thread(&mut *owner.app.reader.get().await?, opened.row.thread).await?.len();
     let shown = read::shown(&owner.app, &opened).await?;
     mark_read(&owner, &[&shown], &opened).await?;
@@ -147,7 +146,7 @@ async fn thread(
     let mut all = Vec::new();
     for row in rows.into_iter().rev().take(MOST_SHOWN) {
         // A message whose seal is broken must not keep the others from being read.
-        let Ok(opened) = read::open_row(&owner.app, row).await else { continue };
+        let Ok(opened) = heavy::open(&owner.app, row).await else { continue };
         let shown = read::shown(&owner.app, &opened).await?;
         all.push((opened, shown));
     }
@@ -255,21 +254,8 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
     let is = |tag: &str| shown.tags.iter().any(|t| t == tag);
     let sender = opened.message.from.first().cloned().unwrap_or_default();
     let grant = |piece: Content| owner.web.grants.address(owner, shown.id, piece);
-    let attachments = opened
-        .message
-        .attachments()
-        .map(|part| Attachment {
-            name: part.name.clone().unwrap_or_else(|| format!("part {}", part.n)),
-            kind: words::kind(&part.content_type),
-            size_words: words::size(part.bytes),
-            risk_words: match part.risk {
-                Risk::None => String::new(),
-                Risk::Caution => "May carry programs within; open it only if you expected it.".into(),
-                Risk::Danger => "Can run programs on your computer, or pretends to be something else.".into(),
-            },
-            href: format!("/messages/{}/parts/{}", shown.id, part.n),
-        })
-        .collect();
+    let opened = Arc::new(opened);
+    let (attachments, events) = super::preview::of_message(owner, &opened).await?;
     let draft_href = if is("draft") {
         let draft = draft_table::by_message(&mut *owner.app.reader.get().await?, opened.row.number).await?;
         draft.map(|d| format!("/compose?draft={}", d.key))
@@ -278,12 +264,15 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
     };
     let raw_href = format!("/messages/{}/source", shown.id);
     let closed = shown.privacy == "closed" && shown.text.trim().is_empty();
-    let source = opened.message.html().map(str::to_owned);
+    let message = Arc::clone(&opened.message);
+    let turn = heavy::markup(message.html().map_or(0, str::len)).await;
     let (look, wanted) = blocking(move || {
-        let surveyed = source.as_deref().map(remote::survey);
+        let _turn = turn;
+        let surveyed = message.html().map(remote::survey);
         Ok::<_, Failure>(surveyed.map_or((None, Vec::new()), |(look, wanted)| (Some(look), wanted)))
     })
     .await?;
+    let notes = cut::words(&opened.message, look.as_ref(), as_html, shown.text.len());
     let seen_hidden = look.as_ref().is_some_and(|look| look.hidden_text);
     let asks = pictures::Asks { decided, wanted, as_html, once: asked.pictures == shown.id.to_string() };
     let (remote, permission) = pictures::view(owner, &opened, look.as_ref(), asks, &asked.view).await?;
@@ -321,7 +310,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         snippet: opened.row.snippet.clone(),
         trust: Vec::new(),
         origin,
-        notes: Vec::new(),
+        notes: notes.into_iter().map(str::to_owned).collect(),
         remote,
         hidden_words: if seen_hidden {
             "It holds text that is made not to be seen; the text view leaves it out.".into()
@@ -332,6 +321,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         has_html,
         has_text: true,
         attachments,
+        events,
         draft_href,
         raw_href,
         places: shown.places.iter().map(|p| format!("{} of {}", p.folder, p.account)).collect(),

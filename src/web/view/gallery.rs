@@ -29,6 +29,7 @@ pub(super) fn pages() -> Vec<Page> {
     all.extend(reading());
     all.extend(doors());
     all.extend(rest());
+    all.extend(sample_files::previews().iter().map(|(name, page)| whole(name, page)));
     all
 }
 

@@ -252,6 +252,9 @@ pub(super) fn framed(id: &str) -> MessageView {
                 kind: "PDF document".into(),
                 size_words: "1.2 MB".into(),
                 href: "http://cap.localhost:7677/1".into(),
+                preview_href: "/messages/m5/parts/3/preview".into(),
+                copy_href: "/messages/m5/parts/3/copy".into(),
+                thumb: "http://cap.localhost:7677/thumb/3".into(),
                 ..Attachment::default()
             },
             Attachment {
@@ -259,7 +262,10 @@ pub(super) fn framed(id: &str) -> MessageView {
                 kind: "Windows program".into(),
                 size_words: "48 kB".into(),
                 risk_words: "Can run as a program on a computer.".into(),
+                difference: "Its name ends in .pdf, but it is a Windows program.".into(),
+                danger: true,
                 href: "http://cap.localhost:7677/2".into(),
+                ..Attachment::default()
             },
         ],
         ..message(id)
