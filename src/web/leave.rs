@@ -3,9 +3,10 @@
 
 use super::Web;
 use super::error::{WebError, page};
+use super::extract::Query;
 use super::view::{LeavePage, Theme};
 use crate::crypto::seal;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use data_encoding::BASE64URL_NOPAD;
 use std::sync::Arc;
@@ -73,6 +74,7 @@ fn decoded(text: &str) -> String {
 
 #[derive(serde::Deserialize)]
 pub(super) struct Token {
+    #[serde(default)]
     t: String,
 }
 

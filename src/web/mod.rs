@@ -5,6 +5,7 @@ mod auth;
 mod content;
 mod error;
 mod events;
+mod extract;
 mod guard;
 mod leave;
 mod listener;

@@ -16,12 +16,12 @@ use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::content::Piece as Content;
 use crate::web::error::{WebError, page};
+use crate::web::extract::{Path, Query};
 use crate::web::view::{
     Attachment, Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag,
     ThreadPage,
 };
 use crate::web::{leave, words};
-use axum::extract::{Path, Query};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
