@@ -397,11 +397,7 @@ fn blocks(web: &Web, source: &str) -> Vec<Block> {
 
 /// A quote without its marks.
 fn unmarked(quote: &str) -> String {
-    let line = |line: &str| {
-        let bare = line.trim_start_matches('>').trim_start_matches(' ').trim_start_matches(['>', ' ']);
-        if line.starts_with('>') { bare.to_owned() } else { line.to_owned() }
-    };
-    quote.lines().map(line).collect::<Vec<_>>().join("\n")
+    quote.lines().map(text::unquoted).collect::<Vec<_>>().join("\n")
 }
 
 /// Finds addresses in a text. Each ends at white space, and before punctuation that belongs to the sentence.
