@@ -206,12 +206,12 @@ async fn account_of(app: &App, address: &str) -> Result<AccountRow, Failure> {
         compose::parse_people(address).ok().and_then(|p| p.into_iter().next()).map(|p| canonical(&p.address));
     match wanted {
         None => all.into_iter().next().ok_or_else(|| {
-            Failure::failed("There is no account to send from yet; add one with `mailkeep account add` or in the settings")
+            Failure::failed("There is no account to send from yet; add one first")
         }),
         Some(wanted) => all
             .into_iter()
             .find(|a| a.address == wanted)
-            .ok_or_else(|| Failure::not_found(format!("There is no account {wanted}; `mailkeep account list` names them"))),
+            .ok_or_else(|| Failure::not_found(format!("There is no account {wanted}; look at the accounts for those there are"))),
     }
 }
 

@@ -189,7 +189,7 @@ pub async fn revoke_token(app: &App, name: &str) -> Result<(), Failure> {
     let mut c = writer.begin().await?;
     if !settings::remove_token(&mut c, name).await? {
         return Err(Failure::not_found(format!(
-            "There is no token {name:?}; `mailkeep token list` names them"
+            "There is no token {name:?}; look at the tokens for those there are"
         )));
     }
     commit(c).await?;

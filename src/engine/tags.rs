@@ -196,7 +196,7 @@ pub async fn delete(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<usize, 
         let row = messages::by_numbers(&mut *app.reader.get().await?, &[*other]).await?;
         let id = row.first().map_or_else(String::new, |row| row.id.to_string());
         return Err(Failure::usage(format!(
-            "The message {id} is not in the trash; move it there first with `mailkeep tag +trash -- id:…` and delete it then"
+            "The message {id} is not in the trash; move it to the trash first, and delete it for ever then"
         )));
     }
     let writer = app.writer.lock().await;
