@@ -9,6 +9,7 @@ mod extract;
 mod guard;
 mod leave;
 mod listener;
+mod once;
 mod pages;
 mod router;
 mod static_files;
@@ -21,6 +22,7 @@ use crate::crypto::secret::{Key, random};
 use crate::engine::vault::Vault;
 use auth::Sessions;
 use content::Grants;
+use once::Once;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ pub struct Web {
     vault: Arc<Vault>,
     sessions: Sessions,
     grants: Grants,
+    once: Once,
     throttle: auth::Throttle,
     /// `host:port` values that requests may name.
     hosts: BTreeSet<String>,
@@ -60,6 +63,7 @@ impl Web {
             vault,
             sessions: Sessions::default(),
             grants: Grants::default(),
+            once: Once::default(),
             throttle: auth::Throttle::default(),
             hosts: names,
             port,
@@ -79,5 +83,6 @@ impl Web {
     pub fn forget(&self) {
         self.sessions.clear();
         self.grants.clear();
+        self.once.clear();
     }
 }

@@ -2,6 +2,7 @@
 
 mod actions;
 mod compose;
+mod composer;
 mod form;
 mod list;
 mod outbox;

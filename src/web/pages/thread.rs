@@ -1,5 +1,6 @@
 //! A thread and a single message.
 
+use super::composer::{Source, composer, signature};
 use super::shell::shell;
 use crate::engine::failure::{Failure, Kind, blocking};
 use crate::engine::read::{self, Opened, Shown};
@@ -229,10 +230,14 @@ async fn neighbours(
 /// The answer at the foot of a thread.
 async fn quick_reply(owner: &Owner, id: &str) -> Option<Composer> {
     let content = drafts::reply_to(&owner.app, id, false, "").await.ok()?;
-    let mut composer = super::compose::composer(owner, &content, "", id, "").await.ok()?;
+    let source = Source { reply: id.to_owned(), ..Source::default() };
+    let mut composer = composer(owner, &content, &source, "").await.ok()?;
     composer.inline = true;
     // The quote stands right above: here only the answer is written.
     composer.body = String::new();
+    if !signature(owner).await.ok()?.is_empty() {
+        composer.outcome.push_str(" Your signature is put under it.");
+    }
     composer.full_href = format!("/compose?reply={id}");
     Some(composer)
 }
@@ -268,7 +273,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         .collect();
     let draft_href = if is("draft") {
         let draft = draft_table::by_message(&mut *owner.app.reader.get().await?, opened.row.number).await?;
-        draft.map(|d| format!("/compose?draft={}", d.key))
+        Some(draft.map_or_else(|| format!("/compose?edit={}", shown.id), |d| format!("/compose?draft={}", d.key)))
     } else {
         None
     };
