@@ -2,7 +2,7 @@
 
 use super::shell::shell;
 use crate::mail::address::Person;
-use crate::network::log::{Purpose, Route};
+use crate::network::log::{CAPACITY, Purpose, Route};
 use crate::storage::database::settings as table;
 use crate::web::Web;
 use crate::web::auth::Owner;
@@ -100,7 +100,23 @@ async fn network(owner: Owner) -> Result<Response, WebError> {
             progress: None,
         }
     });
-    page(&NetworkPage { shell, connections: connections.collect() })
+    page(&NetworkPage { shell, hint: shown_of(log.len()), connections: connections.collect() })
+}
+
+/// What part of all connections the page shows.
+fn shown_of(kept: usize) -> String {
+    let grouped = |n: usize| crate::web::view::grouped(n as u64);
+    if kept <= CONNECTIONS {
+        return "Every connection that went out since the store was unlocked, the newest first. Nothing else was \
+                asked for."
+            .to_owned();
+    }
+    let (shown, kept_figure) = (grouped(CONNECTIONS), grouped(kept));
+    if kept < CAPACITY {
+        format!("The newest {shown} of {kept_figure} connections that went out since the store was unlocked.")
+    } else {
+        format!("The newest {shown} of the last {kept_figure} connections; what came before them is not kept.")
+    }
 }
 
 async fn later(owner: &Owner, heading: &str, words: &str, hint: &str) -> Result<Response, WebError> {

@@ -189,6 +189,15 @@ fn doors() -> Vec<Page> {
             },
         ),
         bare(
+            "leave-write",
+            &LeavePage {
+                writes: true,
+                href: "/compose?to=anna@example.org".into(),
+                host: HOSTILE.into(),
+                ..LeavePage::default()
+            },
+        ),
+        bare(
             "error",
             &ErrorPage {
                 status: 404,
@@ -354,6 +363,7 @@ fn rest() -> Vec<Page> {
             "network",
             &NetworkPage {
                 shell: shell("Network", Spot::Elsewhere, "/network", ""),
+                hint: "Every connection that went out since the store was unlocked.".into(),
                 connections: vec![Task {
                     name: "imap.example.org, port 993".into(),
                     words: "12:04, reading mail, direct: connected.".into(),
