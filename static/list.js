@@ -208,7 +208,7 @@ document.addEventListener('keydown', (event) => {
 /** Says at the foot of an open thread that more has come; it is not read before somebody looks. */
 async function lookForMore() {
   // On a page of earlier messages the later ones are no news.
-  if (!location.pathname.startsWith('/threads/') || location.search.includes('earlier=')) return;
+  if (!location.pathname.startsWith('/threads/') || /earlier=[1-9]/.test(location.search)) return;
   let ids;
   try {
     const answer = await fetch(location.pathname, { headers: { 'X-Part': 'ids' } });

@@ -27,6 +27,7 @@ mod doors;
 mod import;
 mod kill;
 mod leak;
+mod pages;
 mod search;
 mod send;
 mod sync;

@@ -232,13 +232,15 @@ async fn account_of(app: &App, address: &str) -> Result<AccountRow, Failure> {
     let wanted =
         compose::parse_people(address).ok().and_then(|p| p.into_iter().next()).map(|p| canonical(&p.address));
     match wanted {
-        None => all.into_iter().next().ok_or_else(|| {
-            Failure::failed("There is no account to send from yet; add one first")
-        }),
-        Some(wanted) => all
+        None => all
             .into_iter()
-            .find(|a| a.address == wanted)
-            .ok_or_else(|| Failure::not_found(format!("There is no account {wanted}; look at the accounts for those there are"))),
+            .next()
+            .ok_or_else(|| Failure::failed("There is no account to send from yet; add one first")),
+        Some(wanted) => all.into_iter().find(|a| a.address == wanted).ok_or_else(|| {
+            Failure::not_found(format!(
+                "There is no account {wanted}; look at the accounts for those there are"
+            ))
+        }),
     }
 }
 

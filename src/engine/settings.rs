@@ -16,17 +16,12 @@ struct Known {
 }
 
 /// Every setting there is; an empty list of allowed values means any text.
-const KNOWN: [Known; 13] = [
+const KNOWN: [Known; 12] = [
     Known { key: "extra-ca", default: "", allowed: &[] },
     Known { key: "appearance.theme", default: "auto", allowed: &["auto", "light", "dark"] },
     Known { key: "appearance.density", default: "normal", allowed: &["compact", "normal", "roomy"] },
     Known { key: "writing.signature", default: "", allowed: &[] },
     Known { key: "writing.undo-seconds", default: "10", allowed: &["0", "5", "10", "20", "30"] },
-    Known {
-        key: "privacy.encrypt",
-        default: "when-possible",
-        allowed: &["when-possible", "when-asked", "always-ask"],
-    },
     Known { key: "sync.minutes", default: "5", allowed: &["1", "5", "15", "60"] },
     // What no build asks for yet keeps its name; the values that ask for it are refused until it is there.
     Known { key: "avatars", default: "off", allowed: &["off"] },

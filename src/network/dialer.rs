@@ -83,7 +83,9 @@ pub enum DialError {
         port: u16,
     },
     /// The server could not prove who it is.
-    #[error("The certificate of {host} {why}. If this is your own server, give the certificate of its authority with the account.")]
+    #[error(
+        "The certificate of {host} {why}. If this is your own server, give the certificate of its authority with the account."
+    )]
     Certificate {
         /// The server.
         host: String,

@@ -5,6 +5,7 @@ mod compose;
 mod composer;
 mod form;
 mod list;
+mod long;
 mod outbox;
 mod plain;
 mod settings;

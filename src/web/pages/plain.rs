@@ -115,7 +115,9 @@ fn shown_of(kept: usize) -> String {
     if kept < CAPACITY {
         format!("The newest {shown} of {kept_figure} connections that went out since the store was unlocked.")
     } else {
-        format!("The newest {shown} of the last {kept_figure} connections; what came before them is not kept.")
+        format!(
+            "The newest {shown} of the last {kept_figure} connections; what came before them is not kept."
+        )
     }
 }
 

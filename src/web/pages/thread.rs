@@ -1,6 +1,7 @@
 //! A thread and a single message.
 
 use super::composer::{Source, composer, signature};
+use super::long::{Long, MOST_SHOWN, Place, broken_line, rows_of};
 use super::shell::shell;
 use crate::engine::failure::{Failure, Kind, blocking};
 use crate::engine::read::{self, Opened, Shown};
@@ -56,10 +57,11 @@ struct Asked {
     view: String,
     #[serde(default)]
     from: String,
+    /// How many of the latest messages of a long thread are passed over.
+    #[serde(default)]
+    earlier: usize,
 }
 
-/// The most messages of a thread that are shown open or folded with their text.
-const MOST_SHOWN: usize = 200;
 /// How much text is shown of one message, in bytes; the rest is in the source.
 const LONGEST_TEXT: usize = 500_000;
 
@@ -69,7 +71,7 @@ async fn message(
     Query(asked): Query<Asked>,
 ) -> Result<Response, WebError> {
     let opened = read::open(&owner.app, &id).await?;
-    let count = messages::of_thread(&mut *owner.app.reader.get().await?, opened.row.thread).await?.len();
+    let count = rows_of(&owner, opened.row.thread).await?.len();
     let shown = read::shown(&owner.app, &opened).await?;
     mark_read(&owner, &[&shown], &opened).await?;
     let back = if count > 1 {
@@ -136,24 +138,30 @@ async fn thread(
     headers: HeaderMap,
 ) -> Result<Response, WebError> {
     let row = read::find(&owner.app, &id).await?;
-    let rows = messages::of_thread(&mut *owner.app.reader.get().await?, row.thread).await?;
+    let rows = rows_of(&owner, row.thread).await?;
     // An open page asks what the thread holds by now; only who looks at a message has read it.
     if headers.get("x-part").is_some_and(|part| part == "ids") {
         let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
         return Ok(Json(ids).into_response());
     }
     let (newer, older) = neighbours(&owner, &asked.from, row.thread).await?;
+    let place = Place::of(&owner, &rows).await?;
+    let long = Long::of(&rows, asked.earlier, &asked.from);
+    let title = rows.get(long.first).map(|row| row.subject.clone()).unwrap_or_default();
+    let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
     let mut all = Vec::new();
-    for row in rows.into_iter().rev().take(MOST_SHOWN) {
+    let mut broken = Vec::new();
+    for row in rows.into_iter().rev().skip(long.passed).take(MOST_SHOWN) {
+        let line = broken_line(&owner, &row);
         // A message whose seal is broken must not keep the others from being read.
-        let Ok(opened) = read::open_row(&owner.app, row).await else { continue };
+        let Ok(opened) = read::open_row(&owner.app, row).await else {
+            broken.push((all.len(), line));
+            continue;
+        };
         let shown = read::shown(&owner.app, &opened).await?;
         all.push((opened, shown));
     }
     all.reverse();
-    let has = |tag: &str| all.iter().any(|(_, s)| s.tags.iter().any(|t| t == tag));
-    let (in_inbox, in_trash, in_spam, starred) = (has("inbox"), has("trash"), has("spam"), has("starred"));
-    let title = all.first().map(|(_, s)| s.subject.clone()).unwrap_or_default();
     let own = owner.app.own_addresses();
     let mut seen = BTreeSet::new();
     let people: Vec<Person> = all
@@ -164,18 +172,23 @@ async fn thread(
     let tags = own_tags(all.iter().flat_map(|(_, s)| &s.tags));
     let unread: Vec<_> =
         all.iter().filter(|(_, s)| s.tags.iter().any(|t| t == "unread")).map(|(o, _)| o.row.number).collect();
-    let ids: Vec<String> = all.iter().map(|(_, s)| s.id.to_string()).collect();
     let spot = all.last().map_or(Spot::Elsewhere, |(_, s)| spot(s));
     let shell = shell(&owner, subject(&title), spot, &asked.from).await?;
     let last = all.len().saturating_sub(1);
-    let last_id = ids.last().cloned().unwrap_or_default();
-    let answerable =
-        all.last().is_some_and(|(_, s)| !s.tags.iter().any(|t| t == "draft")) && !in_trash && !in_spam;
+    let last_id = all.last().map(|(_, s)| s.id.to_string()).unwrap_or_default();
+    let answerable = all.last().is_some_and(|(_, s)| !s.tags.iter().any(|t| t == "draft"))
+        && !place.in_trash
+        && !place.in_spam
+        && long.passed == 0;
     let mut views = Vec::with_capacity(all.len());
     for (at, (opened, shown)) in all.into_iter().enumerate() {
         let mut view = view(&owner, opened, shown, &asked.view).await?;
         view.folded = at != last && !view.unread;
         views.push(view);
+    }
+    let whole = views.len();
+    for (later, line) in broken {
+        views.insert(whole - later, line);
     }
     if !unread.is_empty() {
         deeds::apply(&owner.app, &unread, &[], &["unread".to_owned()]).await?;
@@ -186,15 +199,17 @@ async fn thread(
         subject: title,
         people_words: format!(
             "{}, {}",
-            words::count(views.len() as u64, "message", "messages"),
+            words::count(ids.len() as u64, "message", "messages"),
             words::people(&people, &own, 4)
         ),
         tags,
         ids,
-        starred,
-        in_inbox,
-        in_trash,
-        in_spam,
+        starred: place.starred,
+        in_inbox: place.in_inbox,
+        in_trash: place.in_trash,
+        in_spam: place.in_spam,
+        earlier: long.earlier,
+        later: long.later,
         back: back(&asked.from),
         newer,
         older,
@@ -273,7 +288,12 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         .collect();
     let draft_href = if is("draft") {
         let draft = draft_table::by_message(&mut *owner.app.reader.get().await?, opened.row.number).await?;
-        Some(draft.map_or_else(|| format!("/compose?edit={}", shown.id), |d| format!("/compose?draft={}", d.key)))
+        Some(
+            draft.map_or_else(
+                || format!("/compose?edit={}", shown.id),
+                |d| format!("/compose?draft={}", d.key),
+            ),
+        )
     } else {
         None
     };
@@ -320,6 +340,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         date_words: when.words,
         date_exact: when.exact,
         date_iso: when.iso,
+        broken: false,
         folded: false,
         unread: is("unread"),
         starred: is("starred"),

@@ -165,7 +165,7 @@ fn doors() -> Vec<Page> {
             &SetupAccount { csrf: csrf(), form: AccountForm::default(), ..SetupAccount::default() },
         ),
         bare("setup-2-open", &SetupAccount { csrf: csrf(), form: refused, ..SetupAccount::default() }),
-        bare("setup-3", &SetupPrivacy { csrf: csrf(), ..SetupPrivacy::default() }),
+        bare("setup-3", &SetupPrivacy::default()),
         bare(
             "setup-4",
             &SetupDone {
