@@ -285,8 +285,7 @@ fn a_mailto_link_leads_to_a_new_message_without_a_session() {
     let html =
         "<p>Write to <a href=\"mailto:carol@lab.test?subject=Seeds&amp;bcc=eve@lab.test\">Carol</a></p>";
     let mail = String::from_utf8(plain("bob@lab.test", "alice@lab.test", "seeds", html)).unwrap();
-    let mail =
-        mail.replace("Subject: seeds", "Subject: seeds\r\nMIME-Version: 1.0\r\nContent-Type: text/html");
+    let mail = mail.replace("text/plain", "text/html");
     world.ok(&["import", &world.file("a.eml", mail)]);
     let server = world.serve();
     let browser = Browser::new(&server);
