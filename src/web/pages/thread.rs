@@ -288,12 +288,8 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         .collect();
     let draft_href = if is("draft") {
         let draft = draft_table::by_message(&mut *owner.app.reader.get().await?, opened.row.number).await?;
-        Some(
-            draft.map_or_else(
-                || format!("/compose?edit={}", shown.id),
-                |d| format!("/compose?draft={}", d.key),
-            ),
-        )
+        let from = draft.map_or_else(|| format!("edit={}", shown.id), |d| format!("draft={}", d.key));
+        Some(format!("/compose?{from}"))
     } else {
         None
     };
@@ -340,8 +336,6 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         date_words: when.words,
         date_exact: when.exact,
         date_iso: when.iso,
-        broken: false,
-        folded: false,
         unread: is("unread"),
         starred: is("starred"),
         snippet: opened.row.snippet.clone(),
@@ -360,6 +354,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         draft_href,
         raw_href,
         places: shown.places.iter().map(|p| format!("{} of {}", p.folder, p.account)).collect(),
+        ..MessageView::default()
     })
 }
 
