@@ -102,6 +102,7 @@ fn the_whole_way(javascript: bool) {
     assert!(text.contains("In-Reply-To: <The-garden-plan@stories.test>"), "{text}");
     assert!(text.to_lowercase().contains("subject: re: the garden plan"), "{text}");
     assert!(text.contains("Thank you, Bob: it reached me."), "{text}");
+    assert_eq!(text.contains("first.txt") && text.contains("second.txt"), javascript, "{text}");
     wait_until("the copy in Sent", || lab.imap(&alice).held("Sent").len() == 1);
     wait_until("the marks on what was answered", || {
         let held = lab.imap(&alice).held("INBOX");

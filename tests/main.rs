@@ -32,6 +32,7 @@ mod hidden;
 mod import;
 mod kill;
 mod leak;
+mod pages;
 mod remote;
 mod search;
 mod send;

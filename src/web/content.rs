@@ -15,6 +15,7 @@ use crate::engine::{read, remote};
 use crate::mail::html::{Options, Remote};
 use crate::mail::ids::MessageId;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::HeaderName;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -131,13 +132,18 @@ pub(super) fn capability_of(host: &str, port: u16) -> Option<&str> {
 /// The same by path, for page hosts that have no names below them. Cookies are never looked at.
 pub(super) async fn by_path(
     State(web): State<Arc<Web>>,
-    Path((capability, rest)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
 ) -> Response {
+    let Ok(Path((capability, rest))) = path else { return bare(StatusCode::NOT_FOUND) };
     answer(&web, &capability, &format!("/{rest}"), &format!("/content/{capability}")).await
 }
 
 /// The same for the document itself.
-pub(super) async fn by_bare_path(State(web): State<Arc<Web>>, Path(capability): Path<String>) -> Response {
+pub(super) async fn by_bare_path(
+    State(web): State<Arc<Web>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Response {
+    let Ok(Path(capability)) = path else { return bare(StatusCode::NOT_FOUND) };
     answer(&web, &capability, "/", &format!("/content/{capability}")).await
 }
 

@@ -1,6 +1,8 @@
 //! A thread and a single message.
 
+use super::composer::{Source, composer, signature};
 use super::frame;
+use super::long::{Long, MOST_SHOWN, Place, broken_line, rows_of};
 use super::shell::shell;
 use super::{cut, pictures};
 use crate::engine::failure::{Failure, Kind, blocking};
@@ -17,11 +19,11 @@ use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::content::Piece as Content;
 use crate::web::error::{WebError, page};
+use crate::web::extract::{Path, Query};
 use crate::web::view::{
     Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag, ThreadPage,
 };
 use crate::web::{leave, words};
-use axum::extract::{Path, Query};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -60,10 +62,11 @@ struct Asked {
     pictures: String,
     #[serde(default)]
     colours: String,
+    /// How many of the latest messages of a long thread are passed over.
+    #[serde(default)]
+    earlier: usize,
 }
 
-/// The most messages of a thread that are shown open or folded with their text.
-const MOST_SHOWN: usize = 200;
 /// How much text is shown of one message, in bytes; the rest is in the source.
 pub(super) const LONGEST_TEXT: usize = 500_000;
 
@@ -74,7 +77,7 @@ async fn message(
 ) -> Result<Response, WebError> {
     let row = read::find(&owner.app, &id).await?;
     let opened = heavy::open(&owner.app, row).await?;
-    let count = messages::of_thread(&mut *owner.app.reader.get().await?, opened.row.thread).await?.len();
+    let count = rows_of(&owner, opened.row.thread).await?.len();
     let shown = read::shown(&owner.app, &opened).await?;
     mark_read(&owner, &[&shown], &opened).await?;
     let back = if count > 1 {
@@ -141,24 +144,30 @@ async fn thread(
     headers: HeaderMap,
 ) -> Result<Response, WebError> {
     let row = read::find(&owner.app, &id).await?;
-    let rows = messages::of_thread(&mut *owner.app.reader.get().await?, row.thread).await?;
+    let rows = rows_of(&owner, row.thread).await?;
     // An open page asks what the thread holds by now; only who looks at a message has read it.
     if headers.get("x-part").is_some_and(|part| part == "ids") {
         let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
         return Ok(Json(ids).into_response());
     }
     let (newer, older) = neighbours(&owner, &asked.from, row.thread).await?;
+    let place = Place::of(&owner, &rows).await?;
+    let long = Long::of(&rows, asked.earlier, &asked.from);
+    let title = rows.get(long.first).map(|row| row.subject.clone()).unwrap_or_default();
+    let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
     let mut all = Vec::new();
-    for row in rows.into_iter().rev().take(MOST_SHOWN) {
+    let mut broken = Vec::new();
+    for row in rows.into_iter().rev().skip(long.passed).take(MOST_SHOWN) {
+        let line = broken_line(&owner, &row);
         // A message whose seal is broken must not keep the others from being read.
-        let Ok(opened) = heavy::open(&owner.app, row).await else { continue };
+        let Ok(opened) = heavy::open(&owner.app, row).await else {
+            broken.push((all.len(), line));
+            continue;
+        };
         let shown = read::shown(&owner.app, &opened).await?;
         all.push((opened, shown));
     }
     all.reverse();
-    let has = |tag: &str| all.iter().any(|(_, s)| s.tags.iter().any(|t| t == tag));
-    let (in_inbox, in_trash, in_spam, starred) = (has("inbox"), has("trash"), has("spam"), has("starred"));
-    let title = all.first().map(|(_, s)| s.subject.clone()).unwrap_or_default();
     let own = owner.app.own_addresses();
     let mut seen = BTreeSet::new();
     let people: Vec<Person> = all
@@ -169,18 +178,23 @@ async fn thread(
     let tags = own_tags(all.iter().flat_map(|(_, s)| &s.tags));
     let unread: Vec<_> =
         all.iter().filter(|(_, s)| s.tags.iter().any(|t| t == "unread")).map(|(o, _)| o.row.number).collect();
-    let ids: Vec<String> = all.iter().map(|(_, s)| s.id.to_string()).collect();
     let spot = all.last().map_or(Spot::Elsewhere, |(_, s)| spot(s));
     let shell = shell(&owner, subject(&title), spot, &asked.from).await?;
     let last = all.len().saturating_sub(1);
-    let last_id = ids.last().cloned().unwrap_or_default();
-    let answerable =
-        all.last().is_some_and(|(_, s)| !s.tags.iter().any(|t| t == "draft")) && !in_trash && !in_spam;
+    let last_id = all.last().map(|(_, s)| s.id.to_string()).unwrap_or_default();
+    let answerable = all.last().is_some_and(|(_, s)| !s.tags.iter().any(|t| t == "draft"))
+        && !place.in_trash
+        && !place.in_spam
+        && long.passed == 0;
     let mut views = Vec::with_capacity(all.len());
     for (at, (opened, shown)) in all.into_iter().enumerate() {
         let mut view = view(&owner, opened, shown, &asked).await?;
         view.folded = at != last && !view.unread;
         views.push(view);
+    }
+    let whole = views.len();
+    for (later, line) in broken {
+        views.insert(whole - later, line);
     }
     if !unread.is_empty() {
         deeds::apply(&owner.app, &unread, &[], &["unread".to_owned()]).await?;
@@ -191,15 +205,17 @@ async fn thread(
         subject: title,
         people_words: format!(
             "{}, {}",
-            words::count(views.len() as u64, "message", "messages"),
+            words::count(ids.len() as u64, "message", "messages"),
             words::people(&people, &own, 4)
         ),
         tags,
         ids,
-        starred,
-        in_inbox,
-        in_trash,
-        in_spam,
+        starred: place.starred,
+        in_inbox: place.in_inbox,
+        in_trash: place.in_trash,
+        in_spam: place.in_spam,
+        earlier: long.earlier,
+        later: long.later,
         back: back(&asked.from),
         newer,
         older,
@@ -235,10 +251,14 @@ async fn neighbours(
 /// The answer at the foot of a thread.
 async fn quick_reply(owner: &Owner, id: &str) -> Option<Composer> {
     let content = drafts::reply_to(&owner.app, id, false, "").await.ok()?;
-    let mut composer = super::compose::composer(owner, &content, "", id, "").await.ok()?;
+    let source = Source { reply: id.to_owned(), ..Source::default() };
+    let mut composer = composer(owner, &content, &source, "").await.ok()?;
     composer.inline = true;
     // The quote stands right above: here only the answer is written.
     composer.body = String::new();
+    if !signature(owner).await.ok()?.is_empty() {
+        composer.outcome.push_str(" Your signature is put under it.");
+    }
     composer.full_href = format!("/compose?reply={id}");
     Some(composer)
 }
@@ -279,7 +299,8 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
     let (attachments, events) = super::preview::of_message(owner, &opened).await?;
     let draft_href = if is("draft") {
         let draft = draft_table::by_message(&mut *owner.app.reader.get().await?, opened.row.number).await?;
-        draft.map(|d| format!("/compose?draft={}", d.key))
+        let from = draft.map_or_else(|| format!("edit={}", shown.id), |d| format!("draft={}", d.key));
+        Some(format!("/compose?{from}"))
     } else {
         None
     };
@@ -321,7 +342,6 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         date_words: when.words,
         date_exact: when.exact,
         date_iso: when.iso,
-        folded: false,
         unread: is("unread"),
         starred: is("starred"),
         snippet: opened.row.snippet.clone(),
@@ -339,6 +359,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         draft_href,
         raw_href,
         places: shown.places.iter().map(|p| format!("{} of {}", p.folder, p.account)).collect(),
+        ..MessageView::default()
     })
 }
 
@@ -366,11 +387,7 @@ fn blocks(web: &Web, source: &str) -> Vec<Block> {
 
 /// A quote without its marks.
 fn unmarked(quote: &str) -> String {
-    let line = |line: &str| {
-        let bare = line.trim_start_matches('>').trim_start_matches(' ').trim_start_matches(['>', ' ']);
-        if line.starts_with('>') { bare.to_owned() } else { line.to_owned() }
-    };
-    quote.lines().map(line).collect::<Vec<_>>().join("\n")
+    quote.lines().map(text::unquoted).collect::<Vec<_>>().join("\n")
 }
 
 /// A text with its links, and with the line ends marked that a narrow page need not keep.

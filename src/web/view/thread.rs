@@ -32,6 +32,10 @@ pub struct ThreadPage {
     pub newer: Option<String>,
     /// The next older thread of that list.
     pub older: Option<String>,
+    /// In a long thread: "100 earlier messages", and where they are.
+    pub earlier: Option<(String, String)>,
+    /// The same for those that come later than what is shown.
+    pub later: Option<(String, String)>,
     /// The messages, oldest first.
     pub messages: Vec<MessageView>,
     /// The quick answer at the foot, ready to be sent; none in trash and spam.
@@ -87,6 +91,8 @@ pub struct MessageView {
     pub date_exact: String,
     /// RFC 3339.
     pub date_iso: String,
+    /// Whether it cannot be read; then it is a line that says so.
+    pub broken: bool,
     /// Whether it is shown as one line.
     pub folded: bool,
     /// Whether it is the one to show first: the page opens there (`#m-{id}`).
