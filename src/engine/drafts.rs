@@ -217,6 +217,14 @@ pub async fn send_content(app: &Arc<App>, content: &Content) -> Result<MessageId
     queue(app, content, None).await
 }
 
+/// Sends what was written last of a draft, which ends in the same moment.
+///
+/// # Errors
+/// As [`send`]; not found, where the draft was sent or discarded meanwhile.
+pub async fn send_as_written(app: &Arc<App>, id: &str, content: &Content) -> Result<MessageId, Failure> {
+    queue(app, content, Some(&find(app, id).await?.id)).await
+}
+
 async fn queue(app: &Arc<App>, content: &Content, key: Option<&str>) -> Result<MessageId, Failure> {
     let account = account_of(app, &content.from).await?;
     let draft = build(app, Some(&account), content, false)?;

@@ -30,7 +30,7 @@ pub async fn message(bytes: u64) -> Turn {
     if bytes > LARGE { GATE.acquire().await.ok() } else { None }
 }
 
-/// Opens a message for a page, which shows what was understood of it and never looks at its bytes.
+/// Opens a message for a page, which shows what was understood of it and seldom looks at its bytes.
 ///
 /// # Errors
 /// Damaged, where its seal is broken.
@@ -38,5 +38,18 @@ pub async fn open(app: &Arc<App>, row: MessageRow) -> Result<Opened, Failure> {
     let _turn = message(row.size).await;
     let mut opened = read::open_row(app, row).await?;
     opened.raw = Vec::new();
+    Ok(opened)
+}
+
+/// Gives a message that was [opened](open) for a page its bytes back, where there are files to be looked into.
+///
+/// # Errors
+/// Damaged, where its seal is broken.
+pub async fn with_files(app: &Arc<App>, mut opened: Opened) -> Result<Opened, Failure> {
+    if opened.message.parts.len() > 1 {
+        let _turn = message(opened.row.size).await;
+        let (packs, place) = (Arc::clone(&app.packs), opened.row.place);
+        opened.raw = super::failure::blocking(move || packs.read(place)).await?.raw;
+    }
     Ok(opened)
 }

@@ -4,9 +4,8 @@
 use super::app::App;
 use super::failure::{Failure, blocking};
 use super::read::Opened;
-use super::search;
-use crate::mail::address::canonical;
-use crate::mail::attachment::{self, SenderStanding, Verdict};
+use super::sender::{self, SenderStanding};
+use crate::mail::attachment::{self, Verdict};
 use crate::mail::part::{Part, Risk};
 use crate::worker::{Job, Report, Size, Summary, Workers};
 use lru::LruCache;
@@ -184,7 +183,7 @@ pub async fn verdicts(app: &Arc<App>, opened: &Arc<Opened>) -> Result<HashMap<u3
     if looked.values().all(|verdict| verdict.risk == Risk::None) {
         return Ok(looked);
     }
-    match standing(app, opened).await {
+    match sender::standing(app, &opened.row, &opened.message).await? {
         SenderStanding::Known => Ok(looked),
         stranger => look_at_all(opened, stranger).await,
     }
@@ -197,24 +196,6 @@ async fn look_at_all(opened: &Arc<Opened>, sender: SenderStanding) -> Result<Has
         Ok::<_, Failure>(parts.map(|part| (part.n, attachment::look(part, &opened.raw, sender))).collect())
     })
     .await
-}
-
-/// How the sender of a message stands to the owner: whether there is other mail from or to the address.
-async fn standing(app: &Arc<App>, opened: &Opened) -> SenderStanding {
-    let Some(sender) = opened.message.from.first().map(|from| canonical(&from.address)) else {
-        return SenderStanding::FirstTime;
-    };
-    if app.own_addresses().contains(&sender) {
-        return SenderStanding::Known;
-    }
-    let quoted = sender.replace(['"', '\\'], "");
-    // This message is one of those from the address.
-    let from = search::count(app, &format!("from:\"{quoted}\"")).await.map_or(0, |(_, total)| total);
-    if from > 1 {
-        return SenderStanding::Known;
-    }
-    let to = search::count(app, &format!("in:sent with:\"{quoted}\"")).await.map_or(0, |(_, total)| total);
-    if to > 0 { SenderStanding::Known } else { SenderStanding::FirstTime }
 }
 
 /// The pictures of a message that its HTML shows within itself, decoded: part number and bytes.

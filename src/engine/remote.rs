@@ -7,11 +7,11 @@ use super::read::Opened;
 use super::{senders, settings};
 use crate::mail::html::{self, Options, Remote, Sanitised};
 use crate::mail::ids::MessageNumber;
-use crate::mail::picture;
 use crate::network::dialer::{DialError, Purpose};
 use crate::network::http::{self, Ask, HttpError, Limits};
 use crate::network::web_address::WebAddress;
 use crate::storage::database::{PictureRow, commit, pictures, tags};
+use crate::worker::{Made, Size};
 use futures_util::{StreamExt, stream};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -284,15 +284,15 @@ impl Round<'_> {
         if !answer.is_success() {
             return keep_none().await;
         }
-        let drawn = blocking(move || Ok::<_, Failure>(picture::reencode(&answer.body).ok())).await;
-        // A decoder that breaks down has seen no picture.
-        let drawn = drawn.ok().flatten();
+        // Drawn behind walls; what breaks its worker is no picture.
+        let reports = self.app.opener.pictures(&[&answer.body], Size::Screen).await;
+        let drawn = reports.first().and_then(|report| report.made.first()).cloned();
         self.keep(key, drawn).await.map_err(|failure| failure.words)
     }
 
     /// Seals a copy, or notes that there is none. Neither where the message was deleted or pictures were switched off
     /// meanwhile.
-    async fn keep(&self, key: i64, drawn: Option<picture::Picture>) -> Result<(), Failure> {
+    async fn keep(&self, key: i64, drawn: Option<Made>) -> Result<(), Failure> {
         let app = self.app;
         let files = app.pictures.clone();
         let row = match drawn {
@@ -307,7 +307,7 @@ impl Round<'_> {
                 PictureRow {
                     file: written.file,
                     key: written.key,
-                    media_type: drawn.media_type.to_owned(),
+                    media_type: drawn.media_type.as_str().to_owned(),
                     size: written.size,
                 }
             }

@@ -12,7 +12,6 @@ pub mod list;
 pub mod mbox;
 pub mod message;
 pub mod part;
-pub mod picture;
 pub mod query;
 pub mod reply;
 pub mod sender;

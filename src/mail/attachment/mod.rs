@@ -14,4 +14,4 @@ mod tests;
 
 pub use content::by_content;
 pub use kind::Kind;
-pub use verdict::{SenderStanding, Verdict, look};
+pub use verdict::{Verdict, look};

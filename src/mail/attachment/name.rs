@@ -2,6 +2,7 @@
 
 use crate::mail::message::people::is_hidden;
 use crate::mail::part::{Risk, extension, is_dangerous_ending, is_shown_ending};
+use crate::mail::sender::skeleton_of;
 use unicode_normalization::UnicodeNormalization;
 
 /// A trick in a file name.
@@ -124,8 +125,7 @@ fn known(ending: &str) -> bool {
 /// What a text looks like in plain letters.
 fn skeleton(text: &str) -> String {
     // UTS 39 takes `m` apart into `rn` and `l` for `I`; endings are compared in small letters, so that is undone.
-    let plain: String = unicode_security::skeleton(&text.nfkc().collect::<String>()).collect();
-    plain.replace("rn", "m").to_lowercase()
+    skeleton_of(&text.nfkc().collect::<String>()).replace("rn", "m").to_lowercase()
 }
 
 /// Whether a word has Latin letters and such of Cyrillic or Greek, which look the same.

@@ -1,8 +1,9 @@
 //! What is said about attachments, as a table: what comes, under which name and type, and what is said of it.
 
-use super::{Kind, SenderStanding, Verdict, archive, by_content, calendar, card, look};
+use super::{Kind, Verdict, archive, by_content, calendar, card, look};
 use crate::mail::message::parse;
 use crate::mail::part::Risk;
+use crate::mail::sender::SenderStanding;
 use std::io::Write;
 
 fn judged(media_type: &str, name: &str, bytes: &[u8], sender: SenderStanding) -> Verdict {

@@ -4,19 +4,8 @@
 use super::content::{self, Content};
 use super::kind::Kind;
 use crate::mail::part::{Part, Risk, extension};
+use crate::mail::sender::SenderStanding;
 use std::borrow::Cow;
-
-/// How the sender of a message stands to its reader.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SenderStanding {
-    /// There was mail from or to this address before.
-    #[default]
-    Known,
-    /// There was none.
-    FirstTime,
-    /// The domain looks like one that the reader knows, and is another.
-    LookAlike,
-}
 
 /// What is said about an attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -38,7 +38,12 @@ pub(super) fn name_key(name: &str) -> Option<String> {
 
 fn folded(text: &str) -> String {
     let lower: String = text.to_lowercase().chars().take(LONGEST).collect();
-    skeleton(&lower).collect::<String>().to_lowercase()
+    skeleton_of(&lower).to_lowercase()
+}
+
+/// What a text looks like: letters that resemble one another come to the same (UTS #39, "Confusable Detection").
+pub(in crate::mail) fn skeleton_of(text: &str) -> String {
+    skeleton(text).collect()
 }
 
 /// Whether one label becomes the other by one letter more, less, changed, or two neighbours swapped; or by hyphens alone.

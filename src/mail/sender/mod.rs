@@ -6,6 +6,7 @@ mod known;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::mail) use alike::skeleton_of;
 pub use known::{Acquaintance, Circle, is_automatic};
 
 use super::address::{Person, canonical};

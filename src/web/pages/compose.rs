@@ -150,10 +150,13 @@ async fn send(owner: &Owner, form: &Form, back: &str) -> Result<Response, WebErr
         let words = typed.trouble;
         return stay(owner, typed, words).await;
     }
-    match drafts::send_content(&owner.app, &typed.content).await {
+    let queued = match typed.source.draft.as_str() {
+        "" => drafts::send_content(&owner.app, &typed.content).await,
+        draft => drafts::send_as_written(&owner.app, draft, &typed.content).await,
+    };
+    match queued {
         Ok(id) => {
             turn.note(token, digest, id);
-            discard(owner, &typed.source.draft).await?;
             sent(id)
         }
         Err(failure) if matches!(failure.kind, Kind::Usage | Kind::Failed | Kind::NotFound) => {
