@@ -4,11 +4,13 @@
 //! Functions take a connection and one thing to do; what belongs together goes into one [`Writer::begin`] transaction.
 
 pub mod accounts;
+pub mod displaced;
 pub mod drafts;
 pub mod messages;
 pub mod outbox;
 pub mod places;
 pub mod settings;
+pub mod skipped;
 pub mod tags;
 pub mod threads;
 
