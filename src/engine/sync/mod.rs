@@ -14,7 +14,9 @@ use super::failure::Failure;
 use crate::mail::ids::{AccountId, MessageNumber, ModSeq, Uid};
 use crate::network::imap::{Folder, IdleOutcome, ImapError, Role, Session};
 use crate::storage::database::accounts as table;
-use crate::storage::database::{AccountRow, FolderRow, TagChanges, commit, messages, places, tags};
+use crate::storage::database::{
+    AccountRow, FolderRow, TagChanges, commit, displaced, messages, places, tags,
+};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -75,8 +77,6 @@ struct Pass<'a> {
     app: &'a Arc<App>,
     account: &'a AccountRow,
     done: Synced,
-    /// Messages that lost a place in this pass.
-    displaced: BTreeSet<MessageNumber>,
     watcher: &'a dyn Watcher,
     pace: Pace,
 }
@@ -181,30 +181,32 @@ async fn pass(
         Some(open) => open,
         None => Session::open(&app.dialer, &Settings::of(account)?.imap_login()?).await?,
     };
-    let mut pass = Pass {
-        app,
-        account,
-        done: Synced::default(),
-        displaced: BTreeSet::new(),
-        watcher,
-        pace: Pace::new(Duration::from_millis(300)),
-    };
-    let folders =
+    let mut pass =
+        Pass { app, account, done: Synced::default(), watcher, pace: Pace::new(Duration::from_millis(300)) };
+    let mut folders =
         if quick { known_folders(app, account).await? } else { list_folders(&mut pass, &mut open).await? };
-    push::push(&mut pass, &mut open, &folders).await?;
+    push::push(&mut pass, &mut open, &mut folders).await?;
     let mut ordered: Vec<&FolderRow> = folders.iter().filter(|f| !quick || f.role == "inbox").collect();
     ordered.sort_by_key(|f| plan::urgency(&f.role));
+    // What left one folder may lie in another: only who saw them all can say that it lies nowhere.
+    let mut saw_all = !quick;
     for folder in ordered {
         match pull::pull(&mut pass, &mut open, folder).await {
-            Ok(()) => {}
-            Err(pull::Broken::Folder(words)) => pass.done.fail(format!("{}: {words}", folder.name)),
+            Ok(whole) => saw_all &= whole,
+            Err(pull::Broken::Folder(words)) => {
+                pass.done.fail(format!("{}: {words}", folder.name));
+                saw_all = false;
+            }
             Err(pull::Broken::Session(failure)) => return Err(failure),
         }
         if watcher.stopped() {
+            saw_all = false;
             break;
         }
     }
-    settle(&mut pass).await?;
+    if saw_all {
+        settle(&pass).await?;
+    }
     *session = Some(open);
     Ok(pass.done)
 }
@@ -231,15 +233,19 @@ async fn list_folders(pass: &mut Pass<'_>, session: &mut Session) -> Result<Vec<
         rows.push(table::put_folder(&mut c, pass.account.id, &folder.name, &folder.raw_name, role).await?);
     }
     let mut touched = BTreeSet::new();
+    let alive = tags::bitmap(&mut c, tags::ALL).await?;
     let mut mirrored = TagChanges::default();
     for gone in before.iter().filter(|b| !listed.iter().any(|l| l.raw_name == b.raw_name)) {
         tracing::info!(folder.id = %gone.id, "A folder is gone from the server");
         let uids = places::uids(&mut c, gone.id).await?;
-        let numbers = places::remove(&mut c, gone.id, &uids).await?;
+        // It may only have got another name.
+        let numbers = places::remove(&mut c, gone.id, &uids, true).await?;
         table::remove_folder(&mut c, gone.id).await?;
         for number in places::homeless(&mut c, &numbers).await? {
-            messages::set_role(&mut c, number, "archive").await?;
-            mirrored.set(tags::LEFT, number);
+            if alive.contains(number.0) {
+                messages::set_role(&mut c, number, "archive").await?;
+                mirrored.set(tags::LEFT, number);
+            }
         }
         touched.extend(numbers);
     }
@@ -255,29 +261,39 @@ async fn list_folders(pass: &mut Pass<'_>, session: &mut Session) -> Result<Vec<
     Ok(rows)
 }
 
-/// Messages that no server holds any more and that lie nowhere here either were deleted elsewhere: they go to the trash
-/// here, where nothing is lost before the owner says so. Those that the owner deleted for ever go for good.
-async fn settle(pass: &mut Pass<'_>) -> Result<(), Failure> {
-    if pass.displaced.is_empty() {
-        return Ok(());
+/// After a pass that saw every folder of the account: messages that lost a place there, that no server holds any more and
+/// that lie nowhere here either, were deleted elsewhere. They go to the trash here, where nothing is lost before the owner
+/// says so. Those that the owner deleted for ever go for good.
+async fn settle(pass: &Pass<'_>) -> Result<(), Failure> {
+    let (app, account) = (pass.app, pass.account.id);
+    let numbers = displaced::of_account(&mut *app.reader.get().await?, account).await?;
+    let alive = tags::bitmap(&mut *app.reader.get().await?, tags::ALL).await?;
+    let mut buried = Vec::new();
+    for some in numbers.chunks(2000) {
+        let (living, dead): (Vec<_>, Vec<_>) = some.iter().partition(|n| alive.contains(n.0));
+        let writer = app.writer.lock().await;
+        let mut c = writer.begin().await?;
+        let mut mirrored = TagChanges::default();
+        for (number, role) in displaced::placeless(&mut c, account, &living, false).await? {
+            if role.is_empty() {
+                messages::set_role(&mut c, number, "trash").await?;
+                mirrored.set(tags::LEFT, number);
+            }
+        }
+        places::mirror(&mut c, &living.iter().copied().collect(), &mut mirrored).await?;
+        tags::apply(&mut c, &mirrored).await?;
+        let gone: BTreeSet<MessageNumber> =
+            displaced::placeless(&mut c, account, &dead, true).await?.into_iter().map(|(n, _)| n).collect();
+        // The rows of the dead go with them below; until then they stay noted, or a kill in between would strand them.
+        let over: Vec<MessageNumber> = some.iter().copied().filter(|n| !gone.contains(n)).collect();
+        displaced::settled(&mut c, account, &over).await?;
+        commit(c).await?;
+        buried.extend(gone);
     }
-    let app = pass.app;
-    let writer = app.writer.lock().await;
-    let mut c = writer.begin().await?;
-    let homeless = places::homeless(&mut c, &pass.displaced).await?;
-    let alive = tags::bitmap(&mut c, tags::ALL).await?;
-    let (kept, gone): (Vec<_>, Vec<_>) = homeless.into_iter().partition(|n| alive.contains(n.0));
-    let mut mirrored = TagChanges::default();
-    for number in &kept {
-        messages::set_role(&mut c, *number, "trash").await?;
-        mirrored.set(tags::LEFT, *number);
+    if !numbers.is_empty() {
+        super::tags::destroy(app, &buried).await?;
+        app.tell(Event::Tags { words: "The server moved or removed messages".into() });
     }
-    places::mirror(&mut c, &pass.displaced, &mut mirrored).await?;
-    tags::apply(&mut c, &mirrored).await?;
-    commit(c).await?;
-    drop(writer);
-    super::tags::destroy(app, &gone).await?;
-    app.tell(Event::Tags { words: "The server moved or removed messages".into() });
     Ok(())
 }
 
@@ -364,7 +380,7 @@ async fn missed_news(
     seen: &mut Option<Counters>,
 ) -> Result<bool, Failure> {
     let Some(open) = session else { return Ok(false) };
-    let selected = open.select("INBOX", None).await?;
+    let selected = open.select("INBOX").await?;
     let now = (selected.uid_next, selected.highest_modseq);
     if seen.replace(now) == Some(now) {
         return Ok(false);
