@@ -24,6 +24,7 @@ mod corpora;
 mod damage;
 mod disk_full;
 mod doors;
+mod faults;
 mod import;
 mod kill;
 mod leak;
