@@ -26,6 +26,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tantivy", &["storage/index"]),
     ("async_imap", &["network/imap"]),
     ("lettre", &["network/smtp"]),
+    ("hyper", &["network/http"]),
+    ("tokio_socks", &["network/dialer"]),
     ("html5ever", &["mail/html"]),
     ("markup5ever", &["mail/html"]),
     ("cssparser", &["mail/html"]),

@@ -28,6 +28,7 @@ mod faults;
 mod import;
 mod kill;
 mod leak;
+mod remote;
 mod search;
 mod send;
 mod sync;

@@ -306,8 +306,9 @@ pub async fn remove(app: &Arc<App>, address: &str, keep_mail: bool) -> Result<St
     let pass = app.pass(row.id);
     let _pass = pass.lock().await;
     let going = forget(app, row.id, keep_mail).await?;
-    for some in going.chunks(1000) {
-        super::tags::destroy(app, some).await?;
+    if !going.is_empty() {
+        super::tags::sweep(app, &going).await?;
+        super::snapshots::renew(app).await?;
     }
     app.learn_own_addresses().await?;
     app.accounts_changed.notify_waiters();
@@ -337,6 +338,10 @@ async fn forget(app: &App, id: AccountId, keep_mail: bool) -> Result<Vec<Message
     let orphans = places::homeless(&mut c, &held).await?;
     let lone: BTreeSet<_> = orphans.iter().copied().collect();
     let mut mirrored = TagChanges::default();
+    if !keep_mail {
+        // Dead from this moment on, whatever may keep them from being swept away at once.
+        orphans.iter().for_each(|number| mirrored.clear(tags::ALL, *number));
+    }
     let going = if keep_mail {
         for number in lone.iter().filter(|n| alive.contains(n.0)) {
             let role = roles.get(number).map(String::as_str).filter(|role| places::ROLES.contains(role));

@@ -12,6 +12,7 @@ use crate::network::dialer::Dialer;
 use crate::storage::data_dir::DataDir;
 use crate::storage::database::{self, Reader, Writer, accounts, settings, tags};
 use crate::storage::packs::Packs;
+use crate::storage::pictures::Pictures;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{Notify, broadcast, watch};
@@ -40,6 +41,10 @@ pub struct App {
     pub push_wanted: watch::Sender<()>,
     /// Told when an entry of the outbox may be due.
     pub outbox_wanted: Notify,
+    /// Pictures from elsewhere that are being fetched.
+    pub(in crate::engine) remote: super::remote::Fetching,
+    /// Copies of such pictures.
+    pub(in crate::engine) pictures: Pictures,
     /// Held while the outbox is worked on: nothing is tried twice at a time.
     pub(in crate::engine) outbox_busy: tokio::sync::Mutex<()>,
     /// Told when accounts were added, changed or removed.
@@ -71,8 +76,11 @@ impl App {
             None => Vec::new(),
         };
         drop(connection);
+        let pictures = Pictures::new(data.pictures());
         let app = Arc::new(Self {
             data,
+            pictures,
+            remote: super::remote::Fetching::default(),
             reader,
             writer: tokio::sync::Mutex::new(writer),
             packs: Arc::new(packs),
@@ -93,6 +101,8 @@ impl App {
         app.learn_own_addresses().await?;
         super::check::adopt(&app).await?;
         super::outbox::recover(&app).await?;
+        super::settings::apply(&app).await?;
+        super::remote::tidy(&app).await;
         let last = tags::bitmap(&mut *app.reader.get().await?, tags::ALL).await?.max().unwrap_or(0);
         app.indexing.begin(last).await;
         Ok(app)
@@ -100,6 +110,7 @@ impl App {
 
     /// Finishes what is open: the index is committed, the database copied into a snapshot when it is time, files are closed.
     pub async fn close(&self) {
+        self.remote.stop();
         if let Err(error) = self.indexing.commit().await {
             tracing::warn!(%error, "The index could not be finished; it will catch up");
         }
@@ -127,6 +138,12 @@ impl App {
     #[must_use]
     pub fn link_of_id(&self, id: MessageId) -> i64 {
         self.short_digest(b"none\0", &id.0)
+    }
+
+    /// The keyed hash by which the address of a picture is known.
+    #[must_use]
+    pub fn picture(&self, address: &str) -> i64 {
+        self.short_digest(b"picture\0", address.as_bytes())
     }
 
     fn short_digest(&self, kind: &[u8], bytes: &[u8]) -> i64 {

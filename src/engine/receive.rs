@@ -100,6 +100,14 @@ pub struct Understood {
     bytes: Bytes,
 }
 
+impl Understood {
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> MessageId {
+        self.id
+    }
+}
+
 /// Where the bytes of an understood message are.
 enum Bytes {
     /// Compressed, about to be appended to the packs.
@@ -213,69 +221,37 @@ pub async fn receive(app: &Arc<App>, batch: Vec<Incoming>) -> Result<Received, F
 /// # Errors
 /// As [`receive`].
 pub async fn keep(app: &Arc<App>, batch: Vec<Understood>) -> Result<Received, Failure> {
+    keep_with(app, batch, async |_, _| Ok(())).await
+}
+
+/// The same with something more in the same transaction: `also` is given the numbers of what is new, and where it fails
+/// nothing of the batch is kept.
+///
+/// # Errors
+/// As [`receive`], and what `also` fails with.
+pub async fn keep_with(
+    app: &Arc<App>,
+    batch: Vec<Understood>,
+    also: impl AsyncFnOnce(&mut Connection, &[MessageNumber]) -> Result<(), Failure>,
+) -> Result<Received, Failure> {
     let ids: Vec<MessageId> = batch.iter().map(|m| m.id).collect();
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
-    let mut known = messages::known(&mut c, &ids).await?;
-    let mut seen = HashSet::new();
-    let (fresh, again): (Vec<Understood>, Vec<Understood>) =
-        batch.into_iter().partition(|m| !known.contains_key(&m.id) && seen.insert(m.id));
-    // A record that a killed run appended without a row is in the packs already; appending it again costs space, not truth.
-    let (fresh, records) = append(app, fresh).await?;
-    let mut changes = TagChanges::default();
-    let rows: Vec<NewMessage> = fresh.iter().zip(records).map(|(m, place)| row(m, place)).collect();
-    let numbers = messages::insert(&mut c, &rows, &mut changes).await?;
-    known.extend(ids_of(&fresh).zip(numbers.iter().copied()));
-    let mut touched: BTreeSet<MessageNumber> = numbers.iter().copied().collect();
-    let mut held = Vec::new();
-    for (message, number) in fresh.iter().zip(&numbers) {
-        tag_new(message, *number, &mut changes);
-        held.extend(place(message, *number));
-    }
-    let wishes = wishes(&mut c, &again, &known).await?;
-    let alive = tags::bitmap(&mut c, tags::ALL).await?;
-    // Deleted for ever, and met again only because its server numbers or names the folder anew.
-    let is_buried = |m: &Understood| {
-        known.get(&m.id).is_some_and(|n| {
-            !alive.contains(n.0)
-                && !numbers.contains(n)
-                && wishes.get(&(*n, folder(m))).is_some_and(|w| w == places::GONE)
-        })
+    let mut appended = Vec::new();
+    let kept = match keep_in(app, &mut c, batch, &mut appended).await {
+        Ok(kept) => also(&mut c, &kept.numbers).await.map(|()| kept),
+        failed => failed,
     };
-    let (buried, again): (Vec<Understood>, Vec<Understood>) = again.into_iter().partition(is_buried);
-    held.extend(buried.iter().filter_map(|m| place(m, *known.get(&m.id)?)));
-    let again = revive(app, &mut c, again, &known, &numbers, &mut changes).await?;
-    let mut differ = Vec::new();
-    let left = tags::bitmap(&mut c, tags::LEFT).await?;
-    for message in &again {
-        let Some(number) = known.get(&message.id).copied() else { continue };
-        if let Some(place) = place(message, number) {
-            touched.insert(number);
-            differ.push(number);
-            held.push(place);
-            if left.contains(number.0) {
-                messages::set_role(&mut c, number, "").await?;
-                changes.clear(tags::LEFT, number);
-            }
+    let Kept { fresh, numbers, known } = match kept {
+        Ok(kept) => kept,
+        Err(failure) => {
+            // Nothing refers to these records: they must not come to life again in a repair.
+            drop(c);
+            let packs = Arc::clone(&app.packs);
+            blocking(move || packs.destroy(&appended)).await?;
+            return Err(failure);
         }
-        meet_again(message, number, &mut changes);
-        if let Origin::Local { tags, .. } = &message.origin {
-            tags.iter().filter(|t| flags::is_own_tag(t)).for_each(|t| changes.set(t, number));
-        }
-    }
-    places::put(&mut c, &held).await?;
-    for (folder, uid, number, _, _) in &held {
-        if wishes.contains_key(&(*number, Some(*folder))) {
-            displaced::carry(&mut c, *folder, *uid).await?;
-        }
-    }
-    // A message that turns up in a second place may have other flags there: the next push makes them one.
-    places::note_changed(&mut c, &differ).await?;
-    tags::apply(&mut c, &changes).await?;
-    let mut mirrored = TagChanges::default();
-    places::mirror(&mut c, &touched, &mut mirrored).await?;
-    tags::apply(&mut c, &mirrored).await?;
-    settings::note_people(&mut c, &people(app, &fresh)).await?;
+    };
     commit(c).await?;
     app.indexing.offer(documents(fresh, &numbers)).await;
     drop(writer);
@@ -286,6 +262,86 @@ pub async fn keep(app: &Arc<App>, batch: Vec<Understood>) -> Result<Received, Fa
     }
     let numbers = ids.iter().filter_map(|id| known.get(id).copied()).collect();
     Ok(Received { ids, numbers, new })
+}
+
+/// What a batch has become.
+struct Kept {
+    fresh: Vec<Understood>,
+    /// Of `fresh`.
+    numbers: Vec<MessageNumber>,
+    /// Of all.
+    known: HashMap<MessageId, MessageNumber>,
+}
+
+/// Appends a batch to the packs and writes its rows. `appended` holds the new records also when it fails half-way.
+async fn keep_in(
+    app: &Arc<App>,
+    c: &mut Connection,
+    batch: Vec<Understood>,
+    appended: &mut Vec<RecordPlace>,
+) -> Result<Kept, Failure> {
+    let ids: Vec<MessageId> = batch.iter().map(|m| m.id).collect();
+    let mut known = messages::known(c, &ids).await?;
+    let mut seen = HashSet::new();
+    let (fresh, again): (Vec<Understood>, Vec<Understood>) =
+        batch.into_iter().partition(|m| !known.contains_key(&m.id) && seen.insert(m.id));
+    // A record that a killed run appended without a row is in the packs already; appending it again costs space, not truth.
+    let (fresh, records) = append(app, fresh, appended).await?;
+    let mut changes = TagChanges::default();
+    let rows: Vec<NewMessage> = fresh.iter().zip(records).map(|(m, place)| row(m, place)).collect();
+    let numbers = messages::insert(c, &rows, &mut changes).await?;
+    known.extend(ids_of(&fresh).zip(numbers.iter().copied()));
+    let mut touched: BTreeSet<MessageNumber> = numbers.iter().copied().collect();
+    let mut held = Vec::new();
+    for (message, number) in fresh.iter().zip(&numbers) {
+        tag_new(message, *number, &mut changes);
+        held.extend(place(message, *number));
+    }
+    let wishes = wishes(c, &again, &known).await?;
+    let alive = tags::bitmap(c, tags::ALL).await?;
+    // Deleted for ever, and met again only because its server numbers or names the folder anew.
+    let is_buried = |m: &Understood| {
+        known.get(&m.id).is_some_and(|n| {
+            !alive.contains(n.0)
+                && !numbers.contains(n)
+                && wishes.get(&(*n, folder(m))).is_some_and(|w| w == places::GONE)
+        })
+    };
+    let (buried, again): (Vec<Understood>, Vec<Understood>) = again.into_iter().partition(is_buried);
+    held.extend(buried.iter().filter_map(|m| place(m, *known.get(&m.id)?)));
+    let again = revive(app, c, again, (&known, &numbers), &mut changes, appended).await?;
+    let mut differ = Vec::new();
+    let left = tags::bitmap(c, tags::LEFT).await?;
+    for message in &again {
+        let Some(number) = known.get(&message.id).copied() else { continue };
+        if let Some(place) = place(message, number) {
+            touched.insert(number);
+            differ.push(number);
+            held.push(place);
+            if left.contains(number.0) {
+                messages::set_role(c, number, "").await?;
+                changes.clear(tags::LEFT, number);
+            }
+        }
+        meet_again(message, number, &mut changes);
+        if let Origin::Local { tags, .. } = &message.origin {
+            tags.iter().filter(|t| flags::is_own_tag(t)).for_each(|t| changes.set(t, number));
+        }
+    }
+    places::put(c, &held).await?;
+    for (folder, uid, number, _, _) in &held {
+        if wishes.contains_key(&(*number, Some(*folder))) {
+            displaced::carry(c, *folder, *uid).await?;
+        }
+    }
+    // A message that turns up in a second place may have other flags there: the next push makes them one.
+    places::note_changed(c, &differ).await?;
+    tags::apply(c, &changes).await?;
+    let mut mirrored = TagChanges::default();
+    places::mirror(c, &touched, &mut mirrored).await?;
+    tags::apply(c, &mirrored).await?;
+    settings::note_people(c, &people(app, &fresh)).await?;
+    Ok(Kept { fresh, numbers, known })
 }
 
 /// What the owner wanted of lost places of these messages in the accounts where they are met again.
@@ -311,19 +367,19 @@ async fn revive(
     app: &Arc<App>,
     c: &mut Connection,
     again: Vec<Understood>,
-    known: &HashMap<MessageId, MessageNumber>,
-    fresh: &[MessageNumber],
+    (known, fresh): (&HashMap<MessageId, MessageNumber>, &[MessageNumber]),
     changes: &mut TagChanges,
+    appended: &mut Vec<RecordPlace>,
 ) -> Result<Vec<Understood>, Failure> {
     let alive = tags::bitmap(c, tags::ALL).await?;
     let number_of = |m: &Understood| known.get(&m.id).copied();
     let (dead, mut living): (Vec<_>, Vec<_>) = again
         .into_iter()
         .partition(|m| number_of(m).is_some_and(|n| !alive.contains(n.0) && !fresh.contains(&n)));
-    let (dead, records) = append(app, dead).await?;
+    let (dead, records) = append(app, dead, appended).await?;
     for (message, place) in dead.iter().zip(records) {
         if let Some(number) = number_of(message) {
-            messages::set_record(c, number, place).await?;
+            messages::revive(c, number, &row(message, place)).await?;
             changes.set(tags::ALL, number);
         }
     }
@@ -338,12 +394,13 @@ fn ids_of(messages: &[Understood]) -> impl Iterator<Item = MessageId> {
 async fn append(
     app: &Arc<App>,
     mut fresh: Vec<Understood>,
+    appended: &mut Vec<RecordPlace>,
 ) -> Result<(Vec<Understood>, Vec<RecordPlace>), Failure> {
     if fresh.is_empty() {
         return Ok((fresh, Vec::new()));
     }
     let packs = Arc::clone(&app.packs);
-    blocking(move || {
+    let (fresh, places, new) = blocking(move || {
         let mut lying = Vec::with_capacity(fresh.len());
         let mut prepared = Vec::with_capacity(fresh.len());
         for message in &mut fresh {
@@ -356,12 +413,15 @@ async fn append(
                 Bytes::Taken => {}
             }
         }
-        let mut appended = packs.append_prepared(prepared)?.into_iter();
+        let new = packs.append_prepared(prepared)?;
+        let mut next = new.iter().copied();
         let places: Vec<RecordPlace> =
-            lying.into_iter().filter_map(|place| place.or_else(|| appended.next())).collect();
-        Ok::<_, PackError>((fresh, places))
+            lying.into_iter().filter_map(|place| place.or_else(|| next.next())).collect();
+        Ok::<_, PackError>((fresh, places, new))
     })
-    .await
+    .await?;
+    appended.extend(new);
+    Ok((fresh, places))
 }
 
 fn row(message: &Understood, place: RecordPlace) -> NewMessage {

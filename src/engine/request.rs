@@ -10,7 +10,7 @@ use super::failure::{Failure, Kind};
 use super::search::{self, Sort};
 use super::settings::{self, Scope};
 use super::tags::{self, Which};
-use super::{check, import, outbox, read, status, sync};
+use super::{check, import, outbox, read, senders, status, sync};
 use crate::mail::html::{Options, Remote};
 use crate::mail::ids::MessageId;
 use serde::{Deserialize, Serialize};
@@ -143,8 +143,21 @@ pub enum Request {
         /// To what.
         value: String,
     },
+    /// What was decided about senders.
+    SenderList,
+    /// Decides about a sender.
+    SenderSet {
+        /// The address.
+        address: String,
+        /// What changes.
+        change: senders::Change,
+    },
+    /// Forgets what was decided about a sender.
+    SenderForget(String),
     /// How everything is.
     Status,
+    /// Tor, and which way things go.
+    NetworkStatus,
     /// The connections that left.
     NetworkLog {
         /// How many, the newest first.
@@ -205,6 +218,7 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         Request::Sync(email) => value(sync::sync(app, email.as_deref(), watcher).await?),
         Request::Check { repair } => value(check::check(app, repair, watcher).await?),
         Request::Status => value(status::status(app).await?),
+        Request::NetworkStatus => value(status::network(app).await?),
         Request::NetworkLog { limit } => value(network_log(app, limit)),
         Request::Search { .. } | Request::Count(_) => find(app, request, watcher).await,
         Request::Show { .. } | Request::Thread(_) | Request::Part { .. } => show(app, request).await,
@@ -216,6 +230,9 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::TokenCreate { .. }
         | Request::TokenList
         | Request::TokenRevoke(_)
+        | Request::SenderList
+        | Request::SenderSet { .. }
+        | Request::SenderForget(_)
         | Request::ConfigGet(_)
         | Request::ConfigSet { .. } => configure(app, request).await,
         Request::Send(_)
@@ -359,6 +376,11 @@ async fn configure(app: &Arc<App>, request: Request) -> Result<Answer, Failure> 
         Request::TokenRevoke(name) => {
             settings::revoke_token(app, &name).await?;
             Ok(Answer::Json(json!({"revoked": name})))
+        }
+        Request::SenderList => value(senders::list(app).await?),
+        Request::SenderSet { address, change } => value(senders::set(app, &address, &change).await?),
+        Request::SenderForget(address) => {
+            Ok(Answer::Json(json!({"forgotten": senders::forget(app, &address).await?})))
         }
         Request::ConfigGet(Some(key)) => {
             let value = settings::get(app, &key).await?;

@@ -3,6 +3,7 @@
 use super::app::App;
 use super::failure::Failure;
 use crate::crypto::secret::random;
+use crate::network::dialer::{BadProxy, Proxy, Purpose};
 use crate::storage::database::{TokenRow, commit, settings};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
@@ -16,7 +17,7 @@ struct Known {
 }
 
 /// Every setting there is; an empty list of allowed values means any text.
-const KNOWN: [Known; 13] = [
+const KNOWN: [Known; 15] = [
     Known { key: "extra-ca", default: "", allowed: &[] },
     Known { key: "appearance.theme", default: "auto", allowed: &["auto", "light", "dark"] },
     Known { key: "appearance.density", default: "normal", allowed: &["compact", "normal", "roomy"] },
@@ -32,7 +33,10 @@ const KNOWN: [Known; 13] = [
     Known { key: "avatars", default: "off", allowed: &["off"] },
     Known { key: "lookup.servers", default: "", allowed: &[] },
     Known { key: "lookup.wkd", default: "off", allowed: &["off"] },
-    Known { key: "tor.mode", default: "off", allowed: &["off"] },
+    // Pictures on other people's servers: fetched where the owner says so for a message or a sender, or never at all.
+    Known { key: "remote-images", default: "ask", allowed: &["ask", "never"] },
+    Known { key: "remote-images.route", default: "tor", allowed: &["tor", "direct"] },
+    Known { key: "tor.mode", default: "off", allowed: &["off", "socks"] },
     Known { key: "tor.socks", default: "", allowed: &[] },
     Known { key: "tor.config", default: "", allowed: &[] },
 ];
@@ -71,6 +75,11 @@ pub async fn all(app: &App) -> Result<Vec<(String, String)>, Failure> {
 /// Usage, for a name or a value that cannot be.
 pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     let known = known(key)?;
+    if (key, value) == ("tor.mode", "embedded") {
+        return Err(Failure::usage(
+            "Mailkeep has no Tor of its own yet; run Tor yourself, name it with `tor.socks` and set `tor.mode` to socks",
+        ));
+    }
     if !known.allowed.is_empty() && !known.allowed.contains(&value) {
         return Err(Failure::usage(format!(
             "{key} cannot be {value:?}; it can be {}",
@@ -82,10 +91,40 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
             .map_err(|e| Failure::failed(format!("Cannot read {value}: {}", super::import::plain(&e))))?;
         app.dialer.set_extra_ca(&[pem])?;
     }
+    if key == "tor.socks" && !value.is_empty() {
+        proxy(value)?;
+    }
+    if (key, value) == ("tor.mode", "socks") && get(app, "tor.socks").await?.is_empty() {
+        return Err(Failure::usage(
+            "Say first where Tor listens: set `tor.socks` to HOST:PORT, such as 127.0.0.1:9050",
+        ));
+    }
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     settings::set(&mut c, key, value).await?;
     commit(c).await?;
+    drop(writer);
+    if (key, value) == ("remote-images", "never") {
+        super::remote::clear(app).await?;
+    }
+    apply(app).await
+}
+
+fn proxy(text: &str) -> Result<Proxy, Failure> {
+    text.parse().map_err(|bad: BadProxy| Failure::usage(format!("tor.socks cannot be {text:?}. {bad}")))
+}
+
+/// Tells the network what the settings say about routes.
+///
+/// # Errors
+/// When the store fails.
+pub(in crate::engine) async fn apply(app: &App) -> Result<(), Failure> {
+    let socks = get(app, "tor.mode").await? == "socks";
+    let named = get(app, "tor.socks").await?;
+    // A value that cannot be read is no Tor; nothing goes direct instead.
+    app.dialer.set_tor(proxy(&named).ok().filter(|_| socks));
+    let direct = get(app, "remote-images.route").await? == "direct";
+    app.dialer.set_direct(Purpose::RemoteImage, direct);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ pub mod ids;
 pub mod mbox;
 pub mod message;
 pub mod part;
+pub mod picture;
 pub mod query;
 pub mod reply;
 pub mod text;

@@ -163,7 +163,8 @@ impl Part {
     /// Whether it is an image.
     #[must_use]
     pub fn is_image(&self) -> bool {
-        self.content_type.starts_with("image/") || self.is_unspecific() && IMAGES.contains(&self.extension())
+        self.content_type.starts_with("image/")
+            || self.is_unspecific() && IMAGES.contains(&self.extension().as_str())
     }
 
     /// Whether it is a document: text, table, slides, book, PDF.
@@ -179,14 +180,14 @@ impl Part {
             || kind.starts_with("application/vnd.ms-word")
             || kind.starts_with("application/vnd.oasis.opendocument.")
             || kind.starts_with("application/vnd.openxmlformats-officedocument.")
-            || DOCUMENTS.contains(&self.extension())
+            || DOCUMENTS.contains(&self.extension().as_str())
     }
 
     /// Whether it is a calendar object.
     #[must_use]
     pub fn is_calendar(&self) -> bool {
         matches!(self.content_type.as_str(), "text/calendar" | "text/x-vcalendar" | "application/ics")
-            || matches!(self.extension(), "ics" | "vcs")
+            || matches!(self.extension().as_str(), "ics" | "vcs")
     }
 
     /// Whether it is an address card.
@@ -200,8 +201,9 @@ impl Part {
         matches!(self.content_type.as_str(), "application/octet-stream" | "application/x-unknown")
     }
 
-    pub(super) fn extension(&self) -> &str {
-        self.name.as_deref().map_or("", extension)
+    /// What stands behind the last dot of its name, in lower case.
+    pub(super) fn extension(&self) -> String {
+        self.name.as_deref().map_or_else(String::new, |name| extension(name).to_ascii_lowercase())
     }
 }
 

@@ -7,8 +7,9 @@ use super::Web;
 use super::auth::Owner;
 use super::leave;
 use crate::crypto::secret::random;
+use crate::engine::app::App;
 use crate::engine::failure::Failure;
-use crate::engine::read;
+use crate::engine::{read, remote};
 use crate::mail::html::{Options, Remote};
 use crate::mail::ids::MessageId;
 use axum::body::Body;
@@ -30,11 +31,22 @@ const PICTURES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     /// The sanitised document of a message, with the pictures it shows.
-    Document,
+    Document(Pictures),
     /// One part, as a download.
     Part(u32),
     /// The stored bytes, as a download.
     Raw,
+}
+
+/// What may be shown of pictures from other servers. Only copies of ours ever are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pictures {
+    /// None.
+    Blocked,
+    /// Those that were fetched already; nothing is asked for.
+    Held,
+    /// All of them: the owner decided so about the sender. What is missing is fetched when the frame is looked at.
+    Always,
 }
 
 #[derive(Clone)]
@@ -130,18 +142,23 @@ pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &
         return bare(StatusCode::NOT_FOUND);
     };
     let picture = path.strip_prefix("/picture/").and_then(|n| n.parse::<u32>().ok());
+    let remote = path.strip_prefix("/remote/").and_then(|n| n.parse::<u64>().ok());
     match (grant.piece, picture) {
-        (Piece::Document, None) if path == "/" => document(web, opened, &grant, base).await,
-        (Piece::Document, Some(n)) => {
+        (Piece::Document(pictures), None) if path == "/" => {
+            document(web, &app, opened, pictures, &grant, base).await
+        }
+        (Piece::Document(Pictures::Held | Pictures::Always), None) if remote.is_some() => {
+            let address = remote.unwrap_or_default().cast_signed();
+            match remote::picture(&app, opened.row.number, address).await {
+                Ok(Some((media_type, bytes))) => shown(&media_type, bytes, &grant.page),
+                _ => bare(StatusCode::NOT_FOUND),
+            }
+        }
+        (Piece::Document(_), Some(n)) => {
             let part =
                 opened.message.parts.iter().find(|p| p.n == n && PICTURES.contains(&p.content_type.as_str()));
             match part {
-                Some(part) => {
-                    let mut response = Body::from(part.decoded(&opened.raw).into_owned()).into_response();
-                    set(&mut response, header::CONTENT_TYPE, &part.content_type);
-                    dress(&mut response, "default-src 'none'; sandbox", &grant.page);
-                    response
-                }
+                Some(part) => shown(&part.content_type, part.decoded(&opened.raw).into_owned(), &grant.page),
                 None => bare(StatusCode::NOT_FOUND),
             }
         }
@@ -157,7 +174,57 @@ pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &
     }
 }
 
-async fn document(web: &Arc<Web>, opened: read::Opened, grant: &Grant, base: &str) -> Response {
+/// A picture for the frame.
+fn shown(media_type: &str, bytes: Vec<u8>, page: &str) -> Response {
+    let mut response = Body::from(bytes).into_response();
+    set(&mut response, header::CONTENT_TYPE, media_type);
+    dress(&mut response, "default-src 'none'; sandbox", page);
+    response
+}
+
+/// Where our copies of a message's pictures are, by the addresses that the message names; those that are still to come
+/// are begun and count too.
+async fn copies(
+    app: &Arc<App>,
+    opened: &read::Opened,
+    pictures: Pictures,
+    base: &str,
+) -> Result<HashMap<String, String>, Failure> {
+    let mut copies = HashMap::new();
+    if pictures == Pictures::Blocked {
+        return Ok(copies);
+    }
+    // What was allowed when the page was made may have been taken back since.
+    let always = pictures == Pictures::Always && remote::always(app, opened).await?;
+    let known = remote::known(app, opened.row.number).await?;
+    let mut missing = Vec::new();
+    for address in remote::wanted(opened).await? {
+        let key = app.picture(&address);
+        match known.get(&key) {
+            Some(false) => continue,
+            None if !always => continue,
+            None => missing.push(address.clone()),
+            Some(true) => {}
+        }
+        copies.insert(address, format!("{base}/remote/{}", key.cast_unsigned()));
+    }
+    if !missing.is_empty() {
+        remote::begin(app, opened.row.number, missing);
+    }
+    Ok(copies)
+}
+
+async fn document(
+    web: &Arc<Web>,
+    app: &Arc<App>,
+    opened: read::Opened,
+    pictures: Pictures,
+    grant: &Grant,
+    base: &str,
+) -> Response {
+    let Ok(copies) = copies(app, &opened, pictures, base).await else {
+        return bare(StatusCode::INTERNAL_SERVER_ERROR);
+    };
     let (worker, page, place) = (Arc::clone(web), grant.page.clone(), base.to_owned());
     let document = crate::engine::failure::blocking(move || {
         let cid = |id: &str| {
@@ -165,8 +232,9 @@ async fn document(web: &Arc<Web>, opened: read::Opened, grant: &Grant, base: &st
             PICTURES.contains(&part.content_type.as_str()).then(|| format!("{place}/picture/{}", part.n))
         };
         let link = |url: &str| leave::path(&worker, url).map(|path| format!("{page}{path}"));
-        let options =
-            Options { remote: Remote::Blocked, cid: &cid, link: &link, fold_quotes: true, dark: true };
+        let copy = |address: &str| copies.get(address).cloned();
+        let remote = if copies.is_empty() { Remote::Blocked } else { Remote::Fetched(&copy) };
+        let options = Options { remote, cid: &cid, link: &link, fold_quotes: true, dark: true };
         Ok::<_, Failure>(opened.document(&options).document)
     })
     .await;

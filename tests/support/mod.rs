@@ -6,6 +6,7 @@ pub mod imap;
 pub mod lab;
 pub mod mail;
 pub mod smtp;
+pub mod socks;
 pub mod stubborn;
 pub mod world;
 

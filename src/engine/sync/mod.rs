@@ -267,12 +267,11 @@ async fn list_folders(pass: &mut Pass<'_>, session: &mut Session) -> Result<Vec<
 async fn settle(pass: &Pass<'_>) -> Result<(), Failure> {
     let (app, account) = (pass.app, pass.account.id);
     let numbers = displaced::of_account(&mut *app.reader.get().await?, account).await?;
-    let alive = tags::bitmap(&mut *app.reader.get().await?, tags::ALL).await?;
-    let mut buried = Vec::new();
     for some in numbers.chunks(2000) {
-        let (living, dead): (Vec<_>, Vec<_>) = some.iter().partition(|n| alive.contains(n.0));
         let writer = app.writer.lock().await;
         let mut c = writer.begin().await?;
+        let alive = tags::bitmap(&mut c, tags::ALL).await?;
+        let (living, dead): (Vec<_>, Vec<_>) = some.iter().partition(|n| alive.contains(n.0));
         let mut mirrored = TagChanges::default();
         for (number, role) in displaced::placeless(&mut c, account, &living, false).await? {
             if role.is_empty() {
@@ -284,14 +283,13 @@ async fn settle(pass: &Pass<'_>) -> Result<(), Failure> {
         tags::apply(&mut c, &mirrored).await?;
         let gone: BTreeSet<MessageNumber> =
             displaced::placeless(&mut c, account, &dead, true).await?.into_iter().map(|(n, _)| n).collect();
-        // The rows of the dead go with them below; until then they stay noted, or a kill in between would strand them.
         let over: Vec<MessageNumber> = some.iter().copied().filter(|n| !gone.contains(n)).collect();
         displaced::settled(&mut c, account, &over).await?;
         commit(c).await?;
-        buried.extend(gone);
     }
+    let stranded = displaced::stranded(&mut *app.reader.get().await?, account).await?;
+    super::tags::sweep(app, &stranded).await?;
     if !numbers.is_empty() {
-        super::tags::destroy(app, &buried).await?;
         app.tell(Event::Tags { words: "The server moved or removed messages".into() });
     }
     Ok(())

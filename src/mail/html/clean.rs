@@ -312,23 +312,24 @@ impl Cleaner<'_> {
         let Some(address) = seen.own.addresses.first().map(String::as_str).or(own) else {
             return Background::None;
         };
+        let can_hold = matches!(&**name, "body" | "table" | "td" | "th");
         let placed = match links::image_source(address) {
-            ImageSource::Remote(address) if seen.look.conceals_all() => {
+            ImageSource::Remote(address) if seen.look.conceals_all() || self.is_pixel(id, seen) => {
                 self.track(&address);
                 return Background::None;
             }
             ImageSource::Remote(address) => {
                 self.found.remote_images += 1;
                 match &self.options.remote {
-                    Remote::Blocked => None,
-                    Remote::Fetched(fetched) => fetched(&address),
+                    // What could not be shown is not asked for either.
+                    Remote::Fetched(fetched) if can_hold => fetched(&address),
+                    Remote::Blocked | Remote::Fetched(_) => None,
                 }
             }
             ImageSource::Part(part) => (self.options.cid)(&part),
             ImageSource::Data(data) => Some(data),
             ImageSource::Nowhere => return Background::None,
         };
-        let can_hold = matches!(&**name, "body" | "table" | "td" | "th");
         placed.filter(|_| can_hold).map_or(Background::Missing, Background::Placed)
     }
 

@@ -128,6 +128,34 @@ pub async fn placeless(
     Ok(rows.iter().map(|row| (MessageNumber(row.get(0)), row.get(1))).collect())
 }
 
+/// Messages that are deleted for ever and that no server holds any more, with nobody left but this account to look for
+/// them: what waited for its server, and what a kill left half-way.
+///
+/// # Errors
+/// When the database fails.
+pub async fn stranded(c: &mut Connection, account: AccountId) -> Result<Vec<MessageNumber>, DatabaseError> {
+    let alive = super::tags::bitmap(c, super::tags::ALL).await?;
+    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM message").fetch_one(&mut *c).await?;
+    if count.cast_unsigned() == alive.len() {
+        return Ok(Vec::new());
+    }
+    let lying: Vec<u32> = sqlx::query_scalar(
+        "SELECT id
+         FROM message
+         WHERE
+             NOT EXISTS (SELECT 1 FROM place WHERE place.message_id = message.id)
+             AND NOT EXISTS (
+                 SELECT 1
+                 FROM displaced
+                 WHERE displaced.message_id = message.id AND displaced.account_id <> ?
+             )",
+    )
+    .bind(account.0)
+    .fetch_all(c)
+    .await?;
+    Ok(lying.into_iter().filter(|n| !alive.contains(*n)).map(MessageNumber).collect())
+}
+
 /// Forgets that messages lost places in an account.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ mod compose;
 mod form;
 mod list;
 mod outbox;
+mod pictures;
 mod plain;
 mod settings;
 mod setup;
@@ -27,6 +28,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(actions::routes())
         .merge(compose::routes())
         .merge(outbox::routes())
+        .merge(pictures::routes())
         .merge(settings::routes())
         .merge(setup::routes())
         .merge(unlock::routes())

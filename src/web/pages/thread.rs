@@ -1,13 +1,12 @@
 //! A thread and a single message.
 
+use super::pictures;
 use super::shell::shell;
 use crate::engine::failure::{Failure, Kind, blocking};
 use crate::engine::read::{self, Opened, Shown};
 use crate::engine::receive::clip;
-use crate::engine::request::inert;
-use crate::engine::{drafts, flags, search, tags as deeds};
+use crate::engine::{drafts, flags, remote, search, senders, tags as deeds};
 use crate::mail::address::{Person, canonical};
-use crate::mail::html;
 use crate::mail::ids::ThreadNumber;
 use crate::mail::part::Risk;
 use crate::mail::text;
@@ -55,6 +54,9 @@ struct Asked {
     view: String,
     #[serde(default)]
     from: String,
+    /// The message whose pictures are shown, this once: those that were fetched.
+    #[serde(default)]
+    pictures: String,
 }
 
 /// The most messages of a thread that are shown open or folded with their text.
@@ -81,7 +83,7 @@ async fn message(
     let is = |tag: &str| shown.tags.iter().any(|t| t == tag);
     let (starred, in_inbox, in_trash, in_spam) = (is("starred"), is("inbox"), is("trash"), is("spam"));
     let tags = own_tags(shown.tags.iter());
-    let message = view(&owner, opened, shown, &asked.view).await?;
+    let message = view(&owner, opened, shown, &asked).await?;
     page(&MessagePage { shell, subject, tags, starred, in_inbox, in_trash, in_spam, back, message })
 }
 
@@ -172,7 +174,7 @@ async fn thread(
         all.last().is_some_and(|(_, s)| !s.tags.iter().any(|t| t == "draft")) && !in_trash && !in_spam;
     let mut views = Vec::with_capacity(all.len());
     for (at, (opened, shown)) in all.into_iter().enumerate() {
-        let mut view = view(&owner, opened, shown, &asked.view).await?;
+        let mut view = view(&owner, opened, shown, &asked).await?;
         view.folded = at != last && !view.unread;
         views.push(view);
     }
@@ -238,14 +240,16 @@ async fn quick_reply(owner: &Owner, id: &str) -> Option<Composer> {
 }
 
 /// One message as its template wants it.
-async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Result<MessageView, Failure> {
+async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Result<MessageView, Failure> {
     let own = owner.app.own_addresses();
     let when = words::when(opened.row.date, owner.app.now());
     let has_html = opened.message.html().is_some();
     let has_plain = opened.message.plain().is_some_and(|t| !t.trim().is_empty());
-    let as_html = match wanted {
-        "html" => has_html,
-        "text" => false,
+    let decided = senders::of_message(&owner.app, &opened).await?;
+    // What is asked for now goes before what was decided about the sender, and that before what is usual.
+    let as_html = match (asked.view.as_str(), decided.view.as_deref()) {
+        ("html", _) | ("", Some("html")) => has_html,
+        ("text", _) | ("", Some("text")) => false,
         _ => has_html && !has_plain,
     };
     let is = |tag: &str| shown.tags.iter().any(|t| t == tag);
@@ -279,16 +283,18 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
             opened.message.from.len()
         ));
     }
-    let frame = grant(Content::Document);
     let raw_href = format!("/messages/{}/source", shown.id);
     let closed = shown.privacy == "closed" && shown.text.trim().is_empty();
     let source = opened.message.html().map(str::to_owned);
-    let (look, seen_hidden) = blocking(move || {
-        let look = source.as_deref().map(|html| html::sanitise(html, &inert()));
-        let hidden = look.as_ref().is_some_and(|look| look.hidden_text);
-        Ok::<_, Failure>((look, hidden))
+    let (look, wanted) = blocking(move || {
+        let surveyed = source.as_deref().map(remote::survey);
+        Ok::<_, Failure>(surveyed.map_or((None, Vec::new()), |(look, wanted)| (Some(look), wanted)))
     })
     .await?;
+    let seen_hidden = look.as_ref().is_some_and(|look| look.hidden_text);
+    let asks = pictures::Asks { decided, wanted, as_html, once: asked.pictures == shown.id.to_string() };
+    let (remote, permission) = pictures::view(owner, &opened, look.as_ref(), asks, &asked.view).await?;
+    let frame = grant(Content::Document(permission));
     let body = if closed {
         Body::Closed("This message is encrypted, and Mailkeep has no key for it yet.".into())
     } else if as_html {
@@ -301,7 +307,6 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         let blocks = blocks(&owner.web, clip(&shown.text, LONGEST_TEXT));
         if blocks.is_empty() { Body::Nothing } else { Body::Text(blocks) }
     };
-    let (remote, trackers) = look.map_or((0, Vec::new()), |l| (l.remote_images, l.trackers));
     let person = |p: &Person| PersonView { name: p.name.clone(), address: p.address.clone() };
     Ok(MessageView {
         id: shown.id.to_string(),
@@ -321,7 +326,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         snippet: opened.row.snippet.clone(),
         trust: Vec::new(),
         notes,
-        remote_words: remote_words(remote, &trackers),
+        remote,
         hidden_words: if seen_hidden {
             "It holds text that is made not to be seen; the text view leaves it out.".into()
         } else {
@@ -349,28 +354,6 @@ const fn height(length: usize) -> u8 {
         40_000..80_000 => 7,
         _ => 8,
     }
-}
-
-fn remote_words(pictures: usize, trackers: &[String]) -> String {
-    if pictures == 0 && trackers.is_empty() {
-        return String::new();
-    }
-    let mut words = match pictures {
-        0 => String::new(),
-        1 => "1 picture from another server was not loaded".to_owned(),
-        n => format!("{n} pictures from other servers were not loaded"),
-    };
-    if !trackers.is_empty() {
-        let hosts = trackers.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-        let joined = if words.is_empty() {
-            "A tracking pixel was left out"
-        } else {
-            "; a tracking pixel was left out"
-        };
-        words.push_str(&format!("{joined}: it would have told {hosts} that you read this"));
-    }
-    words.push('.');
-    words
 }
 
 /// Text in blocks, with its links made to lead over the leave page.

@@ -6,6 +6,7 @@
 mod compose;
 mod list;
 mod outbox;
+mod pictures;
 mod plain;
 mod settings;
 mod setup;
@@ -23,6 +24,7 @@ mod sample;
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};
 pub use outbox::{Entry, OutboxPage, Recipient};
+pub use pictures::{RemoteSettings, RemoteView, SenderView};
 pub use plain::{Contact, ContactsPage, ErrorPage, KeyboardPage, LaterPage, LeavePage, NetworkPage};
 pub use settings::{AccountView, NewToken, SettingsPage, TokenView};
 pub use setup::{AccountForm, SetupAccount, SetupDone, SetupPassphrase, SetupPrivacy, UnlockPage};

@@ -213,7 +213,13 @@ pub(super) fn framed(id: &str) -> MessageView {
         from: person("Rust Weekly", "news@weekly.example"),
         initials: "RW".into(),
         hue: 9,
-        remote_words: "3 remote pictures were not loaded; 1 tracking pixel from news.example.".into(),
+        remote: RemoteView {
+            words: "3 pictures from other servers were not loaded; a tracking pixel was left out: it would have told news.example that you read this.".into(),
+            can_show: true,
+            sender: "news@weekly.example".into(),
+            remember: "html",
+            ..RemoteView::default()
+        },
         hidden_words: "Text that a reader would not see was left out.".into(),
         body: Body::Frame { src: "/frame.html".into(), height: 4 },
         has_html: true,

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Composer, Shell, Tag};
+use super::{Composer, RemoteView, Shell, Tag};
 
 /// All messages of a thread: `/threads/{id}`.
 #[derive(Debug, Clone, Template)]
@@ -99,8 +99,8 @@ pub struct MessageView {
     pub trust: Vec<Trust>,
     /// Sentences about this message: "2 parts of it could not be read."
     pub notes: Vec<String>,
-    /// "3 remote pictures were not loaded; 1 tracking pixel from news.example."; empty for none.
-    pub remote_words: String,
+    /// Pictures on other servers, and what can be decided about the sender.
+    pub remote: RemoteView,
     /// "Text that a reader would not see was left out."; empty for none.
     pub hidden_words: String,
     /// The message itself.
