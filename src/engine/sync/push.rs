@@ -1,10 +1,10 @@
-//! To the server: moves, deletions, flags and tags. Everything here may be done twice without harm.
+//! To the server: moves and deletions. Everything here may be done twice without harm.
 
 use super::Pass;
+use super::push_flags::push_flags;
 use crate::engine::failure::Failure;
-use crate::engine::flags;
-use crate::mail::ids::{FolderId, MessageNumber, Uid};
-use crate::network::imap::{ImapError, Session, decode_folder, keyword_for_tag};
+use crate::mail::ids::{FolderId, Uid};
+use crate::network::imap::{ImapError, Session, decode_folder};
 use crate::storage::database::accounts as table;
 use crate::storage::database::places::{COPIED, DELETED, GONE};
 use crate::storage::database::{FolderRow, PlaceRow, TagChanges, commit, displaced, places, tags};
@@ -33,7 +33,7 @@ pub(super) async fn push(
 }
 
 /// Opens a folder to change something; false where it is gone or refuses.
-async fn open(
+pub(super) async fn open(
     pass: &mut Pass<'_>,
     session: &mut Session,
     folder: &FolderRow,
@@ -52,7 +52,7 @@ async fn open(
     }
 }
 
-fn by_folder(rows: Vec<PlaceRow>) -> BTreeMap<FolderId, Vec<PlaceRow>> {
+pub(super) fn by_folder(rows: Vec<PlaceRow>) -> BTreeMap<FolderId, Vec<PlaceRow>> {
     let mut groups: BTreeMap<FolderId, Vec<PlaceRow>> = BTreeMap::new();
     for row in rows {
         groups.entry(row.folder).or_default().push(row);
@@ -104,7 +104,7 @@ fn is_to_go(wanted: &str) -> bool {
     wanted == GONE || wanted == COPIED
 }
 
-fn uids_of(rows: &[PlaceRow]) -> Vec<Uid> {
+pub(super) fn uids_of(rows: &[PlaceRow]) -> Vec<Uid> {
     rows.iter().map(|row| row.uid).collect()
 }
 
@@ -286,142 +286,12 @@ async fn settle_here(pass: &Pass<'_>, folder: &FolderRow, goal: &str, rows: &[Pl
     Ok(commit(c).await?)
 }
 
-/// What is to be added and removed at a place.
-type Difference = (Vec<String>, Vec<String>);
-
-async fn push_flags(
-    pass: &mut Pass<'_>,
-    session: &mut Session,
-    folders: &[FolderRow],
-) -> Result<(), Failure> {
-    let rows = places::changed(&mut *pass.app.reader.get().await?, pass.account.id).await?;
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let numbers: Vec<MessageNumber> =
-        rows.iter().map(|r| r.message).collect::<BTreeSet<_>>().into_iter().collect();
-    let mut wanted = BTreeMap::new();
-    for some in numbers.chunks(2000) {
-        wanted.extend(tags::of_messages(&mut *pass.app.reader.get().await?, some).await?);
-    }
-    let mut settled: BTreeSet<MessageNumber> = numbers.iter().copied().collect();
-    for (id, rows) in by_folder(rows) {
-        let Some(folder) = folders.iter().find(|f| f.id == id) else { continue };
-        let mut groups: BTreeMap<Difference, Vec<PlaceRow>> = BTreeMap::new();
-        for row in rows {
-            let tags = wanted.get(&row.message).map_or(&[][..], Vec::as_slice);
-            let difference = difference(&row, tags);
-            if difference.0.is_empty() && difference.1.is_empty() {
-                continue;
-            }
-            groups.entry(difference).or_default().push(row);
-        }
-        if groups.is_empty() {
-            continue;
-        }
-        let Some(keywords) = open(pass, session, folder).await? else {
-            groups.values().flatten().for_each(|row| {
-                settled.remove(&row.message);
-            });
-            continue;
-        };
-        for ((add, remove), rows) in groups {
-            if !store(pass, session, folder, keywords, &add, &remove, &rows).await? {
-                rows.iter().for_each(|row| {
-                    settled.remove(&row.message);
-                });
-            }
-        }
-    }
-    let writer = pass.app.writer.lock().await;
-    let mut c = writer.begin().await?;
-    // What the owner changed again in the meantime differs from what was pushed, and stays noted.
-    let mut now = BTreeMap::new();
-    for some in numbers.chunks(2000) {
-        now.extend(tags::of_messages(&mut c, some).await?);
-    }
-    let settled: Vec<MessageNumber> = settled.into_iter().filter(|n| now.get(n) == wanted.get(n)).collect();
-    places::forget_changed(&mut c, pass.account.id, &settled).await?;
-    commit(c).await?;
-    Ok(())
-}
-
-/// The flags and keywords in which a place differs from what the owner wants.
-fn difference(place: &PlaceRow, tags: &[String]) -> Difference {
-    let want = flags::from_tags(tags.iter().map(String::as_str));
-    let (mut add, mut remove) = (Vec::new(), Vec::new());
-    for (name, bit) in flags::NAMES.iter().filter(|(_, bit)| flags::MIRRORED.iter().any(|(_, m, _)| m == bit))
-    {
-        match (want & bit != 0, place.flags & bit != 0) {
-            (true, false) => add.push((*name).to_owned()),
-            (false, true) => remove.push((*name).to_owned()),
-            _ => {}
-        }
-    }
-    let have: BTreeSet<&str> = place.keywords.split(' ').filter(|k| !k.is_empty()).collect();
-    // What stands for a tag here, whoever wrote it: a tag is not written twice.
-    let meant: BTreeSet<String> = have.iter().filter_map(|h| flags::own_tag(h)).collect();
-    let own = tags.iter().filter(|t| flags::is_own_tag(t));
-    add.extend(own.filter(|t| !meant.contains(*t)).filter_map(|t| keyword_for_tag(t)));
-    // Only what we would write ourselves is taken away; other spellings are other programs' words.
-    let is_ours = |keyword: &str| {
-        flags::own_tag(keyword).filter(|tag| {
-            keyword_for_tag(tag).is_some_and(|k| k.eq_ignore_ascii_case(keyword)) && !tags.contains(tag)
-        })
-    };
-    remove.extend(have.iter().filter(|h| is_ours(h).is_some()).map(|h| (*h).to_owned()));
-    (add, remove)
-}
-
-/// Adds and removes flags; false where the server says no, and has to be asked again.
-async fn store(
-    pass: &mut Pass<'_>,
-    session: &mut Session,
-    folder: &FolderRow,
-    keywords: bool,
-    add: &[String],
-    remove: &[String],
-    rows: &[PlaceRow],
-) -> Result<bool, Failure> {
-    let allowed = |flag: &&String| keywords || flag.starts_with('\\');
-    let add: Vec<&str> = add.iter().filter(allowed).map(String::as_str).collect();
-    let remove: Vec<&str> = remove.iter().filter(allowed).map(String::as_str).collect();
-    if add.is_empty() && remove.is_empty() {
-        return Ok(true);
-    }
-    match session.store(&uids_of(rows), &add, &remove).await {
-        Err(ImapError::No { words, .. }) => {
-            pass.done.fail(format!("{}: {words}", folder.name));
-            return Ok(false);
-        }
-        other => other?,
-    }
-    pass.done.flags_pushed += rows.len() as u64;
-    let writer = pass.app.writer.lock().await;
-    let mut c = writer.begin().await?;
-    for row in rows {
-        let (mut bits, mut words): (u8, BTreeSet<&str>) =
-            (row.flags, row.keywords.split(' ').filter(|k| !k.is_empty()).collect());
-        let (added, added_words) = flags::read(add.iter().copied());
-        let (removed, _) = flags::read(remove.iter().copied());
-        bits = (bits | added) & !removed;
-        words.extend(added_words.split(' ').filter(|k| !k.is_empty()));
-        remove.iter().for_each(|k| {
-            words.remove(k);
-        });
-        let words = words.into_iter().collect::<Vec<_>>().join(" ");
-        places::set_flags(&mut c, folder.id, row.uid, bits, &words).await?;
-    }
-    commit(c).await?;
-    Ok(true)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::ids::AccountId;
+    use crate::mail::ids::{AccountId, MessageNumber};
 
-    fn place(keywords: &str, wanted: &str) -> PlaceRow {
+    fn place(wanted: &str) -> PlaceRow {
         PlaceRow {
             folder: FolderId(7),
             account: AccountId(1),
@@ -429,29 +299,16 @@ mod tests {
             role: String::new(),
             uid: Uid(1),
             message: MessageNumber(1),
-            flags: flags::SEEN,
-            keywords: keywords.into(),
+            flags: 0,
+            keywords: String::new(),
             wanted: wanted.into(),
             goal: wanted.into(),
         }
     }
 
-    fn tags(tags: &[&str]) -> Vec<String> {
-        tags.iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn only_keywords_that_we_would_write_are_taken_away() {
-        // "&ACA-work" is " work" to whoever wrote it, and "work" as a tag here.
-        let others = place("$Forwarded &ACA-work Ledger NonJunk herons", "");
-        assert_eq!(difference(&others, &[]), (tags(&[]), tags(&["Ledger", "herons"])));
-        assert_eq!(difference(&others, &tags(&["work", "ledger"])), (tags(&[]), tags(&["herons"])));
-        assert_eq!(difference(&others, &tags(&["new", "herons"])), (tags(&["new"]), tags(&["Ledger"])));
-    }
-
     #[test]
     fn an_undo_during_the_move_brings_the_message_back() {
-        let moving = place("", "trash");
+        let moving = place("trash");
         assert_eq!(later_wish(&moving, Some("")), "#7");
         assert_eq!(later_wish(&moving, Some("archive")), "archive");
         assert_eq!(later_wish(&moving, Some("trash")), "");

@@ -10,6 +10,7 @@ pub mod messages;
 pub mod outbox;
 pub mod pictures;
 pub mod places;
+pub mod roles;
 pub mod senders;
 pub mod settings;
 pub mod skipped;
