@@ -136,6 +136,11 @@ pub(super) enum Command {
         #[arg(required = true)]
         ids: Vec<String>,
     },
+    /// Leave the mailing list that a message came from
+    Unsubscribe {
+        /// The message's id
+        id: String,
+    },
     /// Queue a message
     Send(Box<Send>),
     /// The queue: list, flush, retry, cancel

@@ -368,6 +368,7 @@ fn request(command: Command) -> Result<Request, Failure> {
         }
         Command::Tag { changes, query } => tag(&changes, query)?,
         Command::Delete { ids } => Request::Delete(ids),
+        Command::Unsubscribe { id } => Request::Unsubscribe(id),
         Command::Send(message) => send(*message)?,
         Command::Outbox(Outbox::List) => Request::OutboxList,
         Command::Outbox(Outbox::Flush) => Request::OutboxFlush,

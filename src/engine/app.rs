@@ -29,6 +29,8 @@ pub struct App {
     pub packs: Arc<Packs>,
     /// The search index.
     pub indexing: Indexing,
+    /// What opens attachments, behind walls.
+    pub opener: super::preview::Opener,
     /// The door to the outside.
     pub dialer: Dialer,
     pub(in crate::engine) identifier: Identifier,
@@ -36,6 +38,7 @@ pub struct App {
     pub(in crate::engine) snapshots: Key,
     events: broadcast::Sender<Event>,
     own: RwLock<BTreeSet<String>>,
+    pub(in crate::engine) acquaintances: super::sender::Acquaintances,
     passes: Mutex<HashMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
     /// Changes when something is to be pushed to the servers; every account's task listens.
     pub push_wanted: watch::Sender<()>,
@@ -47,6 +50,8 @@ pub struct App {
     pub(in crate::engine) pictures: Pictures,
     /// Held while the outbox is worked on: nothing is tried twice at a time.
     pub(in crate::engine) outbox_busy: tokio::sync::Mutex<()>,
+    /// Told when signatures of new mail are to be checked.
+    pub signatures_wanted: Notify,
     /// Told when accounts were added, changed or removed.
     pub accounts_changed: Notify,
     /// Health of what runs in the background.
@@ -85,16 +90,19 @@ impl App {
             writer: tokio::sync::Mutex::new(writer),
             packs: Arc::new(packs),
             indexing,
+            opener: super::preview::Opener::default(),
             dialer: Dialer::new(&extra)?,
             identifier: master.identifier(),
             tokens: master.subkey(Use::Tokens),
             snapshots: master.subkey(Use::Snapshots),
             events: broadcast::channel(256).0,
             own: RwLock::default(),
+            acquaintances: super::sender::Acquaintances::default(),
             passes: Mutex::default(),
             push_wanted: watch::channel(()).0,
             outbox_wanted: Notify::new(),
             outbox_busy: tokio::sync::Mutex::default(),
+            signatures_wanted: Notify::new(),
             accounts_changed: Notify::new(),
             health: Mutex::default(),
         });
@@ -175,12 +183,14 @@ impl App {
     /// Counts an address as the owner's without an account, for a store of sample mail.
     pub fn claim(&self, address: &str) {
         self.own.write().unwrap_or_else(PoisonError::into_inner).insert(canonical(address));
+        self.acquaintances.forget();
     }
 
     pub(in crate::engine) async fn learn_own_addresses(&self) -> Result<(), Failure> {
         let mut connection = self.reader.get().await?;
         let own = accounts::list(&mut connection).await?.iter().map(|a| canonical(&a.address)).collect();
         *self.own.write().unwrap_or_else(PoisonError::into_inner) = own;
+        self.acquaintances.forget();
         Ok(())
     }
 

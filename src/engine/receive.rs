@@ -4,6 +4,7 @@
 //! are committed. Whatever is killed before that leaves nothing, or records that the next start adopts.
 
 use super::app::App;
+use super::authentication::{self, Arrival};
 use super::events::Event;
 use super::failure::{Failure, blocking};
 use super::flags;
@@ -124,6 +125,10 @@ enum Bytes {
 #[must_use]
 pub fn visible_text(message: &Message) -> String {
     let plain = message.plain().unwrap_or_default();
+    let plain = match text::without_secrets(&plain) {
+        std::borrow::Cow::Borrowed(_) => plain,
+        std::borrow::Cow::Owned(seen) => seen,
+    };
     let Some(source) = message.html() else { return plain };
     if plain.trim().len() >= 400 {
         return plain;
@@ -253,6 +258,9 @@ pub async fn keep_with(
         }
     };
     commit(c).await?;
+    if !fresh.is_empty() {
+        app.acquaintances.forget();
+    }
     app.indexing.offer(documents(fresh, &numbers)).await;
     drop(writer);
     let new = numbers.len();
@@ -341,6 +349,7 @@ async fn keep_in(
     places::mirror(c, &touched, &mut mirrored).await?;
     tags::apply(c, &mirrored).await?;
     settings::note_people(c, &people(app, &fresh)).await?;
+    authentication::arrived(app, c, &arrivals(&fresh, &numbers)).await?;
     Ok(Kept { fresh, numbers, known })
 }
 
@@ -494,11 +503,23 @@ fn place(message: &Understood, number: MessageNumber) -> Option<(FolderId, Uid, 
     }
 }
 
+/// What of a batch came from servers.
+fn arrivals<'a>(batch: &'a [Understood], numbers: &[MessageNumber]) -> Vec<Arrival<'a>> {
+    let arrival = |(m, number): (&'a Understood, &MessageNumber)| match &m.origin {
+        Origin::Server { account, role, .. } => {
+            let (number, received_at) = (*number, m.received_at);
+            Some(Arrival { number, message: &m.message, account, role, received_at })
+        }
+        Origin::Local { .. } => None,
+    };
+    batch.iter().zip(numbers).filter_map(arrival).collect()
+}
+
 /// Who a batch is from and to, gathered by address; one's own messages count for those they were sent to.
 fn people(app: &App, batch: &[Understood]) -> Vec<PersonRow> {
     let own = app.own_addresses();
     let mut found: BTreeMap<String, PersonRow> = BTreeMap::new();
-    let mut note = |person: &Person, sent: bool, at: i64| {
+    let mut note = |person: &Person, sent: bool, (at, came): (i64, i64)| {
         if !person.address.contains('@') || person.address.len() > 320 {
             return;
         }
@@ -509,9 +530,11 @@ fn people(app: &App, batch: &[Understood]) -> Vec<PersonRow> {
             received: 0,
             sent: 0,
             last_at: i64::MIN,
+            first_at: i64::MAX,
         });
         row.sent += u32::from(sent);
         row.received += u32::from(!sent);
+        row.first_at = row.first_at.min(came);
         if at >= row.last_at {
             row.last_at = at;
             if !person.name.is_empty() {
@@ -529,7 +552,8 @@ fn people(app: &App, batch: &[Understood]) -> Vec<PersonRow> {
             continue;
         };
         let (first, second) = (lists[0], if ours { lists[1].as_slice() } else { &[] });
-        first.iter().chain(second).take(50).for_each(|person| note(person, ours, message.date));
+        let at = (message.date, message.received_at);
+        first.iter().chain(second).take(50).for_each(|person| note(person, ours, at));
     }
     found.into_values().collect()
 }

@@ -10,7 +10,7 @@ use super::failure::{Failure, Kind};
 use super::search::{self, Sort};
 use super::settings::{self, Scope};
 use super::tags::{self, Which};
-use super::{check, import, outbox, read, senders, status, sync};
+use super::{check, import, outbox, read, senders, status, sync, unsubscribe};
 use crate::mail::html::{Options, Remote};
 use crate::mail::ids::MessageId;
 use serde::{Deserialize, Serialize};
@@ -134,6 +134,8 @@ pub enum Request {
     TokenList,
     /// Revokes a token.
     TokenRevoke(String),
+    /// Leaves the list that a message came from.
+    Unsubscribe(String),
     /// A setting, or all.
     ConfigGet(Option<String>),
     /// Sets a setting.
@@ -240,6 +242,7 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::DraftChange { .. }
         | Request::DraftDiscard(_)
         | Request::DraftSend(_)
+        | Request::Unsubscribe(_)
         | Request::OutboxList
         | Request::OutboxFlush
         | Request::OutboxRetry(_)
@@ -302,13 +305,20 @@ async fn show(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
             let opened = read::open(app, &id).await?;
             let id = opened.row.id;
             Ok(match form {
-                Form::Fields => return value(read::shown(app, &opened).await?),
+                Form::Fields => {
+                    let mut shown = read::shown(app, &opened).await?;
+                    shown.reasons.extend(read::link_reason(&opened).await?);
+                    return value(shown);
+                }
                 Form::Raw => bytes(opened.raw, "message/rfc822", format!("{id}.eml")),
                 Form::Text => {
-                    bytes(opened.text().into_bytes(), "text/plain; charset=utf-8", format!("{id}.txt"))
+                    let text = read::text_of(&opened.message).await?;
+                    bytes(text.into_bytes(), "text/plain; charset=utf-8", format!("{id}.txt"))
                 }
                 Form::Html => {
+                    let turn = super::heavy::markup(opened.message.html().map_or(0, str::len)).await;
                     let document = super::failure::blocking(move || {
+                        let _turn = turn;
                         Ok::<_, Failure>(opened.document(&inert()).document)
                     });
                     bytes(document.await?.into_bytes(), "text/html; charset=utf-8", format!("{id}.html"))
@@ -418,6 +428,7 @@ async fn write(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
             Ok(Answer::Json(json!({"discarded": id})))
         }
         Request::DraftSend(id) => queued(drafts::send(app, &id).await?),
+        Request::Unsubscribe(id) => value(unsubscribe::unsubscribe(app, &id).await?),
         Request::OutboxList => value(outbox::list(app).await?),
         Request::OutboxFlush => {
             outbox::flush(app, true).await?;

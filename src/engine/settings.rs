@@ -4,7 +4,8 @@ use super::app::App;
 use super::failure::Failure;
 use crate::crypto::secret::random;
 use crate::network::dialer::{BadProxy, Proxy, Purpose};
-use crate::storage::database::{TokenRow, commit, settings};
+use crate::network::web_address::WebAddress;
+use crate::storage::database::{TokenRow, commit, settings, signatures};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
@@ -17,17 +18,16 @@ struct Known {
 }
 
 /// Every setting there is; an empty list of allowed values means any text.
-const KNOWN: [Known; 15] = [
+const KNOWN: [Known; 16] = [
     Known { key: "extra-ca", default: "", allowed: &[] },
     Known { key: "appearance.theme", default: "auto", allowed: &["auto", "light", "dark"] },
     Known { key: "appearance.density", default: "normal", allowed: &["compact", "normal", "roomy"] },
     Known { key: "writing.signature", default: "", allowed: &[] },
     Known { key: "writing.undo-seconds", default: "10", allowed: &["0", "5", "10", "20", "30"] },
-    Known {
-        key: "privacy.encrypt",
-        default: "when-possible",
-        allowed: &["when-possible", "when-asked", "always-ask"],
-    },
+    // The resolver that is asked for DKIM keys, as an https address; `off` asks nobody.
+    Known { key: "dkim.resolver", default: "https://dns.quad9.net/dns-query", allowed: &[] },
+    // The names under which the owner's servers note what they checked; empty for those that were learnt.
+    Known { key: "authentication.servers", default: "", allowed: &[] },
     Known { key: "sync.minutes", default: "5", allowed: &["1", "5", "15", "60"] },
     // What no build asks for yet keeps its name; the values that ask for it are refused until it is there.
     Known { key: "avatars", default: "off", allowed: &["off"] },
@@ -86,6 +86,12 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
             known.allowed.join(", ")
         )));
     }
+    if key == "dkim.resolver" && value != "off" && !WebAddress::from_owner(value).is_ok_and(|a| a.is_secure())
+    {
+        return Err(Failure::usage(format!(
+            "{key} cannot be {value:?}; give the https address of a resolver, or off"
+        )));
+    }
     if key == "extra-ca" && !value.is_empty() {
         let pem = std::fs::read(value)
             .map_err(|e| Failure::failed(format!("Cannot read {value}: {}", super::import::plain(&e))))?;
@@ -102,12 +108,21 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     settings::set(&mut c, key, value).await?;
+    // What waited for Tor or a resolver is tried at once where these change.
+    let opens_a_way = key.starts_with("tor.") || key == "dkim.resolver";
+    if opens_a_way {
+        signatures::hurry(&mut c).await?;
+    }
     commit(c).await?;
     drop(writer);
     if (key, value) == ("remote-images", "never") {
         super::remote::clear(app).await?;
     }
-    apply(app).await
+    apply(app).await?;
+    if opens_a_way {
+        app.signatures_wanted.notify_one();
+    }
+    Ok(())
 }
 
 fn proxy(text: &str) -> Result<Proxy, Failure> {
@@ -228,7 +243,7 @@ pub async fn revoke_token(app: &App, name: &str) -> Result<(), Failure> {
     let mut c = writer.begin().await?;
     if !settings::remove_token(&mut c, name).await? {
         return Err(Failure::not_found(format!(
-            "There is no token {name:?}; `mailkeep token list` names them"
+            "There is no token {name:?}; look at the tokens for those there are"
         )));
     }
     commit(c).await?;

@@ -3,6 +3,7 @@
 pub mod address_guard;
 pub mod autoconfig;
 pub mod dialer;
+pub mod doh;
 pub mod http;
 pub mod imap;
 pub mod log;

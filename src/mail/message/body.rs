@@ -19,6 +19,8 @@ pub(super) struct Body {
     pub(super) plain: Option<String>,
     /// The text as HTML; `None` if all of it is only there as plain text.
     pub(super) html: Option<String>,
+    /// There is more text than is decoded.
+    pub(super) is_cut: bool,
 }
 
 /// Places in the list of parts that make up the text, once for each form.
@@ -34,6 +36,7 @@ pub(super) fn read(parts: &mut [Part], raw: &[u8], near: Option<&str>) -> Body {
     let mut shown = Shown::default();
     chooser.visit(0, &mut shown);
     let mut budget = TEXT_MAX;
+    let mut is_cut = false;
     let mut decoded: Vec<(usize, String)> = Vec::new();
     for index in shown.html.iter().chain(&shown.plain) {
         if decoded.iter().any(|(known, _)| known == index) {
@@ -41,6 +44,7 @@ pub(super) fn read(parts: &mut [Part], raw: &[u8], near: Option<&str>) -> Body {
         }
         let Some(part) = parts.get(*index) else { continue };
         let body = part.raw_body(raw);
+        is_cut |= body.len() > budget;
         let body = body.get(..budget).unwrap_or(body);
         budget -= body.len();
         let label = part.charset.as_deref();
@@ -64,7 +68,7 @@ pub(super) fn read(parts: &mut [Part], raw: &[u8], near: Option<&str>) -> Body {
     if let Some(html) = &html {
         mark_inline(parts, html);
     }
-    Body { plain, html }
+    Body { plain, html, is_cut }
 }
 
 /// The charset that HTML names of itself (`<meta charset=…>`) where the message names none. What is UTF-8 by its bytes was

@@ -283,6 +283,27 @@ pub(in crate::mail) fn is_hidden(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// Whether a list of people, decoded, holds characters that have no business in a name: controls, those that turn the
+/// direction of writing, and those that are nothing to see. Marks that some scripts need are let pass.
+pub(super) fn has_hidden(raw: &[u8], near: Option<&str>) -> bool {
+    let raw = encoded::unfold(bounded(raw));
+    // Nearly all names are nothing but ASCII.
+    if raw.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
+        && memchr::memmem::find(&raw, b"=?").is_none()
+    {
+        return false;
+    }
+    let deceives = |c: char| {
+        c.is_control() && c != '\t'
+            || matches!(c, '\u{ad}' | '\u{200b}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    encoded::decode_words(&raw, near).trim_ascii().chars().any(deceives)
+}
+
+fn bounded(raw: &[u8]) -> &[u8] {
+    raw.get(..LIST_MAX).unwrap_or(raw)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ pub mod places;
 pub mod roles;
 pub mod senders;
 pub mod settings;
+pub mod signatures;
 pub mod skipped;
 pub mod tags;
 pub mod threads;
@@ -25,6 +26,7 @@ pub use pictures::PictureRow;
 pub use places::PlaceRow;
 pub use senders::SenderRow;
 pub use settings::{PersonRow, TokenRow};
+pub use signatures::SignatureRow;
 pub use tags::TagChanges;
 
 use crate::crypto::secret::Key;

@@ -95,7 +95,38 @@ const ANSWERS: &[Noun] = &[
             ("assurance", "string"),
             ("signer", "string|null"),
             ("reasons", "[string]"),
+            ("authentication", "Authentication"),
         ],
+    ),
+    noun(
+        "Authentication",
+        "What is known about where a message is from",
+        &[("dkim", "Dkim|null"), ("server", "[ServerNote]"), ("words", "[string]")],
+    ),
+    noun(
+        "Dkim",
+        "What became of its DKIM signature",
+        &[
+            ("result", "string"),
+            ("domain", "string|null"),
+            ("selector", "string|null"),
+            ("key", "string|null"),
+            ("resolver", "string|null"),
+            ("dnssec", "boolean"),
+            ("checked_at", "time|null"),
+            ("flaw", "string|null"),
+        ],
+    ),
+    noun("ServerNote", "What the owner's own server noted", &[("server", "string"), ("methods", "[Method]")]),
+    noun(
+        "Method",
+        "A check that a server made",
+        &[("method", "string"), ("result", "string"), ("of", "string|null")],
+    ),
+    noun(
+        "Left",
+        "How a list was left, or how it can be",
+        &[("way", "string"), ("words", "string"), ("draft", "string|null"), ("link", "string|null")],
     ),
     noun("Place", "Where a message lies", &[("account", "string"), ("folder", "string"), ("uid", "integer")]),
     noun(

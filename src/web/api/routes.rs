@@ -238,6 +238,10 @@ pub(super) static TABLE: &[Route] = &[
         Ok(Deed::Ask(Request::Delete(vec![g.segment("id")])))
     })
     .gives(One("Deleted")),
+    call(Post, "/api/v1/messages/{id}/unsubscribe", Write, "Leaves the list that a message came from", |g| {
+        Ok(Deed::Ask(Request::Unsubscribe(g.segment("id"))))
+    })
+    .gives(One("Left")),
     call(Post, "/api/v1/tags/apply", Write, "Changes tags, flags and places of all messages meant", |g| {
         Ok(Deed::Ask(g.body::<TagsApply>()?.request()?))
     })
