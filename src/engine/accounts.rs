@@ -8,9 +8,9 @@ use crate::mail::ids::{AccountId, MessageNumber};
 use crate::network::dialer::Security;
 use crate::network::imap::{self, Session};
 use crate::network::{autoconfig, smtp};
-use crate::storage::database::{AccountRow, TagChanges, accounts, commit, places, tags};
+use crate::storage::database::{AccountRow, TagChanges, accounts, commit, displaced, places, tags};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One server.
@@ -309,9 +309,9 @@ pub async fn remove(app: &Arc<App>, address: &str, keep_mail: bool) -> Result<St
     let row = find(app, address).await?;
     let pass = app.pass(row.id);
     let _pass = pass.lock().await;
-    let orphans = forget(app, row.id, keep_mail).await?;
-    if !keep_mail {
-        super::tags::sweep(app, &orphans).await?;
+    let going = forget(app, row.id, keep_mail).await?;
+    if !going.is_empty() {
+        super::tags::sweep(app, &going).await?;
         super::snapshots::renew(app).await?;
     }
     app.learn_own_addresses().await?;
@@ -319,19 +319,26 @@ pub async fn remove(app: &Arc<App>, address: &str, keep_mail: bool) -> Result<St
     Ok(row.address)
 }
 
-/// Removes the account's rows; gives the messages that no other account holds. Those that stay keep where they lay.
+/// Removes the account's rows; gives the messages that are to go with it: those that no other account holds, or, where the
+/// mail is kept, those that only waited for this account's server to hear that they are deleted for ever. What stays keeps
+/// where it lay.
 async fn forget(app: &App, id: AccountId, keep_mail: bool) -> Result<Vec<MessageNumber>, Failure> {
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     let mut held = BTreeSet::new();
-    let mut roles = Vec::new();
+    let mut roles = BTreeMap::new();
     for folder in accounts::folders(&mut c, Some(id)).await? {
         let uids = places::uids(&mut c, folder.id).await?;
-        let numbers = places::remove(&mut c, folder.id, &uids).await?;
+        let numbers = places::remove(&mut c, folder.id, &uids, false).await?;
         roles.extend(numbers.iter().map(|n| (*n, folder.role.clone())));
         held.extend(numbers);
     }
+    // What was on its way from one folder to another lies in neither.
+    held.extend(displaced::of_account(&mut c, id).await?);
     accounts::remove(&mut c, id).await?;
+    let alive = tags::bitmap(&mut c, tags::ALL).await?;
+    let dead: Vec<MessageNumber> = held.iter().copied().filter(|n| !alive.contains(n.0)).collect();
+    let dead = displaced::placeless(&mut c, id, &dead, true).await?.into_iter().map(|(n, _)| n);
     let orphans = places::homeless(&mut c, &held).await?;
     let lone: BTreeSet<_> = orphans.iter().copied().collect();
     let mut mirrored = TagChanges::default();
@@ -339,24 +346,28 @@ async fn forget(app: &App, id: AccountId, keep_mail: bool) -> Result<Vec<Message
         // Dead from this moment on, whatever may keep them from being swept away at once.
         orphans.iter().for_each(|number| mirrored.clear(tags::ALL, *number));
     }
-    if keep_mail {
-        for (number, role) in roles.iter().filter(|(n, _)| lone.contains(n)) {
-            let role = if role.is_empty() { "archive" } else { role };
+    let going = if keep_mail {
+        for number in lone.iter().filter(|n| alive.contains(n.0)) {
+            let role = roles.get(number).map(String::as_str).filter(|role| places::ROLES.contains(role));
+            let role = role.unwrap_or("archive");
             crate::storage::database::messages::set_role(&mut c, *number, role).await?;
             mirrored.set(tags::LEFT, *number);
         }
-    }
+        dead.collect()
+    } else {
+        lone.into_iter().chain(dead).collect::<BTreeSet<_>>()
+    };
     places::mirror(&mut c, &held, &mut mirrored).await?;
     tags::apply(&mut c, &mirrored).await?;
     commit(c).await?;
-    Ok(orphans)
+    Ok(going.into_iter().collect())
 }
 
 /// The accounts that are to be synced, by address.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn ids(app: &App) -> Result<std::collections::BTreeMap<String, AccountId>, Failure> {
+pub async fn ids(app: &App) -> Result<BTreeMap<String, AccountId>, Failure> {
     let rows = accounts::list(&mut *app.reader.get().await?).await?;
     Ok(rows.into_iter().map(|row| (row.address, row.id)).collect())
 }

@@ -2,6 +2,7 @@
 //! our tags as keywords.
 
 use crate::network::imap;
+use crate::storage::database::places;
 use std::collections::BTreeSet;
 
 /// `\Seen`
@@ -13,7 +14,7 @@ pub const ANSWERED: u8 = 4;
 /// `\Draft`
 pub const DRAFT: u8 = 8;
 /// `\Deleted`
-pub const DELETED: u8 = 16;
+pub const DELETED: u8 = places::DELETED;
 
 /// Tags that mirror a flag: the tag, the flag, and whether the tag is on when the flag is.
 pub const MIRRORED: [(&str, u8, bool); 3] =
@@ -53,9 +54,7 @@ pub fn from_tags<'a>(tags: impl IntoIterator<Item = &'a str>) -> u8 {
 /// Whether a tag is the owner's own, not one of the fixed names.
 #[must_use]
 pub fn is_own_tag(tag: &str) -> bool {
-    !tag.is_empty()
-        && !MIRRORED.iter().any(|(t, _, _)| *t == tag)
-        && !crate::storage::database::places::ROLES.contains(&tag)
+    !tag.is_empty() && !MIRRORED.iter().any(|(t, _, _)| *t == tag) && !places::ROLES.contains(&tag)
 }
 
 /// The owner's tag that a keyword stands for, as tags are spelt here; none for the keywords of other programs and for those

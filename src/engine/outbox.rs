@@ -16,8 +16,8 @@ use crate::mail::ids::MessageId;
 use crate::network::imap::{ImapError, Session};
 use crate::network::smtp::{self, Outcome};
 use crate::storage::database::{
-    self, AccountRow, OutboxRow, RecipientRow, TagChanges, commit, drafts as draft_table, messages, outbox,
-    places, tags as tag_table,
+    self, AccountRow, OutboxRow, PlaceRow, RecipientRow, TagChanges, commit, drafts as draft_table, messages,
+    outbox, places, tags as tag_table,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -226,6 +226,9 @@ async fn update(
         outbox::update_recipient(&mut c, entry.message, recipient).await?;
     }
     if let Some(role) = role {
+        // Where the server's own copy came first, that one says where the message lies.
+        let held = places::of_messages(&mut c, [entry.message]).await?.iter().any(PlaceRow::is_live);
+        let role = if role == "sent" && held { "" } else { role };
         messages::set_role(&mut c, entry.message, role).await?;
         let mut mirrored = TagChanges::default();
         places::mirror(&mut c, &[entry.message].into(), &mut mirrored).await?;
@@ -466,10 +469,10 @@ async fn append_once(app: &App, account: &AccountRow, opened: &read::Opened) -> 
 async fn append(session: &mut Session, opened: &read::Opened) -> Result<(), ImapError> {
     let folders = session.folders().await?;
     let Some(sent) = folders.iter().find(|f| super::sync::role_word(f.role) == "sent") else {
-        session.create_folder("Sent").await?;
-        return session.append("Sent", &opened.raw, &["\\Seen"], None).await.map(drop);
+        let raw_name = session.create_folder("Sent").await?;
+        return session.append(&raw_name, &opened.raw, &["\\Seen"], None).await.map(drop);
     };
-    session.select(&sent.raw_name, None).await?;
+    session.select(&sent.raw_name).await?;
     if let Some(id) = &opened.message.message_id
         && !session.find_message_id(id).await?.is_empty()
     {

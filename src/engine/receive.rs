@@ -15,7 +15,9 @@ use crate::mail::message::{self, Message};
 use crate::mail::query::Kind;
 use crate::mail::text;
 use crate::storage::database::messages::{self, NewMessage, People};
-use crate::storage::database::{Connection, PersonRow, TagChanges, commit, places, settings, tags};
+use crate::storage::database::{
+    Connection, PersonRow, TagChanges, commit, displaced, places, settings, tags,
+};
 use crate::storage::index::Document;
 use crate::storage::packs::{PackError, Prepared, RecordMeta, RecordPlace};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -303,6 +305,18 @@ async fn keep_in(
         tag_new(message, *number, &mut changes);
         held.extend(place(message, *number));
     }
+    let wishes = wishes(c, &again, &known).await?;
+    let alive = tags::bitmap(c, tags::ALL).await?;
+    // Deleted for ever, and met again only because its server numbers or names the folder anew.
+    let is_buried = |m: &Understood| {
+        known.get(&m.id).is_some_and(|n| {
+            !alive.contains(n.0)
+                && !numbers.contains(n)
+                && wishes.get(&(*n, folder(m))).is_some_and(|w| w == places::GONE)
+        })
+    };
+    let (buried, again): (Vec<Understood>, Vec<Understood>) = again.into_iter().partition(is_buried);
+    held.extend(buried.iter().filter_map(|m| place(m, *known.get(&m.id)?)));
     let again = revive(app, c, again, (&known, &numbers), &mut changes, appended).await?;
     let mut differ = Vec::new();
     let left = tags::bitmap(c, tags::LEFT).await?;
@@ -323,6 +337,11 @@ async fn keep_in(
         }
     }
     places::put(c, &held).await?;
+    for (folder, uid, number, _, _) in &held {
+        if wishes.contains_key(&(*number, Some(*folder))) {
+            displaced::carry(c, *folder, *uid).await?;
+        }
+    }
     // A message that turns up in a second place may have other flags there: the next push makes them one.
     places::note_changed(c, &differ).await?;
     tags::apply(c, &changes).await?;
@@ -332,6 +351,23 @@ async fn keep_in(
     settings::note_people(c, &people(app, &fresh)).await?;
     authentication::arrived(app, c, &arrivals(&fresh, &numbers)).await?;
     Ok(Kept { fresh, numbers, known })
+}
+
+/// What the owner wanted of lost places of these messages in the accounts where they are met again.
+async fn wishes(
+    c: &mut Connection,
+    again: &[Understood],
+    known: &HashMap<MessageId, MessageNumber>,
+) -> Result<HashMap<(MessageNumber, Option<FolderId>), String>, Failure> {
+    let folders: BTreeSet<FolderId> = again.iter().filter_map(folder).collect();
+    let mut wishes = HashMap::new();
+    for id in folders {
+        let here = again.iter().filter(|m| folder(m) == Some(id)).filter_map(|m| known.get(&m.id).copied());
+        for (number, wanted) in displaced::wishes(c, id, here).await? {
+            wishes.insert((number, Some(id)), wanted);
+        }
+    }
+    Ok(wishes)
 }
 
 /// A message that was deleted for ever and still waits for its server to hear of it has no bytes any more. When the same
@@ -448,6 +484,13 @@ fn meet_again(message: &Understood, number: MessageNumber, changes: &mut TagChan
     }
     for tag in keywords.split(' ').filter_map(flags::own_tag) {
         changes.set(&tag, number);
+    }
+}
+
+fn folder(message: &Understood) -> Option<FolderId> {
+    match &message.origin {
+        Origin::Server { folder, .. } => Some(*folder),
+        Origin::Local { .. } => None,
     }
 }
 

@@ -356,7 +356,7 @@ async fn organise(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
         Request::Tag { which, add, remove } => {
             let numbers = tags::resolve(app, &which).await?;
             let before = tags::apply(app, &numbers, &add, &remove).await?;
-            Ok(Answer::Json(json!({"changed": before.len()})))
+            Ok(Answer::Json(json!({"changed": before.messages()})))
         }
         Request::Delete(ids) => {
             let mut numbers = Vec::new();

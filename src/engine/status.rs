@@ -4,6 +4,7 @@ use super::app::App;
 use super::failure::Failure;
 use super::settings;
 use crate::network::dialer::{Purpose, Route, TorState};
+use crate::storage::database::skipped::skipped as skipped_in;
 use crate::storage::database::{accounts as table, messages, outbox, tags};
 use serde::Serialize;
 use std::path::Path;
@@ -160,7 +161,7 @@ pub async fn accounts(app: &App) -> Result<Vec<AccountStatus>, Failure> {
     for account in table::list(&mut reader).await? {
         let mut skipped = Vec::new();
         for folder in table::folders(&mut reader, Some(account.id)).await? {
-            let some = table::skipped(&mut reader, folder.id).await?;
+            let some = skipped_in(&mut reader, folder.id).await?;
             skipped.extend(
                 some.into_iter().take(20).map(|(uid, why)| format!("{} message {uid}: {why}", folder.name)),
             );

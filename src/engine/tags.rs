@@ -4,9 +4,12 @@ use super::app::App;
 use super::events::Event;
 use super::failure::Failure;
 use super::search;
-use crate::mail::ids::{MessageId, MessageNumber};
+use crate::mail::ids::{AccountId, FolderId, MessageId, MessageNumber, Uid};
 use crate::storage::database::places::{self, GONE, ROLES};
-use crate::storage::database::{TagChanges, commit, drafts, messages, tags};
+use crate::storage::database::{
+    Connection, PlaceRow, TagChanges, accounts, commit, displaced, drafts, messages, tags,
+};
+use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -20,8 +23,45 @@ pub enum Which {
     Ids(Vec<MessageId>),
 }
 
-/// How messages were before a change, to undo it: for each, its tags.
-pub type Before = BTreeMap<MessageNumber, Vec<String>>;
+/// How messages were before a change, to undo it: only what the change touched.
+#[derive(Debug, Default)]
+pub struct Before {
+    numbers: RoaringBitmap,
+    /// For each tag that was added or removed, who bore it.
+    tags: BTreeMap<String, RoaringBitmap>,
+    /// Where messages were moved to.
+    target: String,
+    /// The places that were moved, and what was wanted of them.
+    places: Vec<PlaceBefore>,
+    /// Where messages lay that no server holds.
+    roles: Vec<(MessageNumber, String)>,
+}
+
+#[derive(Debug)]
+struct PlaceBefore {
+    message: MessageNumber,
+    account: AccountId,
+    folder: FolderId,
+    uid: Uid,
+    wanted: String,
+}
+
+impl Before {
+    /// How many messages were meant.
+    #[must_use]
+    pub fn messages(&self) -> usize {
+        usize::try_from(self.numbers.len()).unwrap_or(usize::MAX)
+    }
+
+    /// About how many bytes it takes in memory.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let bitmaps = self.tags.values().chain([&self.numbers]).map(RoaringBitmap::serialized_size);
+        bitmaps.sum::<usize>()
+            + self.places.len() * size_of::<PlaceBefore>()
+            + self.roles.len() * (size_of::<(MessageNumber, String)>() + 16)
+    }
+}
 
 /// The longest name of a tag, in bytes.
 const LONGEST: usize = 100;
@@ -82,9 +122,9 @@ pub async fn apply(
     let remove = remove.iter().map(|t| name(t)).collect::<Result<BTreeSet<_>, _>>()?;
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
-    let mut before = Before::new();
-    for some in numbers.chunks(2000) {
-        before.extend(tags::of_messages(&mut c, some).await?);
+    let mut before = Before { numbers: numbers.iter().map(|n| n.0).collect(), ..Before::default() };
+    for tag in add.iter().chain(&remove).filter(|t| !is_role(t)) {
+        before.tags.insert(tag.clone(), tags::bitmap(&mut c, tag).await? & &before.numbers);
     }
     let mut changes = TagChanges::default();
     for number in numbers {
@@ -95,8 +135,9 @@ pub async fn apply(
     if let Some(target) = target(&add, &remove) {
         let from: BTreeSet<&str> = remove.iter().map(String::as_str).filter(|t| is_role(t)).collect();
         for some in numbers.chunks(2000) {
-            move_to(&mut c, some, &from, target).await?;
+            move_to(&mut c, some, &from, target, &mut before).await?;
         }
+        before.target = target.to_owned();
     }
     for some in numbers.chunks(2000) {
         places::note_changed(&mut c, some).await?;
@@ -128,58 +169,122 @@ fn target<'a>(add: &'a BTreeSet<String>, remove: &BTreeSet<String>) -> Option<&'
 
 /// Moves messages: those of their places that are in `from` (all of them where that is empty), or the local role.
 async fn move_to(
-    c: &mut crate::storage::database::Connection,
+    c: &mut Connection,
     numbers: &[MessageNumber],
     from: &BTreeSet<&str>,
     target: &str,
+    before: &mut Before,
 ) -> Result<(), Failure> {
-    let mut held = BTreeSet::new();
+    let mut held: BTreeMap<MessageNumber, Vec<PlaceRow>> = BTreeMap::new();
     for place in places::of_messages(c, numbers.iter().copied()).await? {
-        held.insert(place.message);
-        let now = if place.wanted.is_empty() { place.role.as_str() } else { place.wanted.as_str() };
-        if now == GONE || now == target || !(from.is_empty() || from.contains(now)) {
-            continue;
+        // What is marked as deleted there, or about to go, moves nowhere.
+        if place.is_live() {
+            held.entry(place.message).or_default().push(place);
         }
-        // Going back to where it still lies on the server is no move at all.
-        let wanted = if place.role == target { "" } else { target };
-        places::set_wanted(c, place.folder, place.uid, wanted).await?;
     }
-    let local: Vec<MessageNumber> = numbers.iter().copied().filter(|n| !held.contains(n)).collect();
+    for places in held.values() {
+        // "All Mail" is the archive of what lies in no other place of a role.
+        let archived = !places.iter().any(|place| ROLES.contains(&place.goal.as_str()));
+        for place in places {
+            let now = if archived && place.goal == "all" { "archive" } else { place.goal.as_str() };
+            if now == target || !(from.is_empty() || from.contains(now)) {
+                continue;
+            }
+            // Going back to where it still lies on the server is no move at all.
+            let wanted = if place.role == target { "" } else { target };
+            places::set_wanted(c, place.folder, place.uid, wanted).await?;
+            before.places.push(PlaceBefore {
+                message: place.message,
+                account: place.account,
+                folder: place.folder,
+                uid: place.uid,
+                wanted: place.wanted.clone(),
+            });
+        }
+    }
+    let local: Vec<MessageNumber> = numbers.iter().copied().filter(|n| !held.contains_key(n)).collect();
     for row in messages::by_numbers(c, &local).await? {
         if from.is_empty() || from.contains(row.role.as_str()) {
             messages::set_role(c, row.number, target).await?;
+            before.roles.push((row.number, row.role));
         }
     }
-    let mut mirrored = TagChanges::default();
-    places::mirror(c, &numbers.iter().copied().collect(), &mut mirrored).await?;
-    tags::apply(c, &mirrored).await?;
-    Ok(())
+    mirror(c, numbers.iter().copied()).await
 }
 
-/// Puts messages back to how they were before a change.
+async fn mirror(c: &mut Connection, numbers: impl IntoIterator<Item = MessageNumber>) -> Result<(), Failure> {
+    let mut mirrored = TagChanges::default();
+    places::mirror(c, &numbers.into_iter().collect(), &mut mirrored).await?;
+    Ok(tags::apply(c, &mirrored).await?)
+}
+
+/// Puts messages back to how they were before a change, wherever the servers hold them by now.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn undo(app: &Arc<App>, before: &Before) -> Result<usize, Failure> {
-    let mut groups: BTreeMap<(Vec<String>, Vec<String>), Vec<MessageNumber>> = BTreeMap::new();
-    {
-        let numbers: Vec<MessageNumber> = before.keys().copied().collect();
-        let mut reader = app.reader.get().await?;
-        for some in numbers.chunks(2000) {
-            for (number, now) in tags::of_messages(&mut reader, some).await? {
-                let Some(then) = before.get(&number) else { continue };
-                let add: Vec<String> = then.iter().filter(|t| !now.contains(t)).cloned().collect();
-                let remove: Vec<String> = now.iter().filter(|t| !then.contains(t)).cloned().collect();
-                if !(add.is_empty() && remove.is_empty()) {
-                    groups.entry((add, remove)).or_default().push(number);
-                }
-            }
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    let alive = tags::bitmap(&mut c, tags::ALL).await?;
+    let numbers: Vec<MessageNumber> = (&before.numbers & &alive).iter().map(MessageNumber).collect();
+    let mut changes = TagChanges::default();
+    for (tag, bore) in &before.tags {
+        numbers.iter().for_each(|n| changes.put(tag, *n, bore.contains(n.0)));
+    }
+    tags::apply(&mut c, &changes).await?;
+    for (number, role) in before.roles.iter().filter(|(n, _)| alive.contains(n.0)) {
+        messages::set_role(&mut c, *number, role).await?;
+    }
+    for some in before.places.chunk_by(|a, b| a.message == b.message) {
+        if some.first().is_some_and(|place| alive.contains(place.message.0)) {
+            move_back(&mut c, some, &before.target).await?;
         }
     }
-    for ((add, remove), numbers) in &groups {
-        apply(app, numbers, add, remove).await?;
+    for some in numbers.chunks(2000) {
+        mirror(&mut c, some.iter().copied()).await?;
+        places::note_changed(&mut c, some).await?;
     }
-    Ok(before.len())
+    commit(c).await?;
+    drop(writer);
+    app.push_wanted.send_replace(());
+    app.tell(Event::Tags { words: "Undone".into() });
+    Ok(numbers.len())
+}
+
+/// Moves one message back. Where the server was not told yet, it never hears of it; where it was, the message lies elsewhere
+/// by now and is to come back to the very folder it was in; where it lies, may only be known after the next pass.
+async fn move_back(c: &mut Connection, before: &[PlaceBefore], target: &str) -> Result<(), Failure> {
+    let mut now: Vec<PlaceRow> = places::of_messages(c, before.iter().map(|b| b.message).take(1)).await?;
+    now.retain(PlaceRow::is_live);
+    let mut moved = Vec::new();
+    for old in before {
+        match now.iter().position(|place| place.folder == old.folder && place.uid == old.uid) {
+            Some(at) => {
+                now.swap_remove(at);
+                places::set_wanted(c, old.folder, old.uid, &old.wanted).await?;
+            }
+            None => moved.push(old),
+        }
+    }
+    for old in moved {
+        let goal = if old.wanted.is_empty() { places::to_folder(old.folder) } else { old.wanted.clone() };
+        let is_it = |place: &PlaceRow| {
+            place.account == old.account
+                && (place.goal == target || (target == "archive" && place.goal == "all"))
+        };
+        match now.iter().position(is_it) {
+            Some(at) => {
+                let place = now.swap_remove(at);
+                let stays = place.role == goal || places::to_folder(place.folder) == goal;
+                places::set_wanted(c, place.folder, place.uid, if stays { "" } else { &goal }).await?;
+            }
+            None if accounts::exists(c, old.account).await? => {
+                displaced::note(c, old.account, old.message, &goal).await?;
+            }
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// Deletes messages for ever: their keys are destroyed, their words leave index and database, and the servers are told at
@@ -256,7 +361,15 @@ pub(super) async fn sweep(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<(
         return Ok(());
     }
     for some in numbers.chunks(1000) {
-        let rows = messages::by_numbers(&mut *app.reader.get().await?, some).await?;
+        let mut rows;
+        {
+            // What came to life again before this has a new record.
+            let writer = app.writer.lock().await;
+            let mut c = writer.begin().await?;
+            rows = messages::by_numbers(&mut c, some).await?;
+            let alive = tags::bitmap(&mut c, tags::ALL).await?;
+            rows.retain(|row| !alive.contains(row.number.0));
+        }
         destroy_records(app, &rows).await?;
     }
     // Once for all of them: each time whole segments of the index are written anew.

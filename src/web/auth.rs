@@ -21,6 +21,8 @@ const IDLE: Duration = Duration::from_secs(7 * 24 * 3600);
 const MOST: usize = 100;
 /// How many changes of a session can be undone.
 const UNDOABLE: usize = 20;
+/// How many bytes the changes of a session may take that can be undone; the newest one always can.
+const UNDOABLE_BYTES: usize = 8 << 20;
 
 /// The sessions. They live in memory alone and end when the store is locked.
 #[derive(Default)]
@@ -73,7 +75,11 @@ impl Sessions {
         let session = all.get_mut(id)?;
         let token = data_encoding::HEXLOWER.encode(&random::<8>());
         session.undo.push((token.clone(), words.to_owned(), before));
-        if session.undo.len() > UNDOABLE {
+        let weight =
+            |undo: &[(String, String, Before)]| undo.iter().map(|(_, _, b)| b.weight()).sum::<usize>();
+        while session.undo.len() > UNDOABLE
+            || (session.undo.len() > 1 && weight(&session.undo) > UNDOABLE_BYTES)
+        {
             session.undo.remove(0);
         }
         Some(token)

@@ -9,6 +9,7 @@ pub mod onion;
 pub mod signing;
 pub mod smtp;
 pub mod socks;
+pub mod stubborn;
 pub mod world;
 
 pub use http::{Request, Response};

@@ -3,20 +3,22 @@
 //! A pass may be stopped or killed anywhere. What was fetched is kept by [`super::receive`] batch by batch; what is known
 //! of a folder are the UIDs noted there, so the next pass asks only for the rest.
 
+mod folders;
 mod plan;
 mod pull;
+mod pull_flags;
 mod push;
+mod push_flags;
 
 use super::accounts::{self, Settings};
 use super::app::App;
 use super::events::{Event, Pace, Progress, Watcher};
 use super::failure::Failure;
-use crate::mail::ids::{AccountId, MessageNumber, ModSeq, Uid};
-use crate::network::imap::{Folder, IdleOutcome, ImapError, Role, Session};
+use crate::mail::ids::{AccountId, ModSeq, Uid};
+use crate::network::imap::{IdleOutcome, ImapError, Role, Session};
 use crate::storage::database::accounts as table;
-use crate::storage::database::{AccountRow, FolderRow, TagChanges, commit, messages, places, tags};
+use crate::storage::database::{AccountRow, FolderRow, commit};
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -75,8 +77,6 @@ struct Pass<'a> {
     app: &'a Arc<App>,
     account: &'a AccountRow,
     done: Synced,
-    /// Messages that lost a place in this pass.
-    displaced: BTreeSet<MessageNumber>,
     watcher: &'a dyn Watcher,
     pace: Pace,
 }
@@ -181,104 +181,38 @@ async fn pass(
         Some(open) => open,
         None => Session::open(&app.dialer, &Settings::of(account)?.imap_login()?).await?,
     };
-    let mut pass = Pass {
-        app,
-        account,
-        done: Synced::default(),
-        displaced: BTreeSet::new(),
-        watcher,
-        pace: Pace::new(Duration::from_millis(300)),
-    };
-    let folders =
-        if quick { known_folders(app, account).await? } else { list_folders(&mut pass, &mut open).await? };
-    push::push(&mut pass, &mut open, &folders).await?;
+    let mut pass =
+        Pass { app, account, done: Synced::default(), watcher, pace: Pace::new(Duration::from_millis(300)) };
+    let mut folders =
+        if quick { known_folders(app, account).await? } else { folders::list(&mut pass, &mut open).await? };
+    push::push(&mut pass, &mut open, &mut folders).await?;
     let mut ordered: Vec<&FolderRow> = folders.iter().filter(|f| !quick || f.role == "inbox").collect();
     ordered.sort_by_key(|f| plan::urgency(&f.role));
+    // What left one folder may lie in another: only who saw them all can say that it lies nowhere.
+    let mut saw_all = !quick;
     for folder in ordered {
         match pull::pull(&mut pass, &mut open, folder).await {
-            Ok(()) => {}
-            Err(pull::Broken::Folder(words)) => pass.done.fail(format!("{}: {words}", folder.name)),
+            Ok(whole) => saw_all &= whole,
+            Err(pull::Broken::Folder(words)) => {
+                pass.done.fail(format!("{}: {words}", folder.name));
+                saw_all = false;
+            }
             Err(pull::Broken::Session(failure)) => return Err(failure),
         }
         if watcher.stopped() {
+            saw_all = false;
             break;
         }
     }
-    settle(&mut pass).await?;
+    if saw_all {
+        folders::settle(&pass).await?;
+    }
     *session = Some(open);
     Ok(pass.done)
 }
 
 async fn known_folders(app: &App, account: &AccountRow) -> Result<Vec<FolderRow>, Failure> {
     Ok(table::folders(&mut *app.reader.get().await?, Some(account.id)).await?)
-}
-
-/// Asks for the folders, and forgets those that are gone. What lay in them alone stays here, in the archive.
-async fn list_folders(pass: &mut Pass<'_>, session: &mut Session) -> Result<Vec<FolderRow>, Failure> {
-    let listed: Vec<Folder> = session.folders().await?.into_iter().filter(|f| f.selectable).collect();
-    let app = pass.app;
-    let writer = app.writer.lock().await;
-    let mut c = writer.begin().await?;
-    let before = table::folders(&mut c, Some(pass.account.id)).await?;
-    let mut moved_role = BTreeSet::new();
-    let mut rows = Vec::new();
-    for folder in &listed {
-        let role = role_word(folder.role);
-        if let Some(known) = before.iter().find(|b| b.raw_name == folder.raw_name).filter(|b| b.role != role)
-        {
-            moved_role.insert(known.id);
-        }
-        rows.push(table::put_folder(&mut c, pass.account.id, &folder.name, &folder.raw_name, role).await?);
-    }
-    let mut touched = BTreeSet::new();
-    let mut mirrored = TagChanges::default();
-    for gone in before.iter().filter(|b| !listed.iter().any(|l| l.raw_name == b.raw_name)) {
-        tracing::info!(folder.id = %gone.id, "A folder is gone from the server");
-        let uids = places::uids(&mut c, gone.id).await?;
-        let numbers = places::remove(&mut c, gone.id, &uids).await?;
-        table::remove_folder(&mut c, gone.id).await?;
-        for number in places::homeless(&mut c, &numbers).await? {
-            messages::set_role(&mut c, number, "archive").await?;
-            mirrored.set(tags::LEFT, number);
-        }
-        touched.extend(numbers);
-    }
-    for folder in moved_role {
-        let uids: Vec<u32> = places::uids(&mut c, folder).await?.iter().collect();
-        for some in uids.chunks(5000) {
-            touched.extend(places::by_uids(&mut c, folder, some).await?.into_iter().map(|p| p.message));
-        }
-    }
-    places::mirror(&mut c, &touched, &mut mirrored).await?;
-    tags::apply(&mut c, &mirrored).await?;
-    commit(c).await?;
-    Ok(rows)
-}
-
-/// Messages that no server holds any more and that lie nowhere here either were deleted elsewhere: they go to the trash
-/// here, where nothing is lost before the owner says so. Those that the owner deleted for ever go for good.
-async fn settle(pass: &mut Pass<'_>) -> Result<(), Failure> {
-    if pass.displaced.is_empty() {
-        return Ok(());
-    }
-    let app = pass.app;
-    let writer = app.writer.lock().await;
-    let mut c = writer.begin().await?;
-    let homeless = places::homeless(&mut c, &pass.displaced).await?;
-    let alive = tags::bitmap(&mut c, tags::ALL).await?;
-    let (kept, gone): (Vec<_>, Vec<_>) = homeless.into_iter().partition(|n| alive.contains(n.0));
-    let mut mirrored = TagChanges::default();
-    for number in &kept {
-        messages::set_role(&mut c, *number, "trash").await?;
-        mirrored.set(tags::LEFT, *number);
-    }
-    places::mirror(&mut c, &pass.displaced, &mut mirrored).await?;
-    tags::apply(&mut c, &mirrored).await?;
-    commit(c).await?;
-    drop(writer);
-    super::tags::destroy(app, &gone).await?;
-    app.tell(Event::Tags { words: "The server moved or removed messages".into() });
-    Ok(())
 }
 
 /// How long after a failure the next attempt comes: doubling from five seconds to ten minutes.
@@ -364,7 +298,7 @@ async fn missed_news(
     seen: &mut Option<Counters>,
 ) -> Result<bool, Failure> {
     let Some(open) = session else { return Ok(false) };
-    let selected = open.select("INBOX", None).await?;
+    let selected = open.select("INBOX").await?;
     let now = (selected.uid_next, selected.highest_modseq);
     if seen.replace(now) == Some(now) {
         return Ok(false);

@@ -1,12 +1,13 @@
-//! To the server: moves, deletions, flags and tags. Everything here may be done twice without harm.
+//! To the server: moves and deletions. Everything here may be done twice without harm.
 
 use super::Pass;
+use super::push_flags::push_flags;
 use crate::engine::failure::Failure;
-use crate::engine::flags;
-use crate::mail::ids::{FolderId, MessageNumber, Uid};
-use crate::network::imap::{ImapError, Session, keyword_for_tag};
-use crate::storage::database::places::GONE;
-use crate::storage::database::{FolderRow, PlaceRow, TagChanges, commit, places, tags};
+use crate::mail::ids::{FolderId, Uid};
+use crate::network::imap::{ImapError, Session, decode_folder};
+use crate::storage::database::accounts as table;
+use crate::storage::database::places::{COPIED, DELETED, GONE};
+use crate::storage::database::{FolderRow, PlaceRow, TagChanges, commit, displaced, places, tags};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The name of a folder that is made when there is none with a role.
@@ -21,22 +22,23 @@ fn new_folder(role: &str) -> &'static str {
     }
 }
 
+/// What the owner did goes to the server. Folders that had to be made for it are added to `folders`.
 pub(super) async fn push(
     pass: &mut Pass<'_>,
     session: &mut Session,
-    folders: &[FolderRow],
+    folders: &mut Vec<FolderRow>,
 ) -> Result<(), Failure> {
     push_flags(pass, session, folders).await?;
     push_moves(pass, session, folders).await
 }
 
 /// Opens a folder to change something; false where it is gone or refuses.
-async fn open(
+pub(super) async fn open(
     pass: &mut Pass<'_>,
     session: &mut Session,
     folder: &FolderRow,
 ) -> Result<Option<bool>, Failure> {
-    match session.select(&folder.raw_name, None).await {
+    match session.select(&folder.raw_name).await {
         Ok(selected) if selected.uid_validity == Some(folder.uid_validity) && !selected.read_only => {
             Ok(Some(selected.allows_keywords))
         }
@@ -50,7 +52,7 @@ async fn open(
     }
 }
 
-fn by_folder(rows: Vec<PlaceRow>) -> BTreeMap<FolderId, Vec<PlaceRow>> {
+pub(super) fn by_folder(rows: Vec<PlaceRow>) -> BTreeMap<FolderId, Vec<PlaceRow>> {
     let mut groups: BTreeMap<FolderId, Vec<PlaceRow>> = BTreeMap::new();
     for row in rows {
         groups.entry(row.folder).or_default().push(row);
@@ -61,24 +63,32 @@ fn by_folder(rows: Vec<PlaceRow>) -> BTreeMap<FolderId, Vec<PlaceRow>> {
 async fn push_moves(
     pass: &mut Pass<'_>,
     session: &mut Session,
-    folders: &[FolderRow],
+    folders: &mut Vec<FolderRow>,
 ) -> Result<(), Failure> {
     let wanted = places::wanted(&mut *pass.app.reader.get().await?, pass.account.id).await?;
-    for (id, rows) in by_folder(wanted) {
-        let Some(folder) = folders.iter().find(|f| f.id == id) else { continue };
-        if open(pass, session, folder).await?.is_none() {
+    let can_remove = session.removes_single_messages();
+    for (id, mut rows) in by_folder(wanted) {
+        let Some(folder) = folders.iter().find(|f| f.id == id).cloned() else { continue };
+        // What is marked as deleted there moves nowhere, and goes only where the server can remove single messages.
+        rows.retain(|row| row.flags & DELETED == 0 || can_remove && is_to_go(&row.wanted));
+        if rows.is_empty() || open(pass, session, &folder).await?.is_none() {
             continue;
         }
-        let mut targets: BTreeMap<String, Vec<PlaceRow>> = BTreeMap::new();
+        let mut goals: BTreeMap<String, Vec<u32>> = BTreeMap::new();
         for row in rows {
-            targets.entry(row.wanted.clone()).or_default().push(row);
+            goals.entry(row.wanted).or_default().push(row.uid.0);
         }
-        for (target, rows) in targets {
-            let uids: Vec<Uid> = rows.iter().map(|row| row.uid).collect();
-            let result = if target == GONE {
-                delete(pass, session, folder, &uids).await
+        for (goal, uids) in goals {
+            // The owner may have thought again since.
+            let mut rows = places::by_uids(&mut *pass.app.reader.get().await?, id, &uids).await?;
+            rows.retain(|row| row.wanted == goal);
+            if rows.is_empty() {
+                continue;
+            }
+            let result = if is_to_go(&goal) {
+                delete(pass, session, &folder, &rows).await
             } else {
-                move_to(pass, session, folder, folders, &target, &uids, &rows).await
+                move_to(pass, session, &folder, folders, &goal, &rows).await
             };
             match result {
                 Err(Told::No(words)) => pass.done.fail(format!("{}: {words}", folder.name)),
@@ -88,6 +98,14 @@ async fn push_moves(
         }
     }
     Ok(())
+}
+
+fn is_to_go(wanted: &str) -> bool {
+    wanted == GONE || wanted == COPIED
+}
+
+pub(super) fn uids_of(rows: &[PlaceRow]) -> Vec<Uid> {
+    rows.iter().map(|row| row.uid).collect()
 }
 
 /// A refusal concerns what was asked for; anything else ends the pass.
@@ -121,205 +139,179 @@ async fn delete(
     pass: &mut Pass<'_>,
     session: &mut Session,
     folder: &FolderRow,
-    uids: &[Uid],
+    rows: &[PlaceRow],
 ) -> Result<(), Told> {
-    if !session.delete(uids).await? {
+    let removed = session.delete(&uids_of(rows)).await?;
+    let for_ever = rows.iter().filter(|row| row.wanted == GONE).count();
+    let writer = pass.app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    if removed {
+        places::remove(&mut c, folder.id, &rows.iter().map(|row| row.uid.0).collect(), false).await?;
+        pass.done.deleted += for_ever as u64;
+    } else {
+        // They stay there, marked, until somebody clears the folder; until then they are known here, and hold nothing.
+        for row in rows {
+            places::set_flags(&mut c, folder.id, row.uid, row.flags | DELETED, &row.keywords).await?;
+        }
+    }
+    commit(c).await?;
+    if !removed && for_ever > 0 {
         return Err(Told::No(
             "the server cannot delete single messages; they are marked as deleted there".into(),
         ));
     }
-    pass.done.deleted += uids.len() as u64;
-    forget(pass, folder, uids).await
+    Ok(())
+}
+
+/// The folder that a wish means, if there is one.
+fn target(folders: &[FolderRow], goal: &str) -> Option<FolderRow> {
+    let is_meant = |f: &&FolderRow| f.role == goal || places::to_folder(f.id) == goal;
+    // Where "All Mail" is the archive, archiving means leaving the inbox.
+    let all_mail = || folders.iter().find(|f| goal == "archive" && f.role == "all");
+    folders.iter().find(is_meant).or_else(all_mail).cloned()
+}
+
+async fn make_folder(
+    pass: &mut Pass<'_>,
+    session: &mut Session,
+    folders: &mut Vec<FolderRow>,
+    role: &str,
+) -> Result<FolderRow, Told> {
+    let raw_name = session.create_folder(new_folder(role)).await?;
+    let writer = pass.app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    let name = decode_folder(&raw_name);
+    let row = table::put_folder(&mut c, pass.account.id, &name, &raw_name, role).await?;
+    commit(c).await?;
+    folders.retain(|f| f.id != row.id);
+    folders.push(row.clone());
+    Ok(row)
 }
 
 async fn move_to(
     pass: &mut Pass<'_>,
     session: &mut Session,
     folder: &FolderRow,
-    folders: &[FolderRow],
-    role: &str,
-    uids: &[Uid],
+    folders: &mut Vec<FolderRow>,
+    goal: &str,
     rows: &[PlaceRow],
 ) -> Result<(), Told> {
-    let target = folders.iter().find(|f| f.role == role).or_else(|| {
-        // Where "All Mail" is the archive, archiving means leaving the inbox.
-        folders.iter().find(|f| role == "archive" && f.role == "all")
-    });
-    let raw_name = match target {
-        Some(target) => target.raw_name.clone(),
-        None => session.create_folder(new_folder(role)).await?,
+    let target = match target(folders, goal) {
+        Some(target) => target,
+        // The folder that was meant is no more.
+        None if goal.starts_with('#') => return settle_here(pass, folder, goal, rows).await,
+        None => make_folder(pass, session, folders, goal).await?,
     };
-    if raw_name == folder.raw_name {
-        return settle_here(pass, folder, uids).await;
+    if target.id == folder.id {
+        return settle_here(pass, folder, goal, rows).await;
     }
-    let moved = session.move_to(uids, &raw_name).await?;
-    if moved.left_behind {
-        pass.done.fail(format!("{}: the server copied messages but could not remove them here", folder.name));
+    let uids = uids_of(rows);
+    if session.moves_in_one_step() {
+        let told = session.move_to(&uids, &target.raw_name).await?;
+        pass.done.moved += uids.len() as u64;
+        return arrived(pass, folder, &target, rows, &told, false).await;
     }
+    let told = session.copy_to(&uids, &target.raw_name).await?;
     pass.done.moved += uids.len() as u64;
-    let Some(target) = target.filter(|_| !moved.uids.is_empty()) else {
-        return forget(pass, folder, uids).await;
-    };
-    // The server said where they are now, so they need not be fetched again.
-    let writer = pass.app.writer.lock().await;
-    let mut c = writer.begin().await?;
-    let new_uid: BTreeMap<Uid, Uid> = moved.uids.iter().copied().collect();
-    let held: Vec<_> = rows
-        .iter()
-        .filter_map(|row| {
-            Some((target.id, *new_uid.get(&row.uid)?, row.message, row.flags, row.keywords.clone()))
-        })
-        .collect();
-    places::put(&mut c, &held).await?;
-    let gone = uids.iter().map(|uid| uid.0).collect();
-    let numbers = places::remove(&mut c, folder.id, &gone).await?;
-    let mut mirrored = TagChanges::default();
-    places::mirror(&mut c, &numbers, &mut mirrored).await?;
-    tags::apply(&mut c, &mirrored).await?;
-    commit(c).await?;
-    Ok(())
+    // The copy is noted first: whatever fails from here on, it is not made again.
+    arrived(pass, folder, &target, rows, &told, true).await?;
+    delete(pass, session, folder, rows).await
 }
 
-async fn settle_here(pass: &mut Pass<'_>, folder: &FolderRow, uids: &[Uid]) -> Result<(), Told> {
+/// Notes that messages lie in another folder now. Where the server said under which UIDs, they need not be fetched again.
+/// What the owner wanted in the meantime, an undo most likely, is wanted of the new places. The old ones are gone, or, where
+/// the messages were `copied`, still to go.
+async fn arrived(
+    pass: &Pass<'_>,
+    folder: &FolderRow,
+    target: &FolderRow,
+    rows: &[PlaceRow],
+    told: &[(Uid, Uid)],
+    copied: bool,
+) -> Result<(), Told> {
+    let uids: Vec<u32> = rows.iter().map(|row| row.uid.0).collect();
+    let new_uid: BTreeMap<Uid, Uid> = told.iter().copied().collect();
     let writer = pass.app.writer.lock().await;
     let mut c = writer.begin().await?;
-    for uid in uids {
-        places::set_wanted(&mut c, folder.id, *uid, "").await?;
+    let now: BTreeMap<Uid, String> =
+        places::by_uids(&mut c, folder.id, &uids).await?.into_iter().map(|p| (p.uid, p.wanted)).collect();
+    let mut known = BTreeSet::new();
+    for row in rows {
+        let wish = later_wish(row, now.get(&row.uid).map(String::as_str));
+        let Some(uid) = new_uid.get(&row.uid).copied() else {
+            displaced::note(&mut c, pass.account.id, row.message, &wish).await?;
+            continue;
+        };
+        places::put(&mut c, &[(target.id, uid, row.message, row.flags, row.keywords.clone())]).await?;
+        let wish = if wish == target.role || wish == places::to_folder(target.id) { "" } else { &wish };
+        places::set_wanted(&mut c, target.id, uid, wish).await?;
+        known.insert(row.message);
     }
+    if copied {
+        for row in rows {
+            places::set_wanted(&mut c, folder.id, row.uid, COPIED).await?;
+        }
+    } else {
+        places::remove(&mut c, folder.id, &uids.into_iter().collect(), false).await?;
+    }
+    let mut mirrored = TagChanges::default();
+    places::mirror(&mut c, &known, &mut mirrored).await?;
+    tags::apply(&mut c, &mirrored).await?;
     Ok(commit(c).await?)
 }
 
-async fn forget(pass: &mut Pass<'_>, folder: &FolderRow, uids: &[Uid]) -> Result<(), Told> {
-    let writer = pass.app.writer.lock().await;
-    let mut c = writer.begin().await?;
-    let gone = uids.iter().map(|uid| uid.0).collect();
-    let numbers = places::remove(&mut c, folder.id, &gone).await?;
-    commit(c).await?;
-    pass.displaced.extend(numbers);
-    Ok(())
+/// What is wanted of the new place of a message that was moved as `row` said, given what is wanted of the old one `now`. To
+/// stay where it was, is to come back.
+fn later_wish(row: &PlaceRow, now: Option<&str>) -> String {
+    match now {
+        Some("") => places::to_folder(row.folder),
+        Some(now) if now != row.wanted => now.to_owned(),
+        _ => String::new(),
+    }
 }
 
-/// What is to be added and removed at a place.
-type Difference = (Vec<String>, Vec<String>);
-
-async fn push_flags(
-    pass: &mut Pass<'_>,
-    session: &mut Session,
-    folders: &[FolderRow],
-) -> Result<(), Failure> {
-    let rows = places::changed(&mut *pass.app.reader.get().await?, pass.account.id).await?;
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let numbers: Vec<MessageNumber> =
-        rows.iter().map(|r| r.message).collect::<BTreeSet<_>>().into_iter().collect();
-    let mut wanted = BTreeMap::new();
-    for some in numbers.chunks(2000) {
-        wanted.extend(tags::of_messages(&mut *pass.app.reader.get().await?, some).await?);
-    }
-    let mut settled: BTreeSet<MessageNumber> = numbers.iter().copied().collect();
-    for (id, rows) in by_folder(rows) {
-        let Some(folder) = folders.iter().find(|f| f.id == id) else { continue };
-        let mut groups: BTreeMap<Difference, Vec<PlaceRow>> = BTreeMap::new();
-        for row in rows {
-            let tags = wanted.get(&row.message).map_or(&[][..], Vec::as_slice);
-            let difference = difference(&row, tags);
-            if difference.0.is_empty() && difference.1.is_empty() {
-                continue;
-            }
-            groups.entry(difference).or_default().push(row);
-        }
-        if groups.is_empty() {
-            continue;
-        }
-        let Some(keywords) = open(pass, session, folder).await? else {
-            groups.values().flatten().for_each(|row| {
-                settled.remove(&row.message);
-            });
-            continue;
-        };
-        for ((add, remove), rows) in groups {
-            store(pass, session, folder, keywords, &add, &remove, &rows).await?;
-        }
-    }
+/// Nothing is to be done for a wish, unless it was another in the meantime.
+async fn settle_here(pass: &Pass<'_>, folder: &FolderRow, goal: &str, rows: &[PlaceRow]) -> Result<(), Told> {
+    let uids: Vec<u32> = rows.iter().map(|row| row.uid.0).collect();
     let writer = pass.app.writer.lock().await;
     let mut c = writer.begin().await?;
-    // What the owner changed again in the meantime differs from what was pushed, and stays noted.
-    let mut now = BTreeMap::new();
-    for some in numbers.chunks(2000) {
-        now.extend(tags::of_messages(&mut c, some).await?);
+    let mut settled = BTreeSet::new();
+    for row in places::by_uids(&mut c, folder.id, &uids).await?.iter().filter(|row| row.wanted == goal) {
+        places::set_wanted(&mut c, folder.id, row.uid, "").await?;
+        settled.insert(row.message);
     }
-    let settled: Vec<MessageNumber> = settled.into_iter().filter(|n| now.get(n) == wanted.get(n)).collect();
-    places::forget_changed(&mut c, &settled).await?;
-    commit(c).await?;
-    Ok(())
+    let mut mirrored = TagChanges::default();
+    places::mirror(&mut c, &settled, &mut mirrored).await?;
+    tags::apply(&mut c, &mirrored).await?;
+    Ok(commit(c).await?)
 }
 
-/// The flags and keywords in which a place differs from what the owner wants.
-fn difference(place: &PlaceRow, tags: &[String]) -> Difference {
-    let want = flags::from_tags(tags.iter().map(String::as_str));
-    let (mut add, mut remove) = (Vec::new(), Vec::new());
-    for (name, bit) in flags::NAMES.iter().filter(|(_, bit)| flags::MIRRORED.iter().any(|(_, m, _)| m == bit))
-    {
-        match (want & bit != 0, place.flags & bit != 0) {
-            (true, false) => add.push((*name).to_owned()),
-            (false, true) => remove.push((*name).to_owned()),
-            _ => {}
-        }
-    }
-    let have: BTreeSet<&str> = place.keywords.split(' ').filter(|k| !k.is_empty()).collect();
-    let own: BTreeSet<String> =
-        tags.iter().filter(|t| flags::is_own_tag(t)).filter_map(|t| keyword_for_tag(t)).collect();
-    let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
-    add.extend(own.iter().filter(|k| !have.iter().any(|h| same(h, k))).cloned());
-    // Only keywords that stand for a tag of ours are taken away; others are other programs'.
-    remove.extend(
-        have.iter()
-            .filter(|h| flags::own_tag(h).is_some() && !own.iter().any(|k| same(h, k)))
-            .map(|h| (*h).to_owned()),
-    );
-    (add, remove)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::ids::{AccountId, MessageNumber};
 
-async fn store(
-    pass: &mut Pass<'_>,
-    session: &mut Session,
-    folder: &FolderRow,
-    keywords: bool,
-    add: &[String],
-    remove: &[String],
-    rows: &[PlaceRow],
-) -> Result<(), Failure> {
-    let allowed = |flag: &&String| keywords || flag.starts_with('\\');
-    let add: Vec<&str> = add.iter().filter(allowed).map(String::as_str).collect();
-    let remove: Vec<&str> = remove.iter().filter(allowed).map(String::as_str).collect();
-    if add.is_empty() && remove.is_empty() {
-        return Ok(());
-    }
-    let uids: Vec<Uid> = rows.iter().map(|row| row.uid).collect();
-    match session.store(&uids, &add, &remove, None).await {
-        Err(ImapError::No { words, .. }) => {
-            pass.done.fail(format!("{}: {words}", folder.name));
-            return Ok(());
+    fn place(wanted: &str) -> PlaceRow {
+        PlaceRow {
+            folder: FolderId(7),
+            account: AccountId(1),
+            folder_name: "Projects".into(),
+            role: String::new(),
+            uid: Uid(1),
+            message: MessageNumber(1),
+            flags: 0,
+            keywords: String::new(),
+            wanted: wanted.into(),
+            goal: wanted.into(),
         }
-        other => drop(other?),
     }
-    pass.done.flags_pushed += rows.len() as u64;
-    let writer = pass.app.writer.lock().await;
-    let mut c = writer.begin().await?;
-    for row in rows {
-        let (mut bits, mut words): (u8, BTreeSet<&str>) =
-            (row.flags, row.keywords.split(' ').filter(|k| !k.is_empty()).collect());
-        let (added, added_words) = flags::read(add.iter().copied());
-        let (removed, _) = flags::read(remove.iter().copied());
-        bits = (bits | added) & !removed;
-        words.extend(added_words.split(' ').filter(|k| !k.is_empty()));
-        remove.iter().for_each(|k| {
-            words.remove(k);
-        });
-        let words = words.into_iter().collect::<Vec<_>>().join(" ");
-        places::set_flags(&mut c, folder.id, row.uid, bits, &words).await?;
+
+    #[test]
+    fn an_undo_during_the_move_brings_the_message_back() {
+        let moving = place("trash");
+        assert_eq!(later_wish(&moving, Some("")), "#7");
+        assert_eq!(later_wish(&moving, Some("archive")), "archive");
+        assert_eq!(later_wish(&moving, Some("trash")), "");
+        assert_eq!(later_wish(&moving, None), "");
     }
-    commit(c).await?;
-    Ok(())
 }

@@ -43,7 +43,6 @@ impl Session {
             session.log_in(login).await?;
         }
         session.ask_capabilities().await?;
-        session.enable().await?;
         Ok(session)
     }
 
@@ -146,29 +145,6 @@ impl Session {
                     .is_some_and(|code| matches!(code, "UNAVAILABLE" | "INUSE" | "LIMIT")),
             },
             other => other,
-        }
-    }
-
-    /// Switches on the counters that make the next synchronisation quick (RFC 5161, 7162).
-    async fn enable(&mut self) -> Result<(), ImapError> {
-        if !self.offers("ENABLE") {
-            return Ok(());
-        }
-        let wanted = if self.offers("QRESYNC") {
-            "ENABLE QRESYNC"
-        } else if self.offers("CONDSTORE") {
-            "ENABLE CONDSTORE"
-        } else {
-            return Ok(());
-        };
-        match self.run(Command::new(wanted)).await {
-            Ok(_) => Ok(()),
-            Err(ImapError::No { .. }) => {
-                // It offered what it does not do; without is slower and no worse.
-                self.capabilities.remove("QRESYNC");
-                Ok(())
-            }
-            Err(error) => Err(error),
         }
     }
 }

@@ -39,12 +39,17 @@ pub enum Fetched {
         /// The message, byte for byte.
         raw: Vec<u8>,
     },
-    /// It cannot be had. Asking again would not help.
-    Skipped {
+    /// It is larger than a message may be. Asking again would not help.
+    TooLarge {
         /// Which message.
         uid: Uid,
-        /// Its size as the server says.
-        size: u64,
+        /// Why, in words.
+        why: String,
+    },
+    /// It was not handed out this time, or not whole. The next time may be better.
+    Refused {
+        /// Which message.
+        uid: Uid,
         /// Why, in words.
         why: String,
     },
@@ -60,42 +65,28 @@ impl Fetched {
     #[must_use]
     pub const fn uid(&self) -> Uid {
         match self {
-            Self::Message { uid, .. } | Self::Skipped { uid, .. } | Self::Gone { uid } => *uid,
+            Self::Message { uid, .. }
+            | Self::TooLarge { uid, .. }
+            | Self::Refused { uid, .. }
+            | Self::Gone { uid } => *uid,
         }
     }
 }
 
-/// Cuts a list of messages into batches that fit into memory, the order kept.
-pub fn batches(wanted: &[Meta], most_bytes: u64, most_messages: usize) -> impl Iterator<Item = &[Meta]> {
-    let mut rest = wanted;
-    std::iter::from_fn(move || {
-        let mut bytes = 0_u64;
-        let fitting = rest.iter().take(most_messages.max(1)).take_while(|meta| {
-            bytes = bytes.saturating_add(meta.size);
-            bytes <= most_bytes
-        });
-        let count = fitting.count().max(1);
-        if rest.is_empty() {
-            return None;
-        }
-        let (batch, after) = rest.split_at_checked(count)?;
-        rest = after;
-        Some(batch)
-    })
-}
-
 impl Session {
-    /// What these messages weigh, and their flags. Those that are gone or cannot be read are missing in the answer.
+    /// What these messages weigh, and their flags. Those that are gone or cannot be read are missing in the answer; what
+    /// nobody asked for is not in it.
     ///
     /// # Errors
     /// If the server does not tell.
     pub async fn sizes(&mut self, uids: &[Uid]) -> Result<Vec<Meta>, ImapError> {
         let mut metas = Vec::new();
+        let mut asked: HashSet<Uid> = uids.iter().copied().collect();
         for set in names::uid_sets(uids) {
             let command = Command::new(&format!("UID FETCH {set} (UID RFC822.SIZE FLAGS INTERNALDATE)"));
             self.run_each(command, |response| {
                 if let Response::Fetch(items) = response {
-                    metas.extend(meta(items));
+                    metas.extend(meta(items).filter(|meta| asked.remove(&meta.uid)));
                 }
             })
             .await?;
@@ -104,11 +95,10 @@ impl Session {
     }
 
     /// Fetches these messages, in one command where they are small, and adds them to `into` in the order they come.
-    /// Each one asked for is there in the end, as message, skipped or gone.
+    /// Each one asked for is there in the end, as message, too large, refused or gone.
     ///
     /// # Errors
-    /// If the connection is gone. What is in `into` by then is whole and good; the first message that is missing
-    /// there may be the reason, so ask for that one alone next, and step over it if that fails the same way.
+    /// If the connection is gone. What is in `into` by then is whole and good.
     pub async fn fetch(&mut self, wanted: &[Meta], into: &mut Vec<Fetched>) -> Result<(), ImapError> {
         let piece = self.limits.piece_bytes as u64;
         let mut missing: HashSet<Uid> = wanted.iter().map(|meta| meta.uid).collect();
@@ -151,8 +141,15 @@ impl Session {
                 .await;
             self.allow_literals(None);
             match result {
-                // A no to the whole set may mean only one of it: the others are asked for one by one.
-                Ok(_) | Err(ImapError::No { .. }) => {}
+                Ok(_) => {}
+                // "Not now" means all of them; asking for each would only add to the load.
+                Err(error @ ImapError::No { .. }) if error.is_temporary() => {
+                    let why = error.to_string();
+                    into.extend(missing.drain().map(|uid| Fetched::Refused { uid, why: why.clone() }));
+                    return Ok(());
+                }
+                // Any other no to the whole set may mean only one of it: the others are asked for one by one.
+                Err(ImapError::No { .. }) => {}
                 Err(other) => return Err(other),
             }
         }
@@ -162,11 +159,11 @@ impl Session {
     /// One message, whatever it weighs: the server's word on that is not trusted.
     async fn fetch_in_pieces(&mut self, meta: &Meta) -> Result<Fetched, ImapError> {
         let uid = meta.uid;
-        let skipped = |why: String| Ok(Fetched::Skipped { uid, size: meta.size, why });
+        let refused = |why: String| Ok(Fetched::Refused { uid, why });
         let most = self.limits.message_bytes;
-        let too_large = || format!("It is larger than {} MB.", most >> 20);
+        let too_large = || Fetched::TooLarge { uid, why: format!("It is larger than {} MB.", most >> 20) };
         if meta.size > most {
-            return skipped(too_large());
+            return Ok(too_large());
         }
         let mut raw = Vec::new();
         loop {
@@ -174,19 +171,19 @@ impl Session {
                 Ok(Piece::Bytes(piece)) => {
                     raw.extend_from_slice(&piece);
                     if raw.len() as u64 > most {
-                        return skipped(too_large());
+                        return Ok(too_large());
                     }
                     // Only a short piece is the last one, whatever size was announced.
                     if piece.len() < self.limits.piece_bytes {
                         break;
                     }
                 }
-                Ok(Piece::Unreadable) => return skipped("The server's answer cannot be understood.".into()),
+                Ok(Piece::Unreadable) => return refused("The server's answer cannot be understood.".into()),
                 Ok(Piece::None) if raw.is_empty() => return Ok(Fetched::Gone { uid }),
                 // Just past its end, some servers say nothing at all.
                 Ok(Piece::None) if raw.len() as u64 >= meta.size => break,
-                Ok(Piece::None) => return skipped("The server handed out only a part of it.".into()),
-                Err(ImapError::No { words, .. }) => return skipped(format!("The server said no: {words}")),
+                Ok(Piece::None) => return refused("The server handed out only a part of it.".into()),
+                Err(ImapError::No { words, .. }) => return refused(format!("The server said no: {words}")),
                 Err(other) => return Err(other),
             }
         }
@@ -241,28 +238,4 @@ fn message(items: FetchItems) -> Option<(Fetched, u64)> {
     let bytes = raw.len() as u64;
     let (uid, flags) = (items.uid?, items.flags.unwrap_or_default());
     Some((Fetched::Message { uid, flags, internal_date: items.internal_date, raw }, bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batches_fit_and_lose_nothing() {
-        let metas: Vec<Meta> = [5, 5, 5, 50, 1, 1]
-            .iter()
-            .zip(1..)
-            .map(|(&size, uid)| Meta {
-                uid: Uid(uid),
-                size,
-                flags: Flags::default(),
-                internal_date: None,
-                mod_seq: None,
-            })
-            .collect();
-        let cut: Vec<usize> = batches(&metas, 10, 10).map(<[Meta]>::len).collect();
-        assert_eq!(cut, [2, 1, 1, 2]);
-        assert_eq!(batches(&metas, 1000, 4).map(<[Meta]>::len).collect::<Vec<_>>(), [4, 2]);
-        assert_eq!(batches(&[], 1000, 4).count(), 0);
-    }
 }

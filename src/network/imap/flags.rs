@@ -1,9 +1,11 @@
 //! Flags both ways, moves and deletions.
 
+use std::collections::HashSet;
+
 use super::command::Command;
 use super::response::{FetchItems, Response};
 use super::session::Session;
-use super::{ImapError, UidRange, names, response, select};
+use super::{ImapError, UidRange, names, select};
 use crate::mail::ids::{ModSeq, Uid};
 
 /// How many keywords of one message are looked at.
@@ -46,6 +48,11 @@ impl Flags {
         flags.keywords.dedup();
         flags
     }
+
+    /// About how many bytes they take in memory beside themselves.
+    pub(super) fn weight(&self) -> usize {
+        self.keywords.iter().map(|keyword| keyword.len() + 48).sum()
+    }
 }
 
 /// A message's flags as they are now.
@@ -65,16 +72,6 @@ impl FlagState {
     }
 }
 
-/// What became of messages that were moved.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Moved {
-    /// The UID of each here and in the other folder, where the server tells.
-    pub uids: Vec<(Uid, Uid)>,
-    /// They are copied, but the old ones could only be marked as deleted: the server has no way to remove just
-    /// these, and removing all that are marked might hit what somebody else marked.
-    pub left_behind: bool,
-}
-
 impl Session {
     /// The flags of messages, or only of those that changed since a position (where the server keeps count).
     ///
@@ -90,35 +87,29 @@ impl Session {
         let since = since.map(|since| format!(" (CHANGEDSINCE {since})")).unwrap_or_default();
         let command = Command::new(&format!("UID FETCH {}:{last} (UID FLAGS){since}", range.first));
         let mut states = Vec::new();
+        let mut room = self.room();
         self.run_each(command, |response| {
             if let Response::Fetch(items) = response {
                 // "9:*" is never empty: it gives the last message, whatever its number.
-                states.extend(FlagState::from_items(items).filter(|state| range.contains(state.uid)));
+                let state = FlagState::from_items(items).filter(|state| range.contains(state.uid));
+                states
+                    .extend(state.filter(|state| room.takes(size_of::<FlagState>() + state.flags.weight())));
             }
         })
         .await?;
+        self.fits(&room)?;
         Ok(states)
     }
 
-    fn counts_changes(&self) -> bool {
+    pub(super) fn counts_changes(&self) -> bool {
         self.offers("CONDSTORE") || self.offers("QRESYNC")
     }
 
-    /// Adds and removes flags: `\Seen`, `\Answered`, `\Flagged`, `\Deleted`, `\Draft` or keywords. With
-    /// `unchanged_since`, messages that somebody else changed after that are left alone and given back.
+    /// Adds and removes flags: `\Seen`, `\Answered`, `\Flagged`, `\Deleted`, `\Draft` or keywords.
     ///
     /// # Errors
     /// If the server says no, or a word is no flag.
-    pub async fn store(
-        &mut self,
-        uids: &[Uid],
-        add: &[&str],
-        remove: &[&str],
-        unchanged_since: Option<ModSeq>,
-    ) -> Result<Vec<Uid>, ImapError> {
-        let since = unchanged_since.filter(|_| self.counts_changes());
-        let since = since.map(|since| format!("(UNCHANGEDSINCE {since}) ")).unwrap_or_default();
-        let mut conflicts = Vec::new();
+    pub async fn store(&mut self, uids: &[Uid], add: &[&str], remove: &[&str]) -> Result<(), ImapError> {
         for (sign, flags) in [('+', add), ('-', remove)] {
             if flags.is_empty() {
                 continue;
@@ -128,27 +119,50 @@ impl Session {
             }
             for set in names::uid_sets(uids) {
                 let command =
-                    Command::new(&format!("UID STORE {set} {since}{sign}FLAGS.SILENT ({})", flags.join(" ")));
-                let done = self.run(command).await?;
-                let modified = done.code.filter(|code| code.name == "MODIFIED");
-                let ranges = modified.and_then(|code| response::uid_ranges(code.rest.trim().as_bytes()));
-                conflicts.extend(
-                    uids.iter().filter(|uid| ranges.iter().flatten().any(|range| range.contains(**uid))),
-                );
+                    Command::new(&format!("UID STORE {set} {sign}FLAGS.SILENT ({})", flags.join(" ")));
+                self.run(command).await?;
             }
         }
-        Ok(conflicts)
+        Ok(())
     }
 
-    /// Moves messages to another folder (by its raw name).
+    /// Whether [`Session::move_to`] works; where not, copy, note that, and delete.
+    #[must_use]
+    pub fn moves_in_one_step(&self) -> bool {
+        self.offers("MOVE")
+    }
+
+    /// Whether [`Session::delete`] works.
+    #[must_use]
+    pub fn removes_single_messages(&self) -> bool {
+        self.offers("UIDPLUS")
+    }
+
+    /// Moves messages to another folder (by its raw name); gives the UID of each here and there, where the server tells.
     ///
     /// # Errors
     /// If the server says no; `TRYCREATE` means that the folder has to be made first.
-    pub async fn move_to(&mut self, uids: &[Uid], raw_name: &str) -> Result<Moved, ImapError> {
-        let mut moved = Moved::default();
-        let in_one_step = self.offers("MOVE");
+    pub async fn move_to(&mut self, uids: &[Uid], raw_name: &str) -> Result<Vec<(Uid, Uid)>, ImapError> {
+        self.transfer("MOVE", uids, raw_name).await
+    }
+
+    /// Copies messages to another folder (by its raw name); gives the UID of each here and there, where the server tells.
+    ///
+    /// # Errors
+    /// If the server says no; `TRYCREATE` means that the folder has to be made first.
+    pub async fn copy_to(&mut self, uids: &[Uid], raw_name: &str) -> Result<Vec<(Uid, Uid)>, ImapError> {
+        self.transfer("COPY", uids, raw_name).await
+    }
+
+    async fn transfer(
+        &mut self,
+        verb: &str,
+        uids: &[Uid],
+        raw_name: &str,
+    ) -> Result<Vec<(Uid, Uid)>, ImapError> {
+        let mut told = Vec::new();
+        let asked: HashSet<Uid> = uids.iter().copied().collect();
         for set in names::uid_sets(uids) {
-            let verb = if in_one_step { "MOVE" } else { "COPY" };
             let command = Command::new(&format!("UID {verb} {set} ")).text(raw_name)?;
             let done = self.run(command).await?;
             let remarks = done.untagged.into_iter().filter_map(|response| match response {
@@ -156,21 +170,29 @@ impl Session {
                 _ => None,
             });
             let codes = remarks.chain(done.code).filter(|code| code.name == "COPYUID");
-            moved.uids.extend(codes.flat_map(|code| select::copied(&code)));
+            told.extend(
+                codes.flat_map(|code| select::copied(&code)).filter(|(from, _)| asked.contains(from)),
+            );
         }
-        if !in_one_step {
-            moved.left_behind = !self.delete(uids).await?;
-        }
-        Ok(moved)
+        Ok(told)
     }
 
-    /// Removes messages from the open folder for ever. False means that the server can only mark them, and did.
+    /// Marks messages in the open folder as deleted.
+    ///
+    /// # Errors
+    /// If the server says no.
+    pub async fn mark_deleted(&mut self, uids: &[Uid]) -> Result<(), ImapError> {
+        self.store(uids, &["\\Deleted"], &[]).await
+    }
+
+    /// Removes messages from the open folder for ever. False means that the server can only mark them, and did: removing
+    /// all that are marked might hit what somebody else marked.
     ///
     /// # Errors
     /// If the server says no.
     pub async fn delete(&mut self, uids: &[Uid]) -> Result<bool, ImapError> {
-        self.store(uids, &["\\Deleted"], &[], None).await?;
-        if !self.offers("UIDPLUS") {
+        self.mark_deleted(uids).await?;
+        if !self.removes_single_messages() {
             return Ok(uids.is_empty());
         }
         for set in names::uid_sets(uids) {

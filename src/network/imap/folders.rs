@@ -88,12 +88,33 @@ impl Session {
         Ok(listed.take(MOST_FOLDERS).collect())
     }
 
-    /// Makes a folder of this name (for people) and gives its name for the server. That it is there already is fine.
+    /// What the names of the owner's own folders have to begin with: `INBOX.` on some servers, mostly nothing.
+    async fn prefix(&mut self) -> Result<String, ImapError> {
+        if self.offers("NAMESPACE") {
+            match self.run(Command::new("NAMESPACE")).await {
+                Ok(done) => {
+                    let told = done.untagged.into_iter().find_map(|response| match response {
+                        Response::Namespace(prefix) => String::from_utf8(prefix).ok(),
+                        _ => None,
+                    });
+                    if let Some(prefix) = told {
+                        return Ok(prefix);
+                    }
+                }
+                Err(ImapError::No { .. }) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(common_prefix(&self.list().await?))
+    }
+
+    /// Makes a folder of this name (for people) where the owner's folders are, and gives its name for the server. That it
+    /// is there already is fine.
     ///
     /// # Errors
     /// If the server does not want it.
     pub async fn create_folder(&mut self, name: &str) -> Result<String, ImapError> {
-        let raw_name = names::encode_folder(name);
+        let raw_name = format!("{}{}", self.prefix().await?, names::encode_folder(name));
         match self.run(Command::new("CREATE ").text(&raw_name)?).await {
             Err(ImapError::No { code: Some(code), .. }) if code == "ALREADYEXISTS" => {}
             other => {
@@ -107,6 +128,18 @@ impl Session {
         }
         Ok(raw_name)
     }
+}
+
+/// Where the server does not tell: where all folders but the inbox lie below it, new ones have to lie there, too.
+fn common_prefix(listed: &[Listed]) -> String {
+    let Some(delimiter) = listed.iter().find_map(|it| it.delimiter) else { return String::new() };
+    let prefix = format!("INBOX{delimiter}");
+    let is_inbox = |name: &[u8]| name.eq_ignore_ascii_case(b"INBOX");
+    let below = |name: &[u8]| {
+        name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    };
+    let mut others = listed.iter().filter(|it| !is_inbox(&it.name)).peekable();
+    if others.peek().is_some() && others.all(|it| below(&it.name)) { prefix } else { String::new() }
 }
 
 /// The server's own word first, then well-known names, and one folder for each role.
@@ -300,6 +333,22 @@ mod tests {
             roles(&[("Sent", &[]), ("Gesendet", &["\\Sent"]), ("Inbox", &[]), ("Trash", &["\\Noselect"])]),
             [None, Some(Role::Sent), Some(Role::Inbox), None]
         );
+    }
+
+    #[test]
+    fn new_folders_go_where_the_others_are() {
+        let prefix = |names: &[&str]| {
+            let listed = names.iter().map(|name| Listed {
+                attributes: Vec::new(),
+                delimiter: Some('.'),
+                name: name.as_bytes().to_vec(),
+            });
+            common_prefix(&listed.collect::<Vec<_>>())
+        };
+        assert_eq!(prefix(&["INBOX", "INBOX.Drafts", "Inbox.Work"]), "INBOX.");
+        assert_eq!(prefix(&["INBOX", "INBOX.Drafts", "Work"]), "");
+        assert_eq!(prefix(&["INBOX"]), "");
+        assert_eq!(prefix(&[]), "");
     }
 
     #[test]

@@ -117,12 +117,5 @@ impl Session {
 }
 
 const fn is_news(response: &Response) -> bool {
-    matches!(
-        response,
-        Response::Exists(_)
-            | Response::Expunge
-            | Response::Vanished { .. }
-            | Response::Fetch(_)
-            | Response::Unreadable(_)
-    )
+    matches!(response, Response::Exists(_) | Response::Expunge | Response::Fetch(_) | Response::Unreadable(_))
 }

@@ -1,5 +1,5 @@
-//! A conversation with an IMAP server: RFC 3501 with the extensions that make it quick (CONDSTORE, QRESYNC, MOVE,
-//! UIDPLUS, SPECIAL-USE, IDLE).
+//! A conversation with an IMAP server: RFC 3501 with the extensions that make it quick (CONDSTORE, MOVE, UIDPLUS,
+//! SPECIAL-USE, NAMESPACE, IDLE).
 //!
 //! The server is not trusted: everything it says is bounded in size, number and time. The owner's data never goes
 //! into a command but as a quoted string or a literal, so no line break in it can begin a command of its own. Once a
@@ -24,12 +24,12 @@ mod select;
 mod session;
 
 pub use append::Appended;
-pub use fetch::{Fetched, Meta, batches};
-pub use flags::{FlagState, Flags, Moved};
+pub use fetch::{Fetched, Meta};
+pub use flags::{FlagState, Flags};
 pub use folders::{Folder, Role};
 pub use idle::IdleOutcome;
 pub use names::{decode_folder, encode_folder, keyword_for_tag, tag_for_keyword};
-pub use select::{Selected, SyncPosition};
+pub use select::Selected;
 pub use session::Session;
 
 /// Where to log in, and as whom.
@@ -56,8 +56,12 @@ pub struct Limits {
     pub silence: Duration,
     /// How long one command may take in all.
     pub command: Duration,
-    /// How many responses one command may bring.
+    /// How many responses one command may bring …
     pub responses: usize,
+    /// … and how many bytes, the bodies of messages that were asked for apart.
+    pub response_bytes: u64,
+    /// How much of that is kept in memory until the command has ended.
+    pub kept_bytes: usize,
     /// A message larger than this is fetched in pieces of this size.
     pub piece_bytes: usize,
     /// A message larger than this is not fetched at all.
@@ -74,6 +78,8 @@ impl Default for Limits {
             silence: Duration::from_secs(60),
             command: Duration::from_secs(30 * 60),
             responses: 4_000_000,
+            response_bytes: 512 << 20,
+            kept_bytes: 64 << 20,
             piece_bytes: 4 << 20,
             message_bytes: 200 << 20,
             idle_renewal: Duration::from_secs(9 * 60),

@@ -14,6 +14,8 @@ use crate::network::wire::words;
 const DEPTH: usize = 16;
 /// How many flags one message or folder may have.
 const MOST_FLAGS: usize = 500;
+/// How many values one response may hold: each takes far more room than it has letters.
+const MOST_VALUES: usize = 10_000;
 
 /// One response as it came: `lines` with a literal between each two of them.
 #[derive(Debug, Default)]
@@ -76,16 +78,13 @@ pub(super) enum Response {
     },
     Continue(String),
     Capability(Vec<String>),
-    Enabled(Vec<String>),
     Flags(Vec<String>),
     Exists(u32),
     Expunge,
-    Vanished {
-        earlier: bool,
-        ranges: Vec<UidRange>,
-    },
     Search(Vec<Uid>),
     List(Listed),
+    /// What the names of the owner's own folders begin with (RFC 2342).
+    Namespace(Vec<u8>),
     Fetch(FetchItems),
     /// A FETCH that cannot be understood.
     Unreadable(Option<Uid>),
@@ -141,13 +140,45 @@ impl Response {
         let unknown = Self::Other;
         match word.to_ascii_uppercase().as_slice() {
             b"CAPABILITY" => Self::Capability(capitals(rest)),
-            b"ENABLED" => Self::Enabled(capitals(rest)),
             b"SEARCH" => Self::Search(search(rest)),
-            b"VANISHED" => vanished(rest).unwrap_or(unknown),
             b"FLAGS" => Cursor::new(frame, 8).flags().map_or(unknown, Self::Flags),
             b"LIST" => Cursor::new(frame, 7).listed().map_or(unknown, Self::List),
+            b"NAMESPACE" => Cursor::new(frame, 12).personal().map_or(unknown, Self::Namespace),
             _ => unknown,
         }
+    }
+
+    /// Whether it speaks of the session or the folders, not of single messages.
+    pub(super) const fn is_about_the_session(&self) -> bool {
+        !matches!(
+            self,
+            Self::Expunge
+                | Self::Search(_)
+                | Self::Fetch(_)
+                | Self::Unreadable(_)
+                | Self::Continue(_)
+                | Self::Other
+        )
+    }
+
+    /// About how many bytes it takes in memory.
+    pub(super) fn weight(&self) -> usize {
+        let texts = |texts: &[String]| texts.iter().map(|text| text.len() + 48).sum::<usize>();
+        let own = match self {
+            Self::Tagged { code, words, .. } | Self::Status { code, words, .. } => {
+                words.len() + code.as_ref().map_or(0, |code| code.name.len() + code.rest.len() + 48)
+            }
+            Self::Capability(list) | Self::Flags(list) => texts(list),
+            Self::Search(uids) => uids.len() * 4,
+            Self::List(listed) => listed.name.len() + texts(&listed.attributes),
+            Self::Namespace(prefix) => prefix.len(),
+            Self::Fetch(items) => {
+                items.flags.as_ref().map_or(0, Flags::weight)
+                    + items.body.as_ref().map_or(0, |(_, b)| b.len())
+            }
+            Self::Continue(_) | Self::Exists(_) | Self::Expunge | Self::Unreadable(_) | Self::Other => 0,
+        };
+        size_of::<Self>() + 16 + own
     }
 }
 
@@ -224,13 +255,6 @@ fn search(text: &[u8]) -> Vec<Uid> {
         .collect()
 }
 
-fn vanished(text: &[u8]) -> Option<Response> {
-    let (first, rest) = split_word(text);
-    let earlier = first.eq_ignore_ascii_case(b"(EARLIER)");
-    let ranges = uid_ranges(if earlier { rest } else { text })?;
-    Some(Response::Vanished { earlier, ranges })
-}
-
 /// A set of UIDs as servers write it: `1,4:7`. Ends of a range come in any order.
 pub(super) fn uid_ranges(text: &[u8]) -> Option<Vec<UidRange>> {
     let one = |digits: &[u8]| number(digits).and_then(|uid| u32::try_from(uid).ok());
@@ -287,11 +311,13 @@ struct Cursor {
     frame: Frame,
     line: usize,
     at: usize,
+    /// How many values there may still be.
+    left: usize,
 }
 
 impl Cursor {
     const fn new(frame: Frame, at: usize) -> Self {
-        Self { frame, line: 0, at }
+        Self { frame, line: 0, at, left: MOST_VALUES }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -305,6 +331,7 @@ impl Cursor {
     }
 
     fn value(&mut self, depth: usize) -> Option<Value> {
+        self.left = self.left.checked_sub(1)?;
         self.skip_blanks();
         match self.peek() {
             None => self.literal(),
@@ -396,6 +423,13 @@ impl Cursor {
             Value::List(_) => return None,
         };
         Some(Listed { attributes, delimiter, name })
+    }
+
+    /// The first prefix of the first kind: the owner's own. No kind at all is NIL.
+    fn personal(&mut self) -> Option<Vec<u8>> {
+        let Value::List(spaces) = self.value(DEPTH)? else { return None };
+        let Value::List(space) = spaces.into_iter().next()? else { return None };
+        space.into_iter().next()?.into_text()
     }
 
     fn fetch_items(&mut self) -> Option<FetchItems> {
@@ -526,18 +560,26 @@ mod tests {
     }
 
     #[test]
+    fn where_the_owners_folders_are_is_told() {
+        assert_eq!(line(r#"* NAMESPACE (("INBOX." ".")) NIL NIL"#), Response::Namespace(b"INBOX.".to_vec()));
+        assert_eq!(line(r##"* NAMESPACE (("" "/")("#mh/" "/")) NIL NIL"##), Response::Namespace(Vec::new()));
+        assert_eq!(line("* NAMESPACE NIL NIL NIL"), Response::Other);
+    }
+
+    #[test]
+    fn a_response_of_very_many_values_is_not_read() {
+        let flags = |count: usize| format!("* 1 FETCH (UID 3 FLAGS ({}))", "a ".repeat(count));
+        assert!(matches!(line(&flags(900)), Response::Fetch(_)));
+        assert_eq!(line(&flags(8 << 20)), Response::Unreadable(Some(Uid(3))));
+    }
+
+    #[test]
     fn sets_and_searches() {
         assert_eq!(
-            line("* VANISHED (EARLIER) 9:7,12"),
-            Response::Vanished {
-                earlier: true,
-                ranges: vec![
-                    UidRange { first: Uid(7), last: Uid(9) },
-                    UidRange { first: Uid(12), last: Uid(12) }
-                ]
-            }
+            uid_ranges(b"9:7,12"),
+            Some(vec![UidRange { first: Uid(7), last: Uid(9) }, UidRange { first: Uid(12), last: Uid(12) }])
         );
-        assert_eq!(line("* VANISHED 1:99999999999"), Response::Other);
+        assert_eq!(uid_ranges(b"1:99999999999"), None);
         assert_eq!(line("* SEARCH 4 5  6 (MODSEQ 9)"), Response::Search(vec![Uid(4), Uid(5), Uid(6)]));
         assert_eq!(line("* SEARCH"), Response::Search(Vec::new()));
     }

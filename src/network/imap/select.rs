@@ -1,19 +1,10 @@
-//! Opening a folder, and what happened in it since the last time (RFC 7162).
+//! Opening a folder, and looking for messages in it.
 
+use super::ImapError;
 use super::command::Command;
-use super::response::{Code, Response, Status};
+use super::response::{self, Code, Response, Status};
 use super::session::{Done, Session};
-use super::{FlagState, ImapError, UidRange, response};
 use crate::mail::ids::{ModSeq, Uid, UidValidity};
-
-/// Where the last synchronisation of a folder stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SyncPosition {
-    /// The generation of its UIDs.
-    pub uid_validity: UidValidity,
-    /// Its change counter.
-    pub mod_seq: ModSeq,
-}
 
 /// A folder that was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,51 +15,25 @@ pub struct Selected {
     pub uid_next: Option<Uid>,
     /// How many messages are in it.
     pub exists: u32,
-    /// Its change counter; `None` where the server keeps none.
+    /// Its change counter (RFC 7162); `None` where the server keeps none.
     pub highest_modseq: Option<ModSeq>,
     /// Whether the owner's tags can be kept as keywords.
     pub allows_keywords: bool,
     /// Whether nothing can be changed.
     pub read_only: bool,
-    /// Whether the server told all that happened since the known position: then `vanished` and `changed` are
-    /// complete, and only UIDs from the last `uid_next` on are new.
-    pub resumed: bool,
-    /// What is no longer there.
-    pub vanished: Vec<UidRange>,
-    /// Whose flags changed; new messages are among them.
-    pub changed: Vec<FlagState>,
 }
 
 impl Session {
-    /// Opens a folder by its raw name. With a known position, a server that can tells what happened since.
+    /// Opens a folder by its raw name.
     ///
     /// # Errors
     /// If the folder is not there (`No` with `NONEXISTENT` or no code), or the connection is gone.
-    pub async fn select(
-        &mut self,
-        raw_name: &str,
-        known: Option<SyncPosition>,
-    ) -> Result<Selected, ImapError> {
+    pub async fn select(&mut self, raw_name: &str) -> Result<Selected, ImapError> {
         let command = Command::new("SELECT ").text(raw_name)?;
-        let resume = known.filter(|_| self.enabled.contains("QRESYNC"));
-        let command = match resume {
-            Some(known) => command.raw(&format!(" (QRESYNC ({} {}))", known.uid_validity, known.mod_seq)),
-            None if self.offers("CONDSTORE") || self.offers("QRESYNC") => command.raw(" (CONDSTORE)"),
-            None => command,
-        };
+        let command = if self.counts_changes() { command.raw(" (CONDSTORE)") } else { command };
         let done = self.run(command).await?;
         self.news = false;
-        let mut selected = understand(done);
-        // A counter that went back was started over: what the server tells since then says nothing about before.
-        selected.resumed = resume.is_some_and(|known| {
-            selected.uid_validity == Some(known.uid_validity)
-                && selected.highest_modseq >= Some(known.mod_seq)
-        });
-        if !selected.resumed {
-            selected.vanished.clear();
-            selected.changed.clear();
-        }
-        Ok(selected)
+        Ok(understand(done))
     }
 
     /// The UIDs of all messages in the open folder, ascending.
@@ -89,12 +54,17 @@ impl Session {
 
     async fn search(&mut self, command: Command) -> Result<Vec<Uid>, ImapError> {
         let mut uids = Vec::new();
+        let mut room = self.room();
         self.run_each(command, |response| {
-            if let Response::Search(found) = response {
+            let weight = response.weight();
+            if let Response::Search(found) = response
+                && room.takes(weight)
+            {
                 uids.extend(found);
             }
         })
         .await?;
+        self.fits(&room)?;
         uids.sort_unstable();
         uids.dedup();
         Ok(uids)
@@ -109,8 +79,6 @@ fn understand(done: Done) -> Selected {
     for response in done.untagged {
         match response {
             Response::Exists(count) => selected.exists = count,
-            Response::Vanished { ranges, .. } => selected.vanished.extend(ranges),
-            Response::Fetch(items) => selected.changed.extend(FlagState::from_items(items)),
             Response::Status { status: Status::Ok, code: Some(code), .. } => note(&mut selected, &code),
             _ => {}
         }

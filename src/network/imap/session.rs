@@ -24,11 +24,12 @@ pub struct Session {
     pub(super) host: String,
     pub(super) limits: Limits,
     pub(super) capabilities: HashSet<String>,
-    pub(super) enabled: HashSet<String>,
     /// Something changed in the selected folder that nobody has looked at.
     pub(super) news: bool,
     /// A literal larger than this ends the connection.
     pub(super) literal_limit: u64,
+    /// How many bytes the command that is underway may still bring.
+    left: u64,
     next_tag: u32,
     /// A command has begun and its end was not seen.
     underway: bool,
@@ -42,14 +43,36 @@ pub(super) struct Done {
     pub(super) code: Option<Code>,
 }
 
+/// How much may still be kept of what a command brings.
+#[derive(Debug)]
+pub(super) struct Room {
+    left: usize,
+    over: bool,
+}
+
+impl Room {
+    const fn new(bytes: usize) -> Self {
+        Self { left: bytes, over: false }
+    }
+
+    /// Whether there is room for this much more; once there was not, there is none.
+    pub(super) fn takes(&mut self, bytes: usize) -> bool {
+        match self.left.checked_sub(bytes).filter(|_| !self.over) {
+            Some(left) => self.left = left,
+            None => self.over = true,
+        }
+        !self.over
+    }
+}
+
 impl Session {
     pub(super) fn new(wire: Wire, host: String, limits: Limits) -> Self {
         Self {
             wire,
             host,
+            left: limits.response_bytes,
             limits,
             capabilities: HashSet::new(),
-            enabled: HashSet::new(),
             news: false,
             literal_limit: SMALL_LITERAL,
             next_tag: 0,
@@ -64,12 +87,6 @@ impl Session {
         self.capabilities.contains(capability)
     }
 
-    /// Whether something changed in the selected folder since [`Session::select`] or [`Session::idle`] told so.
-    #[must_use]
-    pub const fn has_news(&self) -> bool {
-        self.news
-    }
-
     /// Says goodbye.
     pub async fn logout(mut self) {
         self.wire.silence = Duration::from_secs(5);
@@ -79,20 +96,31 @@ impl Session {
         self.wire.close().await;
     }
 
-    /// Keeps the connection alive and lets the server tell its news.
-    ///
-    /// # Errors
-    /// If the connection is gone.
-    pub async fn noop(&mut self) -> Result<(), ImapError> {
-        self.run(Command::new("NOOP")).await.map(|_| ())
-    }
-
-    /// Runs a command and gives all that came before its end.
+    /// Runs a command and gives what came before its end. What a server tells of single messages on the way is not kept:
+    /// whoever asks for that takes it as it comes.
     pub(super) async fn run(&mut self, command: Command) -> Result<Done, ImapError> {
         let mut untagged = Vec::new();
-        let mut done = self.run_each(command, |response| untagged.push(response)).await?;
+        let mut room = Room::new(self.limits.kept_bytes);
+        let mut done = self
+            .run_each(command, |response| {
+                if response.is_about_the_session() && room.takes(response.weight()) {
+                    untagged.push(response);
+                }
+            })
+            .await?;
+        self.fits(&room)?;
         done.untagged = untagged;
         Ok(done)
+    }
+
+    /// Room for what is kept until a command has ended.
+    pub(super) const fn room(&self) -> Room {
+        Room::new(self.limits.kept_bytes)
+    }
+
+    /// An answer of which something had to be left out is no answer.
+    pub(super) fn fits(&self, room: &Room) -> Result<(), ImapError> {
+        if room.over { Err(self.protocol("it says far too much")) } else { Ok(()) }
     }
 
     /// Runs a command and hands over each response as it comes.
@@ -116,6 +144,7 @@ impl Session {
             return Err(self.lost("an earlier command was broken off"));
         }
         self.underway = true;
+        self.left = self.limits.response_bytes;
         self.next_tag += 1;
         let tag = format!("A{}", self.next_tag);
         let mut out = Zeroizing::new(format!("{tag} ").into_bytes());
@@ -200,12 +229,9 @@ impl Session {
         let response = Response::parse(frame);
         match &response {
             Response::Capability(list) => self.capabilities = list.iter().cloned().collect(),
-            Response::Enabled(list) => self.enabled.extend(list.iter().cloned()),
             Response::Status { status: Status::Bye, words, .. } => self.farewell = Some(words.clone()),
             Response::Status { code, .. } => self.learn(code.as_ref()),
-            Response::Exists(_) | Response::Expunge | Response::Vanished { earlier: false, .. } => {
-                self.news = true
-            }
+            Response::Exists(_) | Response::Expunge => self.news = true,
             _ => {}
         }
         Ok(response)
@@ -220,9 +246,12 @@ impl Session {
     async fn frame(&mut self) -> Result<Frame, ImapError> {
         let mut frame = Frame::default();
         let mut budget = LONGEST_LINE;
+        // One large literal at most, the body of a message, and small ones beside it.
+        let mut literals = self.literal_limit.saturating_add(SMALL_LITERAL);
         loop {
             let line = self.wire.line(budget).await;
             let mut line = line.map_err(|error| self.broken(error))?;
+            self.spend(line.len() as u64 + 2)?;
             budget = budget.saturating_sub(line.len()).max(1);
             let first = frame.lines.first().unwrap_or(&line);
             let size = response::literal_size(&line).filter(|_| response::may_hold_literals(first));
@@ -233,12 +262,22 @@ impl Session {
             let announcement = line.iter().rposition(|&byte| byte == b'{').unwrap_or(line.len());
             line.truncate(announcement);
             frame.lines.push(line);
-            if size > self.literal_limit || frame.literals.len() == MOST_LITERALS {
+            if size > self.literal_limit || size > literals || frame.literals.len() == MOST_LITERALS {
                 return Err(self.oversized(&frame));
+            }
+            literals -= size;
+            // Bodies that were asked for are handed over one by one, and bounded there.
+            if self.literal_limit == SMALL_LITERAL {
+                self.spend(size)?;
             }
             let bytes = self.wire.exact(usize::try_from(size).unwrap_or(usize::MAX)).await;
             frame.literals.push(bytes.map_err(|error| self.broken(error))?);
         }
+    }
+
+    fn spend(&mut self, bytes: u64) -> Result<(), ImapError> {
+        self.left = self.left.checked_sub(bytes).ok_or_else(|| self.protocol("it says far too much"))?;
+        Ok(())
     }
 
     fn oversized(&self, frame: &Frame) -> ImapError {

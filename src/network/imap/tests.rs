@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::*;
+use crate::mail::ids::ModSeq;
 use crate::network::dialer::Dialer;
 use crate::network::test_server::{Client, Identity, serve, serve_tls};
 
 mod lab;
 
-const CAPABILITIES: &str = "IMAP4rev1 AUTH=PLAIN SASL-IR UIDPLUS MOVE ENABLE CONDSTORE QRESYNC IDLE";
+const CAPABILITIES: &str = "IMAP4rev1 AUTH=PLAIN SASL-IR UIDPLUS MOVE CONDSTORE IDLE";
 
 fn login(port: u16, security: Security) -> Login {
     Login {
@@ -25,6 +26,8 @@ fn impatient() -> Limits {
     Limits {
         silence: Duration::from_millis(300),
         responses: 1000,
+        response_bytes: 20 << 20,
+        kept_bytes: 100_000,
         piece_bytes: 1000,
         message_bytes: 5000,
         ..Limits::default()
@@ -44,7 +47,6 @@ async fn welcome(client: &mut Client) {
             &format!("TAG OK [CAPABILITY {CAPABILITIES}] in\r\n"),
         )
         .await;
-    client.answer("ENABLE QRESYNC", "* ENABLED QRESYNC\r\nTAG OK done\r\n").await;
 }
 
 /// A session with a server that goes on with this script after the login.
@@ -66,7 +68,8 @@ fn texts(fetched: &[Fetched]) -> Vec<String> {
         .iter()
         .map(|one| match one {
             Fetched::Message { uid, raw, .. } => format!("{uid}:{}", String::from_utf8_lossy(raw)),
-            Fetched::Skipped { uid, .. } => format!("{uid} skipped"),
+            Fetched::TooLarge { uid, .. } => format!("{uid} too large"),
+            Fetched::Refused { uid, .. } => format!("{uid} refused"),
             Fetched::Gone { uid } => format!("{uid} gone"),
         })
         .collect()
@@ -185,7 +188,7 @@ async fn a_message_cut_in_half_is_no_message() {
     assert!(matches!(error, ImapError::Lost { .. }), "{error}");
     assert_eq!(texts(&fetched), ["1:Hello"]);
     // A session that was broken off is never taken up again in the middle.
-    assert!(matches!(session.noop().await, Err(ImapError::Lost { .. })));
+    assert!(matches!(session.uids().await, Err(ImapError::Lost { .. })));
 }
 
 #[tokio::test]
@@ -204,7 +207,7 @@ async fn what_cannot_be_understood_is_stepped_over() {
     .await;
     let mut fetched = Vec::new();
     session.fetch(&[meta(1, 5), meta(2, 5), meta(3, 5), meta(4, 5)], &mut fetched).await.unwrap();
-    assert_eq!(texts(&fetched), ["3:Bye", "1 skipped", "2 gone", "4 skipped"]);
+    assert_eq!(texts(&fetched), ["3:Bye", "1 refused", "2 gone", "4 refused"]);
 }
 
 #[tokio::test]
@@ -242,7 +245,7 @@ async fn a_large_message_comes_in_pieces_and_a_huge_one_not_at_all() {
     session.fetch(&[meta(7, 5001)], &mut fetched).await.unwrap();
     assert_eq!(
         texts(&fetched),
-        [format!("5:{}", "0123456789".repeat(250)).as_str(), "6 skipped", "7 skipped"]
+        [format!("5:{}", "0123456789".repeat(250)).as_str(), "6 too large", "7 too large"]
     );
 }
 
@@ -255,35 +258,113 @@ async fn a_server_that_never_stops_talking_is_given_up() {
         }
     })
     .await;
-    assert!(matches!(session.noop().await, Err(ImapError::Protocol { .. })));
+    assert!(matches!(session.uids().await, Err(ImapError::Protocol { .. })));
 }
 
 #[tokio::test]
-async fn a_known_position_brings_only_what_happened_since() {
+async fn a_folder_tells_what_it_is() {
     let mut session = with(|mut client| async move {
         client
             .answer(
-                "SELECT \"Al\\\"ice\" (QRESYNC (9 100))",
-                "* 3 EXISTS\r\n* FLAGS (\\Seen)\r\n* OK [UIDVALIDITY 9] x\r\n* OK [UIDNEXT 8] x\r\n* OK [HIGHESTMODSEQ 120] x\r\n* OK [PERMANENTFLAGS (\\Seen)] x\r\n* VANISHED (EARLIER) 1:2\r\n* 1 FETCH (UID 3 FLAGS (\\Seen work) MODSEQ (110))\r\nTAG OK [READ-WRITE] done\r\n",
+                "SELECT \"Al\\\"ice\" (CONDSTORE)",
+                "* 3 EXISTS\r\n* FLAGS (\\Seen)\r\n* OK [UIDVALIDITY 9] x\r\n* OK [UIDNEXT 8] x\r\n* OK [HIGHESTMODSEQ 120] x\r\n* OK [PERMANENTFLAGS (\\Seen)] x\r\nTAG OK [READ-WRITE] done\r\n",
             )
             .await;
-        client.answer("SELECT", "* 3 EXISTS\r\n* OK [UIDVALIDITY 10] x\r\n* OK [HIGHESTMODSEQ 120] x\r\n* VANISHED (EARLIER) 1:2\r\nTAG OK [READ-ONLY] done\r\n").await;
+        client.answer("SELECT", "* 0 EXISTS\r\nTAG OK [READ-ONLY] done\r\n").await;
         client.answer("SELECT", "TAG NO [NONEXISTENT] no such folder\r\n").await;
     })
     .await;
-    let position =
-        Some(SyncPosition { uid_validity: UidValidity(9), mod_seq: crate::mail::ids::ModSeq(100) });
-    let selected = session.select("Al\"ice", position).await.unwrap();
-    assert!(selected.resumed && !selected.allows_keywords && !selected.read_only);
+    let selected = session.select("Al\"ice").await.unwrap();
+    assert!(!selected.allows_keywords && !selected.read_only);
     assert_eq!((selected.exists, selected.uid_next), (3, Some(Uid(8))));
-    assert_eq!(selected.vanished, [UidRange { first: Uid(1), last: Uid(2) }]);
-    assert_eq!(selected.changed[0].flags.keywords, ["work"]);
-    assert!(!session.has_news());
-    let started_over = session.select("INBOX", position).await.unwrap();
-    assert!(!started_over.resumed && started_over.vanished.is_empty() && started_over.read_only);
-    let error = session.select("Gone", None).await.unwrap_err();
+    assert_eq!((selected.uid_validity, selected.highest_modseq), (Some(UidValidity(9)), Some(ModSeq(120))));
+    let other = session.select("INBOX").await.unwrap();
+    assert!(other.read_only && other.allows_keywords && other.highest_modseq.is_none());
+    let error = session.select("Gone").await.unwrap_err();
     assert!(matches!(&error, ImapError::No { code: Some(code), .. } if code == "NONEXISTENT"));
     assert!(error.leaves_session_usable());
+}
+
+#[tokio::test]
+async fn an_overloaded_server_is_not_asked_for_each_message() {
+    let mut session = with(|mut client| async move {
+        client.answer("UID FETCH 1:3", "TAG NO [UNAVAILABLE] overloaded\r\n").await;
+        client.answer("UID SEARCH", "* SEARCH 1 2 3\r\nTAG OK\r\n").await;
+    })
+    .await;
+    let mut fetched = Vec::new();
+    session.fetch(&[meta(1, 5), meta(2, 5), meta(3, 5)], &mut fetched).await.unwrap();
+    fetched.sort_by_key(Fetched::uid);
+    assert_eq!(texts(&fetched), ["1 refused", "2 refused", "3 refused"]);
+    assert_eq!(session.uids().await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn sizes_of_what_nobody_asked_for_are_left_out() {
+    let mut session = with(|mut client| async move {
+        let one = |n: u32, size: u32| format!("* {n} FETCH (UID {n} RFC822.SIZE {size} FLAGS ())\r\n");
+        let all = [one(4, 10), one(9, 10), one(4, 99)].concat();
+        client.answer("UID FETCH 4:5", &format!("{all}TAG OK\r\n")).await;
+    })
+    .await;
+    let metas = session.sizes(&[Uid(4), Uid(5)]).await.unwrap();
+    assert_eq!(metas.iter().map(|meta| (meta.uid, meta.size)).collect::<Vec<_>>(), [(Uid(4), 10)]);
+}
+
+#[tokio::test]
+async fn a_server_that_talks_very_much_is_given_up() {
+    // 900 responses of 30 kB are more than one command may bring, though none of them is too much.
+    let mut session = with(|mut client| async move {
+        client.hear().await;
+        for _ in 0..900 {
+            client.say(format!("* OK {}\r\n", "x".repeat(30_000))).await;
+        }
+        client.hear().await;
+    })
+    .await;
+    let error = session.uids().await.unwrap_err();
+    assert!(matches!(&error, ImapError::Protocol { what, .. } if what.contains("far too much")), "{error}");
+    // And 500 folders of 500 bytes are more than is kept, though they are few bytes on the line.
+    let mut session = with(|mut client| async move {
+        let folder = |n: u32| format!("* LIST () \"/\" \"{n}{}\"\r\n", "x".repeat(500));
+        let all: String = (0..500).map(folder).collect();
+        client.answer("LIST", &format!("{all}TAG OK\r\n")).await;
+        client.answer("LIST", &format!("{}TAG OK\r\n", folder(1))).await;
+    })
+    .await;
+    assert!(matches!(session.folders().await, Err(ImapError::Protocol { .. })));
+    assert_eq!(session.folders().await.unwrap().len(), 1, "the session goes on");
+}
+
+#[tokio::test]
+async fn one_response_brings_one_large_literal_at_most() {
+    let mut session = with(|mut client| async move {
+        let (_, heard) = client.command().await;
+        assert!(heard.starts_with("UID FETCH 1:2"), "{heard}");
+        let large = "x".repeat(90_000);
+        client.say(format!("* 1 FETCH (UID 1 BODY[] {{90000}}\r\n{large} BODY[] {{90000}}\r\n")).await;
+        client.hear().await;
+    })
+    .await;
+    session.limits.piece_bytes = 50_000;
+    let error = session.fetch(&[meta(1, 5), meta(2, 5)], &mut Vec::new()).await.unwrap_err();
+    assert!(matches!(error, ImapError::UnreadableMessage { uid: Some(Uid(1)), .. }), "{error}");
+}
+
+#[tokio::test]
+async fn folders_are_made_where_the_owners_are() {
+    let mut session = with(|mut client| async move {
+        client.answer("LIST", "* LIST () \".\" INBOX\r\n* LIST () \".\" INBOX.Work\r\nTAG OK\r\n").await;
+        client.answer("CREATE \"INBOX.Archive\"", "TAG OK\r\n").await;
+        client.answer("SUBSCRIBE \"INBOX.Archive\"", "TAG NO never\r\n").await;
+        client.answer("NAMESPACE", "* NAMESPACE ((\"Mail/\" \"/\")) NIL NIL\r\nTAG OK\r\n").await;
+        client.answer("CREATE \"Mail/Archive\"", "TAG NO [ALREADYEXISTS] there\r\n").await;
+        client.answer("SUBSCRIBE", "TAG OK\r\n").await;
+    })
+    .await;
+    assert_eq!(session.create_folder("Archive").await.unwrap(), "INBOX.Archive");
+    session.capabilities.insert("NAMESPACE".into());
+    assert_eq!(session.create_folder("Archive").await.unwrap(), "Mail/Archive");
 }
 
 #[tokio::test]
@@ -303,8 +384,10 @@ async fn without_uidplus_a_move_leaves_marks_and_never_expunges() {
     })
     .await;
     let mut session = open(address.port(), Security::None).await.unwrap();
-    let moved = session.move_to(&[Uid(4), Uid(5)], "Entwürf").await.unwrap();
-    assert!(moved.left_behind && moved.uids.is_empty());
+    assert!(!session.moves_in_one_step() && !session.removes_single_messages());
+    let copied = session.copy_to(&[Uid(4), Uid(5)], "Entwürf").await.unwrap();
+    assert!(copied.is_empty());
+    assert!(!session.delete(&[Uid(4), Uid(5)]).await.unwrap());
 }
 
 #[tokio::test]
@@ -322,17 +405,17 @@ async fn moves_and_appends_tell_where_things_are() {
         client.hear_bytes(6).await;
         client.say(format!("{tag} OK [APPENDUID 7 22] done\r\n")).await;
         client.answer("APPEND \"Full\"", "TAG NO [OVERQUOTA] mailbox is full\r\n").await;
-        client.answer("NOOP", "TAG OK\r\n").await;
+        client.answer("UID SEARCH", "* SEARCH 3\r\nTAG OK\r\n").await;
     })
     .await;
     let moved = session.move_to(&[Uid(4), Uid(5)], "Archive").await.unwrap();
-    assert_eq!(moved.uids, [(Uid(4), Uid(20)), (Uid(5), Uid(21))]);
+    assert_eq!(moved, [(Uid(4), Uid(20)), (Uid(5), Uid(21))]);
     let at = names::internal_date(b"17-Jul-1996 02:44:25 -0700");
     let appended = session.append("Sent", b"a\r\nb", &["\\Seen"], at).await.unwrap();
     assert_eq!(appended.place, Some((UidValidity(7), Uid(22))));
     let full = session.append("Full", b"a", &[], None).await.unwrap_err();
     assert!(matches!(full, ImapError::No { code: Some(code), .. } if code == "OVERQUOTA"));
-    session.noop().await.unwrap();
+    assert_eq!(session.uids().await.unwrap(), [Uid(3)]);
     assert!(session.append("Sent", b"a\0b", &[], None).await.is_err());
 }
 
@@ -402,10 +485,10 @@ fn all_of_it_can_run_as_a_background_task() {
     let _check = async |mut session: Session, dialer: Dialer, login: Login| {
         movable(Session::open(&dialer, &login));
         movable(session.folders());
-        movable(session.select("INBOX", None));
+        movable(session.select("INBOX"));
         movable(session.uids());
         movable(session.fetch(&[], &mut Vec::new()));
-        movable(session.store(&[], &[], &[], None));
+        movable(session.store(&[], &[], &[]));
         movable(session.move_to(&[], ""));
         movable(session.append("", b"", &[], None));
         movable(session.idle(std::future::pending(), Duration::ZERO));

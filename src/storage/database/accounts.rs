@@ -75,6 +75,17 @@ pub async fn list(c: &mut Connection) -> Result<Vec<AccountRow>, DatabaseError> 
     Ok(rows.iter().map(account).collect())
 }
 
+/// Whether there still is such an account.
+///
+/// # Errors
+/// When the database fails.
+pub async fn exists(c: &mut Connection, id: AccountId) -> Result<bool, DatabaseError> {
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM account WHERE id = ?)")
+        .bind(id.0)
+        .fetch_one(c)
+        .await?)
+}
+
 /// Adds an account, or changes the settings of the one with this address.
 ///
 /// # Errors
@@ -198,30 +209,4 @@ pub async fn set_position(
 pub async fn remove_folder(c: &mut Connection, id: FolderId) -> Result<(), DatabaseError> {
     sqlx::query("DELETE FROM folder WHERE id = ?").bind(id.0).execute(c).await?;
     Ok(())
-}
-
-/// Notes that a message of a folder cannot be taken, and why.
-///
-/// # Errors
-/// When the database fails.
-pub async fn skip(c: &mut Connection, folder: FolderId, uid: u32, reason: &str) -> Result<(), DatabaseError> {
-    sqlx::query("INSERT OR REPLACE INTO skipped (folder_id, uid, reason) VALUES (?, ?, ?)")
-        .bind(folder.0)
-        .bind(uid)
-        .bind(reason)
-        .execute(c)
-        .await?;
-    Ok(())
-}
-
-/// The UIDs of a folder that cannot be taken, with the reason.
-///
-/// # Errors
-/// When the database fails.
-pub async fn skipped(c: &mut Connection, folder: FolderId) -> Result<Vec<(u32, String)>, DatabaseError> {
-    let rows = sqlx::query("SELECT uid, reason FROM skipped WHERE folder_id = ? ORDER BY uid")
-        .bind(folder.0)
-        .fetch_all(c)
-        .await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }

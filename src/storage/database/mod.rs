@@ -4,14 +4,17 @@
 //! Functions take a connection and one thing to do; what belongs together goes into one [`Writer::begin`] transaction.
 
 pub mod accounts;
+pub mod displaced;
 pub mod drafts;
 pub mod messages;
 pub mod outbox;
 pub mod pictures;
 pub mod places;
+pub mod roles;
 pub mod senders;
 pub mod settings;
 pub mod signatures;
+pub mod skipped;
 pub mod tags;
 pub mod threads;
 

@@ -1,17 +1,30 @@
 //! Places: which folder of which account holds a message under which UID, and what the owner wants changed there.
 
-use super::tags::TagChanges;
 use super::{Connection, DatabaseError, json_numbers};
 use crate::mail::ids::{AccountId, FolderId, MessageNumber, Uid};
 use roaring::RoaringBitmap;
 use sqlx::{QueryBuilder, Row, sqlite::SqliteRow};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+pub use super::roles::mirror;
 
 /// The roles that are tags, too.
 pub const ROLES: [&str; 6] = ["inbox", "archive", "sent", "draft", "spam", "trash"];
 
 /// What `wanted` holds for a message that is to be deleted for ever.
 pub const GONE: &str = "gone";
+
+/// What `wanted` holds for a place whose message was copied to where it is to be: only the old one is still to go.
+pub const COPIED: &str = "copied";
+
+/// The bit of `\\Deleted` in a place's flags.
+pub const DELETED: u8 = 16;
+
+/// What `wanted` holds for a message that is to move to this very folder, whatever its role.
+#[must_use]
+pub fn to_folder(folder: FolderId) -> String {
+    format!("#{folder}")
+}
 
 /// One place of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +45,45 @@ pub struct PlaceRow {
     pub flags: u8,
     /// The keywords that the server said last, blank-separated.
     pub keywords: String,
-    /// The role of the folder it is to move to; empty for stay, [`GONE`] for delete.
+    /// The role of the folder it is to move to, or the folder itself ([`to_folder`]); empty for stay, [`GONE`] for delete,
+    /// [`COPIED`] where only the old copy is to go.
     pub wanted: String,
+    /// The role of the folder where it lies once the server has been told.
+    pub goal: String,
+}
+
+impl PlaceRow {
+    /// Whether the message really lies there: it is not marked as deleted, and not about to go.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.flags & DELETED == 0 && self.wanted != GONE && self.wanted != COPIED
+    }
+
+    /// Whether the owner wants it in this folder.
+    #[must_use]
+    pub fn wants(&self, folder: FolderId, role: &str) -> bool {
+        !self.wanted.is_empty() && (self.wanted == role || self.wanted == to_folder(folder))
+    }
+}
+
+/// Places with what is said of their folders.
+macro_rules! places {
+    ($rest:literal) => {
+        concat!(
+            "SELECT
+                 place.*,
+                 folder.account_id,
+                 folder.name,
+                 folder.role,
+                 CASE
+                     WHEN place.wanted = '' THEN folder.role
+                     WHEN place.wanted LIKE '#%'
+                         THEN (SELECT goal.role FROM folder AS goal WHERE place.wanted = '#' || goal.id)
+                     ELSE place.wanted
+                 END AS goal ",
+            $rest
+        )
+    };
 }
 
 fn place(row: &SqliteRow) -> PlaceRow {
@@ -47,10 +97,12 @@ fn place(row: &SqliteRow) -> PlaceRow {
         flags: row.get("flags"),
         keywords: row.get("keywords"),
         wanted: row.get("wanted"),
+        goal: row.get::<Option<String>, _>("goal").unwrap_or_default(),
     }
 }
 
-/// Notes that servers hold messages: folder, UID, message, flags, keywords. What was noted there before is replaced.
+/// Notes that servers hold messages: folder, UID, message, flags, keywords. What was noted there before is replaced, but
+/// for what the owner wants of the same message. A message that was sent from here needs no role of its own then.
 ///
 /// # Errors
 /// When the database fails.
@@ -60,7 +112,7 @@ pub async fn put(
 ) -> Result<(), DatabaseError> {
     for some in places.chunks(200) {
         let mut insert =
-            QueryBuilder::new("INSERT OR REPLACE INTO place (folder_id, uid, message_id, flags, keywords) ");
+            QueryBuilder::new("INSERT INTO place (folder_id, uid, message_id, flags, keywords) ");
         insert.push_values(some, |mut row, (folder, uid, message, flags, keywords)| {
             row.push_bind(folder.0)
                 .push_bind(uid.0)
@@ -68,7 +120,26 @@ pub async fn put(
                 .push_bind(*flags)
                 .push_bind(keywords.as_str());
         });
+        insert.push(
+            " ON CONFLICT (folder_id, uid) DO UPDATE SET
+                  message_id = excluded.message_id,
+                  flags = excluded.flags,
+                  keywords = excluded.keywords,
+                  wanted = CASE place.message_id WHEN excluded.message_id THEN place.wanted ELSE '' END",
+        );
         insert.build().execute(&mut *c).await?;
+        // What an import brought is the owner's own and stays where it was laid, whatever becomes of the server's copy.
+        sqlx::query(
+            "UPDATE message
+             SET role = ''
+             WHERE
+                 role = 'sent'
+                 AND id IN (SELECT value FROM json_each(?))
+                 AND id IN (SELECT message_id FROM outbox)",
+        )
+        .bind(json_numbers(some.iter().map(|(_, _, message, _, _)| *message)))
+        .execute(&mut *c)
+        .await?;
     }
     Ok(())
 }
@@ -81,12 +152,11 @@ pub async fn of_messages(
     c: &mut Connection,
     numbers: impl IntoIterator<Item = MessageNumber>,
 ) -> Result<Vec<PlaceRow>, DatabaseError> {
-    let rows = sqlx::query(
-        "SELECT place.*, folder.account_id, folder.name, folder.role
-         FROM place JOIN folder ON folder.id = place.folder_id
+    let rows = sqlx::query(places!(
+        "FROM place JOIN folder ON folder.id = place.folder_id
          WHERE place.message_id IN (SELECT value FROM json_each(?))
-         ORDER BY place.message_id, folder.account_id, folder.name, place.uid",
-    )
+         ORDER BY place.message_id, folder.account_id, folder.name, place.uid"
+    ))
     .bind(json_numbers(numbers))
     .fetch_all(c)
     .await?;
@@ -112,11 +182,10 @@ pub async fn by_uids(
     folder: FolderId,
     uids: &[u32],
 ) -> Result<Vec<PlaceRow>, DatabaseError> {
-    let rows = sqlx::query(
-        "SELECT place.*, folder.account_id, folder.name, folder.role
-         FROM place JOIN folder ON folder.id = place.folder_id
-         WHERE place.folder_id = ? AND place.uid IN (SELECT value FROM json_each(?))",
-    )
+    let rows = sqlx::query(places!(
+        "FROM place JOIN folder ON folder.id = place.folder_id
+         WHERE place.folder_id = ? AND place.uid IN (SELECT value FROM json_each(?))"
+    ))
     .bind(folder.0)
     .bind(serde_json::to_string(uids).map_err(|e| DatabaseError::Other(e.to_string()))?)
     .fetch_all(c)
@@ -169,19 +238,19 @@ pub async fn set_wanted(
 /// # Errors
 /// When the database fails.
 pub async fn wanted(c: &mut Connection, account: AccountId) -> Result<Vec<PlaceRow>, DatabaseError> {
-    let rows = sqlx::query(
-        "SELECT place.*, folder.account_id, folder.name, folder.role
-         FROM place JOIN folder ON folder.id = place.folder_id
+    let rows = sqlx::query(places!(
+        "FROM place JOIN folder ON folder.id = place.folder_id
          WHERE place.wanted <> '' AND folder.account_id = ?
-         ORDER BY place.folder_id, place.uid",
-    )
+         ORDER BY place.folder_id, place.uid"
+    ))
     .bind(account.0)
     .fetch_all(c)
     .await?;
     Ok(rows.iter().map(place).collect())
 }
 
-/// Removes places that are no more; gives the messages that lay there.
+/// Removes places that are no more; gives the messages that lay there, which are noted as displaced. Where the server only
+/// numbers or names them anew (`renumbered`), what the owner wanted of them is noted, too.
 ///
 /// # Errors
 /// When the database fails.
@@ -189,11 +258,29 @@ pub async fn remove(
     c: &mut Connection,
     folder: FolderId,
     uids: &RoaringBitmap,
+    renumbered: bool,
 ) -> Result<BTreeSet<MessageNumber>, DatabaseError> {
     let mut messages = BTreeSet::new();
     let uids: Vec<u32> = uids.iter().collect();
     for some in uids.chunks(5000) {
         let json = serde_json::to_string(some).map_err(|e| DatabaseError::Other(e.to_string()))?;
+        sqlx::query(
+            "INSERT INTO displaced (account_id, message_id, wanted)
+             SELECT
+                 folder.account_id,
+                 place.message_id,
+                 MAX(CASE WHEN ? AND place.wanted <> 'copied' THEN place.wanted ELSE '' END)
+             FROM place JOIN folder ON folder.id = place.folder_id
+             WHERE place.folder_id = ? AND place.uid IN (SELECT value FROM json_each(?))
+             GROUP BY folder.account_id, place.message_id
+             ON CONFLICT (account_id, message_id)
+                 DO UPDATE SET wanted = CASE excluded.wanted WHEN '' THEN displaced.wanted ELSE excluded.wanted END",
+        )
+        .bind(renumbered)
+        .bind(folder.0)
+        .bind(&json)
+        .execute(&mut *c)
+        .await?;
         let gone: Vec<u32> = sqlx::query_scalar(
             "DELETE FROM place
              WHERE folder_id = ? AND uid IN (SELECT value FROM json_each(?))
@@ -206,49 +293,6 @@ pub async fn remove(
         messages.extend(gone.into_iter().map(MessageNumber));
     }
     Ok(messages)
-}
-
-/// Brings the tags that mirror places (`inbox`, `archive`, …) up to date for some messages.
-///
-/// # Errors
-/// When the database fails.
-pub async fn mirror(
-    c: &mut Connection,
-    numbers: &BTreeSet<MessageNumber>,
-    changes: &mut TagChanges,
-) -> Result<(), DatabaseError> {
-    let mut roles: BTreeMap<MessageNumber, BTreeSet<String>> =
-        numbers.iter().map(|n| (*n, BTreeSet::new())).collect();
-    let held: BTreeSet<MessageNumber> = of_messages(c, numbers.iter().copied())
-        .await?
-        .into_iter()
-        .map(|p| {
-            if p.wanted != GONE
-                && let Some(set) = roles.get_mut(&p.message)
-            {
-                set.insert(if p.wanted.is_empty() { p.role } else { p.wanted });
-            }
-            p.message
-        })
-        .collect();
-    let local = sqlx::query("SELECT id, role FROM message WHERE id IN (SELECT value FROM json_each(?))")
-        .bind(json_numbers(numbers.iter().copied()))
-        .fetch_all(c)
-        .await?;
-    for row in local {
-        let number = MessageNumber(row.get(0));
-        if !held.contains(&number)
-            && let Some(set) = roles.get_mut(&number)
-        {
-            set.insert(row.get(1));
-        }
-    }
-    for (number, set) in roles {
-        for role in ROLES {
-            changes.put(role, number, set.contains(role));
-        }
-    }
-    Ok(())
 }
 
 /// All messages that a folder (by its name, of any account) holds.
@@ -312,8 +356,10 @@ pub async fn homeless(
 /// When the database fails.
 pub async fn note_changed(c: &mut Connection, numbers: &[MessageNumber]) -> Result<(), DatabaseError> {
     sqlx::query(
-        "INSERT OR IGNORE INTO changed (message_id)
-         SELECT DISTINCT place.message_id FROM place WHERE place.message_id IN (SELECT value FROM json_each(?))",
+        "INSERT OR IGNORE INTO changed (account_id, message_id)
+         SELECT DISTINCT folder.account_id, place.message_id
+         FROM place JOIN folder ON folder.id = place.folder_id
+         WHERE place.message_id IN (SELECT value FROM json_each(?))",
     )
     .bind(json_numbers(numbers.iter().copied()))
     .execute(c)
@@ -326,28 +372,34 @@ pub async fn note_changed(c: &mut Connection, numbers: &[MessageNumber]) -> Resu
 /// # Errors
 /// When the database fails.
 pub async fn changed(c: &mut Connection, account: AccountId) -> Result<Vec<PlaceRow>, DatabaseError> {
-    let rows = sqlx::query(
-        "SELECT place.*, folder.account_id, folder.name, folder.role
-         FROM changed
+    let rows = sqlx::query(places!(
+        "FROM changed
              JOIN place ON place.message_id = changed.message_id
-             JOIN folder ON folder.id = place.folder_id
-         WHERE folder.account_id = ?
-         ORDER BY place.folder_id, place.uid",
-    )
+             JOIN folder ON folder.id = place.folder_id AND folder.account_id = changed.account_id
+         WHERE changed.account_id = ?
+         ORDER BY place.folder_id, place.uid"
+    ))
     .bind(account.0)
     .fetch_all(c)
     .await?;
     Ok(rows.iter().map(place).collect())
 }
 
-/// Notes that changes have been pushed everywhere.
+/// Notes that changes have been pushed to all places of an account.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn forget_changed(c: &mut Connection, numbers: &[MessageNumber]) -> Result<(), DatabaseError> {
-    sqlx::query("DELETE FROM changed WHERE message_id IN (SELECT value FROM json_each(?))")
-        .bind(json_numbers(numbers.iter().copied()))
-        .execute(c)
-        .await?;
+pub async fn forget_changed(
+    c: &mut Connection,
+    account: AccountId,
+    numbers: &[MessageNumber],
+) -> Result<(), DatabaseError> {
+    sqlx::query(
+        "DELETE FROM changed WHERE account_id = ? AND message_id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(account.0)
+    .bind(json_numbers(numbers.iter().copied()))
+    .execute(c)
+    .await?;
     Ok(())
 }

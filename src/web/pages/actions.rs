@@ -134,7 +134,7 @@ async fn perform(owner: &Owner, form: &Form) -> Result<(String, Option<String>),
         return Ok(("Nothing was selected".into(), None));
     }
     let before = tags::apply(&owner.app, &numbers, &deed.add, &deed.remove).await?;
-    let words = format!("{} {}", words::count(before.len() as u64, "message", "messages"), deed.done);
+    let words = format!("{} {}", words::count(before.messages() as u64, "message", "messages"), deed.done);
     let undo = owner.web.sessions.remember(&owner.session, &sentence(&words), before);
     Ok((words, undo))
 }
