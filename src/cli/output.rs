@@ -16,6 +16,7 @@ pub(super) enum What {
     Count,
     Show,
     Token,
+    Export,
     Other,
 }
 
@@ -26,6 +27,7 @@ impl What {
             Request::Count(_) => Self::Count,
             Request::Show { .. } => Self::Show,
             Request::TokenCreate { .. } => Self::Token,
+            Request::Export { .. } => Self::Export,
             _ => Self::Other,
         }
     }
@@ -72,7 +74,7 @@ fn words(value: &Value, what: What) -> String {
         What::Search => search(value),
         What::Show => show(value),
         What::Token => format!("{}\n", text(value, "token")),
-        What::Check | What::Other => plain(value, 0),
+        What::Check | What::Export | What::Other => plain(value, 0),
     };
     tame(&words)
 }

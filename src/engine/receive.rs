@@ -258,8 +258,9 @@ pub async fn keep(app: &Arc<App>, batch: Vec<Understood>) -> Result<Received, Fa
     tags::apply(&mut c, &mirrored).await?;
     settings::note_people(&mut c, &people(app, &fresh)).await?;
     commit(c).await?;
-    app.indexing.offer(documents(fresh, &numbers)).await;
+    // The index may be busy for long; nobody else has to wait for that.
     drop(writer);
+    app.indexing.offer(documents(fresh, &numbers)).await;
     let new = numbers.len();
     if new > 0 {
         let words = if new == 1 { "1 new message".to_owned() } else { format!("{new} new messages") };

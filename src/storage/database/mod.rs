@@ -143,16 +143,62 @@ fn key_pragma(key: &Key) -> String {
     format!("\"x'{}'\"", data_encoding::HEXLOWER.encode(key.expose()))
 }
 
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+fn options(path: &Path, key: &Key) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .pragma("key", key_pragma(key))
+        .pragma("cipher_log_level", "NONE")
+        .pragma("temp_store", "MEMORY")
+}
+
+/// Opens a database that is there for writing and leaves its tables as they are, where a newer version of the program
+/// would change them; `None` where [`open`] changes nothing.
+///
+/// # Errors
+/// [`DatabaseError::Damaged`] with a wrong key or where the file is no database.
+pub async fn before_migrating(path: &Path, key: &Key) -> Result<Option<Writer>, DatabaseError> {
+    if is_whole_but_read_only(path) {
+        return Ok(None);
+    }
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options(path, key)).await?;
+    let done: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+        .fetch_one(&pool)
+        .await?;
+    if done > 0 {
+        let done: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+            .fetch_all(&pool)
+            .await?;
+        if MIGRATIONS.iter().any(|migration| !done.contains(&migration.version)) {
+            return Ok(Some(Writer(pool)));
+        }
+    }
+    pool.close().await;
+    Ok(None)
+}
+
+/// Verifies a database that nobody has open, without changing a byte of it; gives what SQLite complains of.
+///
+/// # Errors
+/// When it cannot be read at all.
+pub async fn inspect(path: &Path, key: &Key) -> Result<Vec<String>, DatabaseError> {
+    let options = options(path, key).read_only(true).immutable(true);
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+    let complaints = match pool.acquire().await {
+        Ok(mut connection) => integrity(&mut connection).await,
+        Err(error) => Err(error.into()),
+    };
+    pool.close().await;
+    complaints
+}
+
 /// Opens the database at `path`, makes it where there is none, and brings its tables up to date.
 ///
 /// # Errors
 /// [`DatabaseError::Damaged`] with a wrong key or where the file is no database.
 pub async fn open(path: &Path, key: &Key) -> Result<(Reader, Writer), DatabaseError> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .pragma("key", key_pragma(key))
-        .pragma("cipher_log_level", "NONE")
-        .pragma("temp_store", "MEMORY");
+    let options = options(path, key);
     if is_whole_but_read_only(path) {
         return open_read_only(options).await;
     }
@@ -170,7 +216,7 @@ pub async fn open(path: &Path, key: &Key) -> Result<(Reader, Writer), DatabaseEr
         .acquire_timeout(Duration::from_secs(600))
         .connect_with(options.clone().create_if_missing(true).pragma("cache_size", "-8000"))
         .await?;
-    sqlx::migrate!().run(&writer).await?;
+    MIGRATIONS.run(&writer).await?;
     let reader = SqlitePoolOptions::new()
         .max_connections(4)
         .acquire_timeout(Duration::from_secs(60))
@@ -243,4 +289,29 @@ fn json_numbers(numbers: impl IntoIterator<Item = MessageNumber>) -> String {
     }
     out.push(']');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_that_will_get_new_tables_is_known_and_can_be_copied_as_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        let (path, key) = (home.path().join("database"), Key::random());
+        let (reader, writer) = open(&path, &key).await.unwrap();
+        sqlx::query("INSERT INTO setting (key, value) VALUES ('theme', 'dark')").execute(&writer.0).await.unwrap();
+        assert!(before_migrating(&path, &key).await.unwrap().is_none(), "nothing is to be changed");
+        sqlx::query("DELETE FROM _sqlx_migrations").execute(&writer.0).await.unwrap();
+        reader.close().await;
+        writer.close().await;
+        let writer = before_migrating(&path, &key).await.unwrap().unwrap();
+        let (copy, its_key) = (home.path().join("copy"), Key::random());
+        writer.copy_to(&copy, &its_key).await.unwrap();
+        writer.close().await;
+        let before = std::fs::read(&copy).unwrap();
+        assert_eq!(inspect(&copy, &its_key).await.unwrap(), Vec::<String>::new());
+        assert_eq!(std::fs::read(&copy).unwrap(), before);
+        assert!(matches!(before_migrating(&path, &Key::random()).await, Err(DatabaseError::Damaged)));
+    }
 }
