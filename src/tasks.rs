@@ -57,7 +57,8 @@ async fn work(app: Arc<App>) {
         changed.as_mut().enable();
         let again = match accounts::ids(&app).await {
             Ok(ids) => {
-                let ids: BTreeMap<_, _> = ids.into_iter().map(|(address, id)| ((address, id.0), id)).collect();
+                let ids: BTreeMap<_, _> =
+                    ids.into_iter().map(|(address, id)| ((address, id.0), id)).collect();
                 for (account, id) in &ids {
                     if !syncing.contains_key(account) {
                         let own = stop.child_token();
@@ -116,7 +117,9 @@ where
             let begun = Instant::now();
             // In a task of its own, so that a panic ends there.
             let ended = tokio::spawn(task(Arc::clone(&app), stop.clone())).await;
-            match ended.unwrap_or_else(|_| Err(Failure::failed("It broke off inside Mailkeep; please report it"))) {
+            match ended
+                .unwrap_or_else(|_| Err(Failure::failed("It broke off inside Mailkeep; please report it")))
+            {
                 Ok(()) => break,
                 Err(error) => {
                     failures = if begun.elapsed() >= WELL { 1 } else { failures + 1 };
@@ -139,6 +142,7 @@ mod tests {
     use super::*;
     use crate::crypto::passphrase::Cost;
     use crate::crypto::secret::SecretText;
+    use crate::storage::packs::{Prepared, RecordMeta};
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[tokio::test]
@@ -159,7 +163,8 @@ mod tests {
                 Ok(())
             }
         });
-        while !app.health.lock().unwrap()["Trying"].contains("broke off") {
+        let says = |words: &str| app.health.lock().unwrap().get("Trying").is_some_and(|w| w.contains(words));
+        while !says("broke off") {
             tokio::task::yield_now().await;
         }
         task.await.unwrap();
@@ -183,9 +188,9 @@ mod tests {
         assert!(app.health.lock().unwrap().is_empty(), "every task has ended");
         assert!(app.running.is_empty());
         let second = vault.unlock(&words).await.unwrap();
-        let place = crate::storage::packs::RecordPlace { pack: 1, offset: 64, length: 64 };
-        assert!(app.packs.destroy(&[place]).is_err());
-        assert!(second.packs.destroy(&[place]).is_ok());
+        let letter = || vec![Prepared::new(&RecordMeta::default(), b"Subject: late").unwrap()];
+        assert!(app.packs.append_prepared(letter()).is_err());
+        assert!(second.packs.append_prepared(letter()).is_ok());
         stop.cancel();
         supervisor.await.unwrap();
         vault.lock().await;

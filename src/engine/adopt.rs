@@ -183,4 +183,3 @@ fn origin(meta: &RecordMeta, folders: &Folders) -> Origin {
     };
     Origin::Local { role: role.to_owned(), tags: meta.tags.clone() }
 }
-

@@ -83,10 +83,9 @@ impl App {
         let extra = settings::get(&mut connection, "extra-ca").await?;
         drop(connection);
         let database = writer.clone();
-        let indexing = blocking(move || {
-            Indexing::open(index_path, index_key, store_id, database, signs.as_deref())
-        })
-        .await?;
+        let indexing =
+            blocking(move || Indexing::open(index_path, index_key, store_id, database, signs.as_deref()))
+                .await?;
         let (dialer, trouble) = dialer(extra.as_deref().unwrap_or_default())?;
         let app = Arc::new(Self {
             data,

@@ -134,7 +134,9 @@ impl Indexing {
         let index = if belongs(&index, signs) {
             index
         } else {
-            tracing::warn!("The search index does not belong to this state of the database and is built anew");
+            tracing::warn!(
+                "The search index does not belong to this state of the database and is built anew"
+            );
             drop(index);
             place.open_anew()?
         };

@@ -24,21 +24,9 @@ pub async fn mend_database(vault: &Vault, passphrase: &SecretText) -> Result<Opt
     let path = data.database();
     let key = master.subkey(Use::Database);
     if path.exists() {
-        match database::open(&path, &key).await {
-            Ok((reader, writer)) => {
-                let complaints = match reader.get().await {
-                    Ok(mut connection) => database::integrity(&mut connection).await,
-                    Err(error) => Err(error),
-                };
-                reader.close().await;
-                writer.close().await;
-                match complaints {
-                    Ok(complaints) if complaints.is_empty() => return Ok(None),
-                    Ok(_) | Err(database::DatabaseError::Damaged) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            Err(database::DatabaseError::Damaged) => {}
+        match database::inspect_with_log(&path, &key).await {
+            Ok(complaints) if complaints.is_empty() => return Ok(None),
+            Ok(_) | Err(database::DatabaseError::Damaged) => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -53,7 +53,11 @@ pub(super) async fn lay(app: &Arc<App>, entries: Vec<OutboxRow>) -> Result<(), F
 }
 
 /// Lays the copies of one account; gives how long its server is to be left alone.
-async fn lay_for(app: &Arc<App>, account: &AccountRow, ids: &[MessageId]) -> Result<Option<Duration>, Failure> {
+async fn lay_for(
+    app: &Arc<App>,
+    account: &AccountRow,
+    ids: &[MessageId],
+) -> Result<Option<Duration>, Failure> {
     let Ok(login) = accounts::Settings::of(account).and_then(|settings| settings.imap_login()) else {
         return Ok(Some(LATER));
     };

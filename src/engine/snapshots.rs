@@ -151,9 +151,6 @@ pub async fn renew(app: &App) -> Result<(), Failure> {
 /// # Errors
 /// When the disk fails; then nothing was changed.
 pub(super) async fn before_migrating(data: &DataDir, wrapping: &Key, key: &Key) -> Result<(), Failure> {
-    if !data.database().exists() {
-        return Ok(());
-    }
     let Some(writer) = database::before_migrating(&data.database(), key).await? else { return Ok(()) };
     let made = match read(&data.snapshots(), wrapping) {
         Ok(list) => {
@@ -337,7 +334,8 @@ mod tests {
     use super::*;
 
     fn made_at(times: &[i64]) -> Vec<Snapshot> {
-        let one = |made_at: &i64| Snapshot { file: made_at.to_string(), key: String::new(), made_at: *made_at };
+        let one =
+            |made_at: &i64| Snapshot { file: made_at.to_string(), key: String::new(), made_at: *made_at };
         times.iter().map(one).collect()
     }
 
@@ -348,7 +346,8 @@ mod tests {
             let now = hour * HOUR;
             list.extend(made_at(&[now]));
             let keep = spaced(&list, now);
-            list = list.iter().enumerate().filter(|(at, _)| keep.contains(at)).map(|(_, s)| s.clone()).collect();
+            list =
+                list.iter().enumerate().filter(|(at, _)| keep.contains(at)).map(|(_, s)| s.clone()).collect();
             assert!(list.len() <= 7, "{}", list.len());
             for span in [HOUR, DAY, WEEK] {
                 let oldest_wanted = now - 2 * span;

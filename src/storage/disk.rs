@@ -60,12 +60,13 @@ impl DiskError {
         }
     }
 
-    /// Whether the file itself is hurt: sectors that cannot be read back, or a length no file of ours has. All else
-    /// (too many open files, no permission, no memory) says nothing about what the file holds.
+    /// Whether the file itself is hurt: sectors that cannot be read back, a length no file of ours has, or no file at all.
+    /// All else (too many open files, no permission, no memory) says nothing about what the file holds.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Other { source, .. } if source.kind() == io::ErrorKind::InvalidData
-            || source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()))
+        let Self::Other { source, .. } = self else { return false };
+        matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory)
+            || source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
     }
 
     /// Whether it is only that the file is not there.

@@ -94,7 +94,10 @@ async fn a_wrong_password_ends_an_entry_at_once_and_a_retry_begins_anew() {
     assert_eq!(count(&app, "in:inbox \"that is not the password\"").await, 1, "the notice says why");
     retry(&app, &id.to_string()).await.unwrap();
     let again = entry(&app, id).await;
-    assert_eq!((again.state.as_str(), again.attempts, again.recipients[0].state.as_str()), ("queued", 0, "queued"));
+    assert_eq!(
+        (again.state.as_str(), again.attempts, again.recipients[0].state.as_str()),
+        ("queued", 0, "queued")
+    );
 }
 
 #[tokio::test]

@@ -159,17 +159,18 @@ fn options(path: &Path, key: &Key) -> SqliteConnectOptions {
 /// # Errors
 /// [`DatabaseError::Damaged`] with a wrong key or where the file is no database.
 pub async fn before_migrating(path: &Path, key: &Key) -> Result<Option<Writer>, DatabaseError> {
-    if is_whole_but_read_only(path) {
+    if !path.exists() || is_whole_but_read_only(path) {
         return Ok(None);
     }
-    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options(path, key)).await?;
+    // It is there; only with this may a copy be made where there is none.
+    let options = options(path, key).create_if_missing(true);
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
     let done: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
         .fetch_one(&pool)
         .await?;
     if done > 0 {
-        let done: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
-            .fetch_all(&pool)
-            .await?;
+        let done: Vec<i64> =
+            sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(&pool).await?;
         if MIGRATIONS.iter().any(|migration| !done.contains(&migration.version)) {
             return Ok(Some(Writer(pool)));
         }
@@ -178,19 +179,37 @@ pub async fn before_migrating(path: &Path, key: &Key) -> Result<Option<Writer>, 
     Ok(None)
 }
 
-/// Verifies a database that nobody has open, without changing a byte of it; gives what SQLite complains of.
+/// Verifies a database that nobody has open, without changing a byte of it; gives what SQLite complains of. A log beside
+/// it is not looked at.
 ///
 /// # Errors
-/// When it cannot be read at all.
+/// [`DatabaseError::Damaged`] where it cannot be read at all; others where the disk fails.
 pub async fn inspect(path: &Path, key: &Key) -> Result<Vec<String>, DatabaseError> {
-    let options = options(path, key).read_only(true).immutable(true);
-    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+    examine(options(path, key).read_only(true).immutable(true)).await
+}
+
+/// The same together with its log, which is finished on the way. No table is changed.
+///
+/// # Errors
+/// As [`inspect`].
+pub async fn inspect_with_log(path: &Path, key: &Key) -> Result<Vec<String>, DatabaseError> {
+    examine(options(path, key)).await
+}
+
+async fn examine(options: SqliteConnectOptions) -> Result<Vec<String>, DatabaseError> {
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(unreadable)?;
     let complaints = match pool.acquire().await {
         Ok(mut connection) => integrity(&mut connection).await,
-        Err(error) => Err(error.into()),
+        Err(error) => Err(unreadable(error)),
     };
     pool.close().await;
     complaints
+}
+
+/// What SQLite says where its tables cannot even be listed. The statements themselves are right, so "logic error" is damage.
+fn unreadable(error: sqlx::Error) -> DatabaseError {
+    let code = error.as_database_error().and_then(|e| e.code()).map(|code| code.into_owned());
+    if code.as_deref() == Some("1") { DatabaseError::Damaged } else { error.into() }
 }
 
 /// Opens the database at `path`, makes it where there is none, and brings its tables up to date.
@@ -271,10 +290,14 @@ pub async fn schema(connection: &mut Connection) -> Result<Vec<String>, Database
 /// # Errors
 /// When the database cannot be read at all.
 pub async fn integrity(connection: &mut Connection) -> Result<Vec<String>, DatabaseError> {
-    let words: Vec<String> =
-        sqlx::query_scalar("SELECT * FROM pragma_integrity_check").fetch_all(&mut *connection).await?;
-    let cipher: Vec<String> =
-        sqlx::query_scalar("PRAGMA cipher_integrity_check").fetch_all(connection).await?;
+    let words: Vec<String> = sqlx::query_scalar("SELECT * FROM pragma_integrity_check")
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(unreadable)?;
+    let cipher: Vec<String> = sqlx::query_scalar("PRAGMA cipher_integrity_check")
+        .fetch_all(connection)
+        .await
+        .map_err(unreadable)?;
     Ok(words.into_iter().filter(|w| w != "ok").chain(cipher).collect())
 }
 
@@ -300,7 +323,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (path, key) = (home.path().join("database"), Key::random());
         let (reader, writer) = open(&path, &key).await.unwrap();
-        sqlx::query("INSERT INTO setting (key, value) VALUES ('theme', 'dark')").execute(&writer.0).await.unwrap();
+        sqlx::query("INSERT INTO setting (key, value) VALUES ('theme', 'dark')")
+            .execute(&writer.0)
+            .await
+            .unwrap();
         assert!(before_migrating(&path, &key).await.unwrap().is_none(), "nothing is to be changed");
         sqlx::query("DELETE FROM _sqlx_migrations").execute(&writer.0).await.unwrap();
         reader.close().await;
