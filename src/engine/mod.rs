@@ -3,6 +3,7 @@
 pub mod accounts;
 mod adopt;
 pub mod app;
+pub mod authentication;
 pub mod check;
 mod conversions;
 pub mod drafts;
@@ -10,20 +11,26 @@ pub mod events;
 pub mod export;
 pub mod failure;
 pub mod flags;
+pub mod heavy;
 pub mod import;
 pub mod indexing;
 pub mod outbox;
+pub mod preview;
 pub mod read;
 pub mod receive;
+pub mod remote;
 pub mod request;
 pub mod restore;
 pub mod search;
+pub mod sender;
+pub mod senders;
 mod sent_copies;
 pub mod settings;
 pub mod snapshots;
 pub mod status;
 pub mod sync;
 pub mod tags;
+pub mod unsubscribe;
 pub mod vault;
 
 #[cfg(test)]

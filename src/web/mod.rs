@@ -3,8 +3,10 @@
 mod api;
 mod auth;
 mod content;
+mod drawn;
 mod error;
 mod events;
+mod files;
 mod guard;
 mod leave;
 mod listener;

@@ -30,7 +30,7 @@ async fn sends(app: &Arc<App>, subject: &str) -> MessageId {
         message_id: format!("{subject}@lab.test"),
         ..Draft::default()
     };
-    queue(app, &row, &draft, None).await.unwrap()
+    queue(app, &row, &draft, None, None).await.unwrap()
 }
 
 async fn entry(app: &Arc<App>, id: MessageId) -> Entry {

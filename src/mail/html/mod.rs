@@ -23,6 +23,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use links::FalseLink;
 pub use text::{VisibleText, visible_text};
 
 use cascade::Cascade;
@@ -73,6 +74,8 @@ pub struct Sanitised {
     pub trackers: Vec<String>,
     /// There is text that is made not to be seen.
     pub hidden_text: bool,
+    /// Links whose text names another place than they lead to, the first few.
+    pub false_links: Vec<FalseLink>,
     /// There were forms.
     pub forms_removed: bool,
     /// Something is there to be seen.
@@ -111,6 +114,7 @@ pub fn sanitise(html: &str, options: &Options<'_>) -> Sanitised {
         tracking_pixels: found.tracking_pixels,
         trackers: found.trackers,
         hidden_text: found.hidden_text,
+        false_links: found.false_links,
         forms_removed: found.forms,
         has_content: found.content,
         truncated,

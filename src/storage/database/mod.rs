@@ -7,8 +7,11 @@ pub mod accounts;
 pub mod drafts;
 pub mod messages;
 pub mod outbox;
+pub mod pictures;
 pub mod places;
+pub mod senders;
 pub mod settings;
+pub mod signatures;
 pub mod tags;
 pub mod threads;
 
@@ -16,8 +19,11 @@ pub use accounts::{AccountRow, FolderRow};
 pub use drafts::DraftRow;
 pub use messages::{MessageRow, NewMessage, Stored};
 pub use outbox::{OutboxRow, RecipientRow};
+pub use pictures::PictureRow;
 pub use places::PlaceRow;
+pub use senders::SenderRow;
 pub use settings::{PersonRow, TokenRow};
+pub use signatures::SignatureRow;
 pub use tags::TagChanges;
 
 use crate::crypto::secret::Key;
@@ -77,6 +83,10 @@ pub struct Reader(SqlitePool);
 #[derive(Clone, Debug)]
 pub struct Writer(SqlitePool);
 
+/// Tables that are empty in every copy, and how they are emptied there: the keys of pictures, and tokens.
+const FORGOTTEN: [(&str, &str); 2] =
+    [("picture", "DELETE FROM snapshot.picture"), ("token", "DELETE FROM snapshot.token")];
+
 /// Changes that are made together or not at all.
 pub type Changes = Transaction<'static, Sqlite>;
 
@@ -108,7 +118,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes a consistent copy of the database to a new file under a key of its own, without tokens.
+    /// Writes a consistent copy of the database to a new file under a key of its own, without tokens, and without
+    /// the keys of pictures: what is thrown away shall not come back.
     ///
     /// # Errors
     /// When the disk fails or the file exists.
@@ -122,7 +133,18 @@ impl Writer {
         attached?;
         let copied = async {
             sqlx::query("SELECT sqlcipher_export('snapshot')").execute(&mut *connection).await?;
-            sqlx::query("DELETE FROM snapshot.token").execute(&mut *connection).await
+            for (table, forget) in FORGOTTEN {
+                // A database that is yet to be brought up to date may not have it.
+                let there: i64 =
+                    sqlx::query_scalar("SELECT COUNT(*) FROM snapshot.sqlite_schema WHERE name = ?")
+                        .bind(table)
+                        .fetch_one(&mut *connection)
+                        .await?;
+                if there > 0 {
+                    sqlx::query(forget).execute(&mut *connection).await?;
+                }
+            }
+            Ok::<_, sqlx::Error>(())
         }
         .await;
         sqlx::query("DETACH DATABASE snapshot").execute(&mut *connection).await?;
@@ -329,6 +351,7 @@ mod tests {
             .unwrap();
         assert!(before_migrating(&path, &key).await.unwrap().is_none(), "nothing is to be changed");
         sqlx::query("DELETE FROM _sqlx_migrations").execute(&writer.0).await.unwrap();
+        sqlx::query("DROP TABLE picture").execute(&writer.0).await.unwrap();
         reader.close().await;
         writer.close().await;
         let writer = before_migrating(&path, &key).await.unwrap().unwrap();

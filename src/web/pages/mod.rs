@@ -2,10 +2,14 @@
 
 mod actions;
 mod compose;
+mod cut;
 mod form;
 mod list;
+mod origin;
 mod outbox;
+mod pictures;
 mod plain;
+mod preview;
 mod settings;
 mod setup;
 pub(super) mod shell;
@@ -24,9 +28,12 @@ pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .merge(list::routes())
         .merge(thread::routes())
+        .merge(preview::routes())
         .merge(actions::routes())
         .merge(compose::routes())
+        .merge(origin::routes())
         .merge(outbox::routes())
+        .merge(pictures::routes())
         .merge(settings::routes())
         .merge(setup::routes())
         .merge(unlock::routes())

@@ -1,15 +1,13 @@
 //! A thread and a single message.
 
 use super::shell::shell;
+use super::{cut, pictures};
 use crate::engine::failure::{Failure, Kind, blocking};
 use crate::engine::read::{self, Opened, Shown};
 use crate::engine::receive::clip;
-use crate::engine::request::inert;
-use crate::engine::{drafts, flags, search, tags as deeds};
+use crate::engine::{drafts, flags, heavy, remote, search, senders, tags as deeds};
 use crate::mail::address::{Person, canonical};
-use crate::mail::html;
 use crate::mail::ids::ThreadNumber;
-use crate::mail::part::Risk;
 use crate::mail::text;
 use crate::storage::database::{drafts as draft_table, messages};
 use crate::web::Web;
@@ -17,8 +15,7 @@ use crate::web::auth::Owner;
 use crate::web::content::Piece as Content;
 use crate::web::error::{WebError, page};
 use crate::web::view::{
-    Attachment, Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag,
-    ThreadPage,
+    Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag, ThreadPage,
 };
 use crate::web::{leave, words};
 use axum::extract::{Path, Query};
@@ -55,19 +52,23 @@ struct Asked {
     view: String,
     #[serde(default)]
     from: String,
+    /// The message whose pictures are shown, this once: those that were fetched.
+    #[serde(default)]
+    pictures: String,
 }
 
 /// The most messages of a thread that are shown open or folded with their text.
 const MOST_SHOWN: usize = 200;
 /// How much text is shown of one message, in bytes; the rest is in the source.
-const LONGEST_TEXT: usize = 500_000;
+pub(super) const LONGEST_TEXT: usize = 500_000;
 
 async fn message(
     owner: Owner,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, WebError> {
-    let opened = read::open(&owner.app, &id).await?;
+    let row = read::find(&owner.app, &id).await?;
+    let opened = heavy::open(&owner.app, row).await?;
     let count = messages::of_thread(&mut *owner.app.reader.get().await?, opened.row.thread).await?.len();
     let shown = read::shown(&owner.app, &opened).await?;
     mark_read(&owner, &[&shown], &opened).await?;
@@ -81,7 +82,7 @@ async fn message(
     let is = |tag: &str| shown.tags.iter().any(|t| t == tag);
     let (starred, in_inbox, in_trash, in_spam) = (is("starred"), is("inbox"), is("trash"), is("spam"));
     let tags = own_tags(shown.tags.iter());
-    let message = view(&owner, opened, shown, &asked.view).await?;
+    let message = view(&owner, opened, shown, &asked).await?;
     page(&MessagePage { shell, subject, tags, starred, in_inbox, in_trash, in_spam, back, message })
 }
 
@@ -145,7 +146,7 @@ async fn thread(
     let mut all = Vec::new();
     for row in rows.into_iter().rev().take(MOST_SHOWN) {
         // A message whose seal is broken must not keep the others from being read.
-        let Ok(opened) = read::open_row(&owner.app, row).await else { continue };
+        let Ok(opened) = heavy::open(&owner.app, row).await else { continue };
         let shown = read::shown(&owner.app, &opened).await?;
         all.push((opened, shown));
     }
@@ -172,7 +173,7 @@ async fn thread(
         all.last().is_some_and(|(_, s)| !s.tags.iter().any(|t| t == "draft")) && !in_trash && !in_spam;
     let mut views = Vec::with_capacity(all.len());
     for (at, (opened, shown)) in all.into_iter().enumerate() {
-        let mut view = view(&owner, opened, shown, &asked.view).await?;
+        let mut view = view(&owner, opened, shown, &asked).await?;
         view.folded = at != last && !view.unread;
         views.push(view);
     }
@@ -238,57 +239,46 @@ async fn quick_reply(owner: &Owner, id: &str) -> Option<Composer> {
 }
 
 /// One message as its template wants it.
-async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Result<MessageView, Failure> {
+async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Result<MessageView, Failure> {
     let own = owner.app.own_addresses();
     let when = words::when(opened.row.date, owner.app.now());
     let has_html = opened.message.html().is_some();
     let has_plain = opened.message.plain().is_some_and(|t| !t.trim().is_empty());
-    let as_html = match wanted {
-        "html" => has_html,
-        "text" => false,
+    let decided = senders::of_message(&owner.app, &opened).await?;
+    // What is asked for now goes before what was decided about the sender, and that before what is usual.
+    let as_html = match (asked.view.as_str(), decided.view.as_deref()) {
+        ("html", _) | ("", Some("html")) => has_html,
+        ("text", _) | ("", Some("text")) => false,
         _ => has_html && !has_plain,
     };
     let is = |tag: &str| shown.tags.iter().any(|t| t == tag);
     let sender = opened.message.from.first().cloned().unwrap_or_default();
     let grant = |piece: Content| owner.web.grants.address(owner, shown.id, piece);
-    let attachments = opened
-        .message
-        .attachments()
-        .map(|part| Attachment {
-            name: part.name.clone().unwrap_or_else(|| format!("part {}", part.n)),
-            kind: words::kind(&part.content_type),
-            size_words: words::size(part.bytes),
-            risk_words: match part.risk {
-                Risk::None => String::new(),
-                Risk::Caution => "May carry programs within; open it only if you expected it.".into(),
-                Risk::Danger => "Can run programs on your computer, or pretends to be something else.".into(),
-            },
-            href: format!("/messages/{}/parts/{}", shown.id, part.n),
-        })
-        .collect();
+    let opened = Arc::new(opened);
+    let (attachments, events) = super::preview::of_message(owner, &opened).await?;
     let draft_href = if is("draft") {
         let draft = draft_table::by_message(&mut *owner.app.reader.get().await?, opened.row.number).await?;
         draft.map(|d| format!("/compose?draft={}", d.key))
     } else {
         None
     };
-    let mut notes = Vec::new();
-    if opened.message.from.len() > 1 {
-        notes.push(format!(
-            "This message names {} senders; nobody can tell who wrote it.",
-            opened.message.from.len()
-        ));
-    }
-    let frame = grant(Content::Document);
     let raw_href = format!("/messages/{}/source", shown.id);
     let closed = shown.privacy == "closed" && shown.text.trim().is_empty();
-    let source = opened.message.html().map(str::to_owned);
-    let (look, seen_hidden) = blocking(move || {
-        let look = source.as_deref().map(|html| html::sanitise(html, &inert()));
-        let hidden = look.as_ref().is_some_and(|look| look.hidden_text);
-        Ok::<_, Failure>((look, hidden))
+    let message = Arc::clone(&opened.message);
+    let turn = heavy::markup(message.html().map_or(0, str::len)).await;
+    let (look, wanted) = blocking(move || {
+        let _turn = turn;
+        let surveyed = message.html().map(remote::survey);
+        Ok::<_, Failure>(surveyed.map_or((None, Vec::new()), |(look, wanted)| (Some(look), wanted)))
     })
     .await?;
+    let notes = cut::words(&opened.message, look.as_ref(), as_html, shown.text.len());
+    let seen_hidden = look.as_ref().is_some_and(|look| look.hidden_text);
+    let asks = pictures::Asks { decided, wanted, as_html, once: asked.pictures == shown.id.to_string() };
+    let (remote, permission) = pictures::view(owner, &opened, look.as_ref(), asks, &asked.view).await?;
+    let frame = grant(Content::Document(permission));
+    let false_links = look.as_ref().map_or(&[][..], |look| look.false_links.as_slice());
+    let origin = super::origin::origin(owner, &opened, &shown, false_links).await?;
     let body = if closed {
         Body::Closed("This message is encrypted, and Mailkeep has no key for it yet.".into())
     } else if as_html {
@@ -301,7 +291,6 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         let blocks = blocks(&owner.web, clip(&shown.text, LONGEST_TEXT));
         if blocks.is_empty() { Body::Nothing } else { Body::Text(blocks) }
     };
-    let (remote, trackers) = look.map_or((0, Vec::new()), |l| (l.remote_images, l.trackers));
     let person = |p: &Person| PersonView { name: p.name.clone(), address: p.address.clone() };
     Ok(MessageView {
         id: shown.id.to_string(),
@@ -320,8 +309,9 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         starred: is("starred"),
         snippet: opened.row.snippet.clone(),
         trust: Vec::new(),
-        notes,
-        remote_words: remote_words(remote, &trackers),
+        origin,
+        notes: notes.into_iter().map(str::to_owned).collect(),
+        remote,
         hidden_words: if seen_hidden {
             "It holds text that is made not to be seen; the text view leaves it out.".into()
         } else {
@@ -331,6 +321,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         has_html,
         has_text: true,
         attachments,
+        events,
         draft_href,
         raw_href,
         places: shown.places.iter().map(|p| format!("{} of {}", p.folder, p.account)).collect(),
@@ -349,28 +340,6 @@ const fn height(length: usize) -> u8 {
         40_000..80_000 => 7,
         _ => 8,
     }
-}
-
-fn remote_words(pictures: usize, trackers: &[String]) -> String {
-    if pictures == 0 && trackers.is_empty() {
-        return String::new();
-    }
-    let mut words = match pictures {
-        0 => String::new(),
-        1 => "1 picture from another server was not loaded".to_owned(),
-        n => format!("{n} pictures from other servers were not loaded"),
-    };
-    if !trackers.is_empty() {
-        let hosts = trackers.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-        let joined = if words.is_empty() {
-            "A tracking pixel was left out"
-        } else {
-            "; a tracking pixel was left out"
-        };
-        words.push_str(&format!("{joined}: it would have told {hosts} that you read this"));
-    }
-    words.push('.');
-    words
 }
 
 /// Text in blocks, with its links made to lead over the leave page.

@@ -114,6 +114,8 @@ pub struct KeyboardPage {
 pub struct NetworkPage {
     /// What surrounds it.
     pub shell: Shell,
+    /// How we stand with Tor, in a sentence.
+    pub tor_words: String,
     /// The connections, the newest first.
     pub connections: Vec<Task>,
 }
