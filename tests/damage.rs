@@ -113,7 +113,7 @@ fn with_a_snapshot_tags_and_settings_come_back_too() {
     // A snapshot comes with the hour, and whenever something is deleted for ever.
     world.ok(&["import", &world.file("away.eml", letter(77))]);
     let away = world.only("subject:\"letter 77\"");
-    world.ok(&["tag", "+trash", "--", &format!("id:{away}")]);
+    world.ok(&["tag", "+trash", "--", "subject:\"letter 77\""]);
     world.ok(&["delete", &away]);
     // What comes in afterwards lies in the packs only.
     world.ok(&["import", &world.file("late.eml", letter(99))]);

@@ -11,6 +11,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Where the log is copied to before anybody looks at it.
+const KEPT_LOG: &str = "-wal.kept";
 /// What the name of a database that was put aside begins with.
 const DAMAGED: &str = "database.damaged";
 
@@ -24,8 +26,12 @@ pub async fn mend_database(vault: &Vault, passphrase: &SecretText) -> Result<Opt
     let path = data.database();
     let key = master.subkey(Use::Database);
     if path.exists() {
+        // Looking at a damaged database may end with its log thrown away, which holds the last commits.
+        if with(&path, "-wal").exists() {
+            fs::copy(with(&path, "-wal"), with(&path, KEPT_LOG)).map_err(|e| cannot(&e))?;
+        }
         match database::inspect_with_log(&path, &key).await {
-            Ok(complaints) if complaints.is_empty() => return Ok(None),
+            Ok(complaints) if complaints.is_empty() => return remove(&path, KEPT_LOG).map(|()| None),
             Ok(_) | Err(database::DatabaseError::Damaged) => {}
             Err(error) => return Err(error.into()),
         }
@@ -68,13 +74,17 @@ fn put_aside(data: &DataDir) -> Result<(), Failure> {
         // The database of this log was moved there before something broke off.
         number -= 1;
     }
-    for suffix in ["", "-wal"] {
-        let from = with(&path, suffix);
+    for (from, to) in [("", ""), (KEPT_LOG, "-wal"), ("-wal", "-wal")] {
+        let from = with(&path, from);
         if fs::exists(&from).map_err(|e| cannot(&e))? {
-            fs::rename(&from, with(&aside(data, number), suffix)).map_err(|e| cannot(&e))?;
+            fs::rename(&from, with(&aside(data, number), to)).map_err(|e| cannot(&e))?;
         }
     }
-    match fs::remove_file(with(&path, "-shm")) {
+    remove(&path, "-shm")
+}
+
+fn remove(path: &Path, suffix: &str) -> Result<(), Failure> {
+    match fs::remove_file(with(path, suffix)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(cannot(&error)),
         _ => Ok(()),
     }

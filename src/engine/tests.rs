@@ -60,7 +60,7 @@ async fn arrives(app: &Arc<App>, subject: &str) -> MessageNumber {
 }
 
 async fn row(app: &App, number: MessageNumber) -> Option<MessageRow> {
-    messages::by_numbers(&mut *app.reader.get().await.unwrap(), &[number]).await.unwrap().pop()
+    messages::by_numbers(&mut app.reader.get().await.unwrap(), &[number]).await.unwrap().pop()
 }
 
 async fn count(app: &Arc<App>, query: &str) -> u64 {

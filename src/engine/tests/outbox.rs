@@ -21,7 +21,7 @@ async fn account(app: &Arc<App>, port: u16) {
 }
 
 async fn sends(app: &Arc<App>, subject: &str) -> MessageId {
-    let row = accounts::list(&mut *app.reader.get().await.unwrap()).await.unwrap().remove(0);
+    let row = accounts::list(&mut app.reader.get().await.unwrap()).await.unwrap().remove(0);
     let person = |name: &str| Person { name: name.into(), address: format!("{name}@lab.test") };
     let draft = Draft {
         from: person("alice"),
@@ -44,7 +44,7 @@ async fn a_message_that_cannot_be_read_any_more_does_not_keep_the_others() {
     account(&app, 1).await;
     let damaged = sends(&app, "damaged").await;
     let later = sends(&app, "later").await;
-    let number = messages::known(&mut *app.reader.get().await.unwrap(), &[damaged]).await.unwrap()[&damaged];
+    let number = messages::known(&mut app.reader.get().await.unwrap(), &[damaged]).await.unwrap()[&damaged];
     flip(&pack(&alice), row(&app, number).await.unwrap().place.offset as usize + 20);
     flush(&app, false).await.unwrap();
     let ended = entry(&app, damaged).await;
