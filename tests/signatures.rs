@@ -131,7 +131,7 @@ fn hostile_signatures_are_judged_without_a_panic() {
             let mut raw = signed.clone();
             raw[at] = byte;
             for found in signatures(&raw, Some("bob.example"), NOW) {
-                drop(verify(&raw, found.place, usual.record.as_bytes(), NOW));
+                assert_ne!(verify(&raw, found.place, usual.record.as_bytes(), 0), Err(Flaw::NoKey));
             }
         }
     }

@@ -181,7 +181,11 @@ pub async fn list(app: &App) -> Result<Vec<Account>, Failure> {
 pub async fn find(app: &App, address: &str) -> Result<AccountRow, Failure> {
     let wanted = canonical(address);
     accounts::list(&mut *app.reader.get().await?).await?.into_iter().find(|a| a.address == wanted).ok_or_else(
-        || Failure::not_found(format!("There is no account {wanted}; `mailkeep account list` names them")),
+        || {
+            Failure::not_found(format!(
+                "There is no account {wanted}; look at the accounts for those there are"
+            ))
+        },
     )
 }
 

@@ -13,8 +13,9 @@ use crate::crypto::secret::random;
 use crate::mail::address::{Person, canonical};
 use crate::mail::compose::{self, Attachment, Draft};
 use crate::mail::ids::{MessageId, MessageNumber};
+use crate::mail::part::Part;
 use crate::mail::reply;
-use crate::storage::database::{AccountRow, accounts, commit, drafts};
+use crate::storage::database::{AccountRow, accounts, commit, drafts, messages, tags as tag_table};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -49,6 +50,9 @@ pub struct Content {
     /// What is attached.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attached>,
+    /// The draft on a server that is written on here; it goes to the trash when this one is sent or discarded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continues: Option<MessageId>,
 }
 
 /// A file of a draft.
@@ -122,7 +126,7 @@ pub async fn find(app: &App, id: &str) -> Result<Kept, Failure> {
     let mut found = drafts::by_key(&mut reader, id).await?;
     if found.is_none()
         && let Ok(message) = id.parse()
-        && let Some(row) = crate::storage::database::messages::by_id(&mut reader, message).await?
+        && let Some(row) = messages::by_id(&mut reader, message).await?
     {
         found = drafts::by_message(&mut reader, row.number).await?;
     }
@@ -177,6 +181,22 @@ pub async fn discard(app: &Arc<App>, id: &str) -> Result<(), Failure> {
     if let Some(message) = message {
         tags::destroy(app, &[message]).await?;
     }
+    if let Some(continued) = kept.content.continues {
+        put_away(app, continued).await?;
+    }
+    Ok(())
+}
+
+/// Moves a draft on a server into the trash: it was sent from here, or is not wanted.
+///
+/// # Errors
+/// When the store fails.
+pub async fn put_away(app: &Arc<App>, continued: MessageId) -> Result<(), Failure> {
+    let known = messages::known(&mut *app.reader.get().await?, &[continued]).await?;
+    let numbers: Vec<MessageNumber> = known.into_values().collect();
+    if !numbers.is_empty() {
+        tags::apply(app, &numbers, &["trash".to_owned()], &["draft".to_owned()]).await?;
+    }
     Ok(())
 }
 
@@ -200,7 +220,14 @@ pub async fn send_content(app: &Arc<App>, content: &Content) -> Result<MessageId
 async fn queue(app: &Arc<App>, content: &Content, key: Option<&str>) -> Result<MessageId, Failure> {
     let account = account_of(app, &content.from).await?;
     let draft = build(app, Some(&account), content, false)?;
-    outbox::queue(app, &account, &draft, content.reply_to_id, key).await
+    let queued = outbox::queue(app, &account, &draft, content.reply_to_id, key).await?;
+    if let Some(continued) = content.continues
+        && let Err(failure) = put_away(app, continued).await
+    {
+        // It is on its way: to say that it failed would have it sent twice.
+        tracing::warn!(%failure, "The draft on the server could not be moved to the trash");
+    }
+    Ok(queued)
 }
 
 /// What is said where a draft is not there, or no more.
@@ -213,13 +240,15 @@ async fn account_of(app: &App, address: &str) -> Result<AccountRow, Failure> {
     let wanted =
         compose::parse_people(address).ok().and_then(|p| p.into_iter().next()).map(|p| canonical(&p.address));
     match wanted {
-        None => all.into_iter().next().ok_or_else(|| {
-            Failure::failed("There is no account to send from yet; add one with `mailkeep account add` or in the settings")
-        }),
-        Some(wanted) => all
+        None => all
             .into_iter()
-            .find(|a| a.address == wanted)
-            .ok_or_else(|| Failure::not_found(format!("There is no account {wanted}; `mailkeep account list` names them"))),
+            .next()
+            .ok_or_else(|| Failure::failed("There is no account to send from yet; add one first")),
+        Some(wanted) => all.into_iter().find(|a| a.address == wanted).ok_or_else(|| {
+            Failure::not_found(format!(
+                "There is no account {wanted}; look at the accounts for those there are"
+            ))
+        }),
     }
 }
 
@@ -347,33 +376,49 @@ pub async fn reopen(
     number: MessageNumber,
     reply_to_id: Option<MessageId>,
 ) -> Result<Kept, Failure> {
-    let message = &opened.message;
-    let attachments = message
-        .attachments()
-        .map(|part| {
-            Attached::new(
-                part.name.as_deref().unwrap_or("attachment"),
-                &part.content_type,
-                &part.decoded(&opened.raw),
-            )
-        })
-        .collect();
-    let content = Content {
-        from: message.from.first().map(|p| p.address.clone()).unwrap_or_default(),
-        to: write_people(&message.to),
-        cc: write_people(&message.cc),
-        bcc: write_people(&message.bcc),
-        subject: message.subject.clone(),
-        body: message.plain().unwrap_or_default(),
-        reply_to_id,
-        in_reply_to: message.in_reply_to.first().cloned(),
-        references: message.references.clone(),
-        attachments,
-    };
-    let kept = save(app, None, &content).await?;
+    let kept = save(app, None, &Content { reply_to_id, ..written(opened) }).await?;
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     drafts::set_message(&mut c, &kept.id, number).await?;
     commit(c).await?;
     Ok(kept)
+}
+
+/// What a draft holds that lies on a server and was not begun here, to be written on here.
+///
+/// # Errors
+/// Not found, where no draft has this id; usage, where it is encrypted.
+pub async fn go_on(app: &Arc<App>, id: &str) -> Result<Content, Failure> {
+    let opened = read::open(app, id).await?;
+    if !tag_table::bitmap(&mut *app.reader.get().await?, "draft").await?.contains(opened.row.number.0) {
+        return Err(Failure::not_found("This is no draft any more; it may have been sent or discarded"));
+    }
+    if opened.is_closed() {
+        return Err(Failure::usage("This draft is encrypted and cannot be opened here yet"));
+    }
+    Ok(Content { continues: Some(opened.row.id), ..written(&opened) })
+}
+
+/// A message of one's own as it was typed.
+fn written(opened: &read::Opened) -> Content {
+    let message = &opened.message;
+    let attached = |part: &Part| {
+        Attached::new(
+            part.name.as_deref().unwrap_or("attachment"),
+            &part.content_type,
+            &part.decoded(&opened.raw),
+        )
+    };
+    Content {
+        from: message.from.first().map(|p| p.address.clone()).unwrap_or_default(),
+        to: write_people(&message.to),
+        cc: write_people(&message.cc),
+        bcc: write_people(&message.bcc),
+        subject: message.subject.clone(),
+        body: message.plain().unwrap_or_else(|| opened.text()),
+        in_reply_to: message.in_reply_to.first().cloned(),
+        references: message.references.clone(),
+        attachments: message.attachments().map(attached).collect(),
+        ..Content::default()
+    }
 }

@@ -163,7 +163,7 @@ fn shown(row: OutboxRow, recipients: Vec<RecipientRow>) -> Entry {
 
 async fn find(app: &App, id: &str) -> Result<OutboxRow, Failure> {
     let nobody =
-        || Failure::not_found("No entry of the outbox has this id; `mailkeep outbox list` shows them");
+        || Failure::not_found("No entry of the outbox has this id; look at the outbox for those there are");
     let id: MessageId = id.parse().map_err(|_| nobody())?;
     outbox::by_id(&mut *app.reader.get().await?, id).await?.ok_or_else(nobody)
 }

@@ -123,6 +123,10 @@ enum Bytes {
 #[must_use]
 pub fn visible_text(message: &Message) -> String {
     let plain = message.plain().unwrap_or_default();
+    let plain = match text::without_secrets(&plain) {
+        std::borrow::Cow::Borrowed(_) => plain,
+        std::borrow::Cow::Owned(seen) => seen,
+    };
     let Some(source) = message.html() else { return plain };
     if plain.trim().len() >= 400 {
         return plain;

@@ -18,17 +18,12 @@ struct Known {
 }
 
 /// Every setting there is; an empty list of allowed values means any text.
-const KNOWN: [Known; 17] = [
+const KNOWN: [Known; 16] = [
     Known { key: "extra-ca", default: "", allowed: &[] },
     Known { key: "appearance.theme", default: "auto", allowed: &["auto", "light", "dark"] },
     Known { key: "appearance.density", default: "normal", allowed: &["compact", "normal", "roomy"] },
     Known { key: "writing.signature", default: "", allowed: &[] },
     Known { key: "writing.undo-seconds", default: "10", allowed: &["0", "5", "10", "20", "30"] },
-    Known {
-        key: "privacy.encrypt",
-        default: "when-possible",
-        allowed: &["when-possible", "when-asked", "always-ask"],
-    },
     // The resolver that is asked for DKIM keys, as an https address; `off` asks nobody.
     Known { key: "dkim.resolver", default: "https://dns.quad9.net/dns-query", allowed: &[] },
     // The names under which the owner's servers note what they checked; empty for those that were learnt.
@@ -251,7 +246,7 @@ pub async fn revoke_token(app: &App, name: &str) -> Result<(), Failure> {
     let mut c = writer.begin().await?;
     if !settings::remove_token(&mut c, name).await? {
         return Err(Failure::not_found(format!(
-            "There is no token {name:?}; `mailkeep token list` names them"
+            "There is no token {name:?}; look at the tokens for those there are"
         )));
     }
     commit(c).await?;

@@ -52,9 +52,16 @@ pub fn aligned(one: &str, other: &str) -> bool {
     }
 }
 
-/// Whether a text could be the name of a server: labels of letters, digits and hyphens below a suffix that exists.
+/// Whether a text is the name of a server, below a suffix that exists.
 #[must_use]
 pub fn is_plausible(text: &str) -> bool {
+    let known = |name: &str| psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.is_known());
+    is_name(text) && canonical(text).is_some_and(|name| known(&name))
+}
+
+/// Whether a text has the form of a server's name: labels of letters, digits and hyphens, the last no number.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
     let Some(ascii) = canonical(text) else { return false };
     let label = |label: &str| {
         !label.is_empty()
@@ -66,7 +73,6 @@ pub fn is_plausible(text: &str) -> bool {
         && ascii.split('.').all(label)
         && last.len() >= 2
         && !last.bytes().all(|b| b.is_ascii_digit())
-        && psl::suffix(ascii.as_bytes()).is_some_and(|suffix| suffix.is_known())
 }
 
 /// Whether strangers to each other have their mail at this organisational domain: of such a house one address says nothing

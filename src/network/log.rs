@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 /// How many connections the log remembers.
-const CAPACITY: usize = 1000;
+pub const CAPACITY: usize = 1000;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -15,6 +15,7 @@ use crate::engine::{read, remote};
 use crate::mail::html::{Options, Remote};
 use crate::mail::ids::MessageId;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::HeaderName;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -131,13 +132,18 @@ pub(super) fn capability_of(host: &str, port: u16) -> Option<&str> {
 /// The same by path, for page hosts that have no names below them. Cookies are never looked at.
 pub(super) async fn by_path(
     State(web): State<Arc<Web>>,
-    Path((capability, rest)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
 ) -> Response {
+    let Ok(Path((capability, rest))) = path else { return bare(StatusCode::NOT_FOUND) };
     answer(&web, &capability, &format!("/{rest}"), &format!("/content/{capability}")).await
 }
 
 /// The same for the document itself.
-pub(super) async fn by_bare_path(State(web): State<Arc<Web>>, Path(capability): Path<String>) -> Response {
+pub(super) async fn by_bare_path(
+    State(web): State<Arc<Web>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Response {
+    let Ok(Path(capability)) = path else { return bare(StatusCode::NOT_FOUND) };
     answer(&web, &capability, "/", &format!("/content/{capability}")).await
 }
 
@@ -165,8 +171,9 @@ pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &
     let picture = path.strip_prefix("/picture/").and_then(|n| n.parse::<u32>().ok());
     let remote = path.strip_prefix("/remote/").and_then(|n| n.parse::<u64>().ok());
     match (grant.piece, picture) {
-        (Piece::Document(pictures), None) if path == "/" => {
-            document(web, &app, opened, (pictures, turn), &grant, base).await
+        // In the sender's colours on a dark page too: "/original".
+        (Piece::Document(pictures), None) if matches!(path, "/" | "/original") => {
+            document(web, &app, opened, (pictures, path == "/", turn), &grant, base).await
         }
         (Piece::Document(Pictures::Held | Pictures::Always), None) if remote.is_some() => {
             let address = remote.unwrap_or_default().cast_signed();
@@ -236,7 +243,7 @@ async fn document(
     web: &Arc<Web>,
     app: &Arc<App>,
     opened: read::Opened,
-    (pictures, turn): (Pictures, Turn),
+    (pictures, dark, turn): (Pictures, bool, Turn),
     grant: &Grant,
     base: &str,
 ) -> Response {
@@ -257,7 +264,7 @@ async fn document(
         let link = |url: &str| leave::path(&worker, url).map(|path| format!("{page}{path}"));
         let copy = |address: &str| copies.get(address).cloned();
         let remote = if copies.is_empty() { Remote::Blocked } else { Remote::Fetched(&copy) };
-        let options = Options { remote, cid: &cid, link: &link, fold_quotes: true, dark: true };
+        let options = Options { remote, cid: &cid, link: &link, fold_quotes: true, dark };
         Ok::<_, Failure>(opened.document(&options).document)
     })
     .await;

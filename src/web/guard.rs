@@ -38,7 +38,8 @@ pub(super) async fn guard(State(web): State<Arc<Web>>, request: Request, next: N
     }
     let is_content = path.starts_with("/content/");
     let mut response = if changes { to_its_end(next.run(request)).await } else { next.run(request).await };
-    if !is_content {
+    // Content comes dressed in its own way; an address below it that is none does not.
+    if !is_content || !response.headers().contains_key(header::CONTENT_SECURITY_POLICY) {
         dress(response.headers_mut(), web.port);
     }
     response

@@ -169,7 +169,7 @@ pub fn facts(message: &Message, circle: &Circle, history: History) -> Vec<Fact> 
         found.push(Fact::LooksLike { domain: like.domain, like: like.like });
     } else {
         found.extend(mixed_scripts(from));
-        found.extend(known_elsewhere(from, circle));
+        found.extend(known_elsewhere(message, from, circle, history));
     }
     found.extend(reply_elsewhere(message, from, circle));
     if !history.written && !history.heard_before && !is_bulk(message) {
@@ -208,9 +208,7 @@ fn name_holds_address(from: &Person, circle: &Circle) -> Option<Fact> {
         .map(|word| word.trim_matches(edges))
         .find(|word| {
             word.rsplit_once('@').is_some_and(|(local, place)| {
-                !local.is_empty()
-                    && domain::is_plausible(place)
-                    && canonical(word) != canonical(&from.address)
+                !local.is_empty() && domain::is_name(place) && canonical(word) != canonical(&from.address)
             })
         })?;
     let same_house = own.is_some_and(|own| {
@@ -230,7 +228,13 @@ fn mixed_scripts(from: &Person) -> Option<Fact> {
     mixed.then_some(Fact::MixedScripts { domain })
 }
 
-fn known_elsewhere(from: &Person, circle: &Circle) -> Option<Fact> {
+/// People have several addresses. On lists that is daily bread: there it is told once of each, and only where the owner is
+/// written to as well.
+fn known_elsewhere(message: &Message, from: &Person, circle: &Circle, history: History) -> Option<Fact> {
+    let to_owner = message.to.iter().chain(&message.cc).any(|person| circle.is_own(&person.address));
+    if is_bulk(message) && (history.heard_before || !to_owner) {
+        return None;
+    }
     let known = circle.known_elsewhere(&from.address, &from.name)?;
     Some(Fact::KnownElsewhere { name: from.name.clone(), known, address: from.address.clone() })
 }

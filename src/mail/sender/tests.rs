@@ -51,7 +51,7 @@ fn ordinary_mail_has_no_facts() {
         "From: PayPal <service@paypal.de.example>",
         "From: Carol Marlow <cmarlow@gmail.com>",
         "From: Weekly <news@weekly.example>\r\nReply-To: list@lists.example\r\nList-Id: <weekly.example>",
-        "From: The Weekly <news@weekly.test>",
+        "From: Weekly <news@weekly.test>",
         "From: x@mail.com",
         "From: x@m\u{fc}ller.example",
     ] {
@@ -133,6 +133,12 @@ fn a_known_name_under_a_foreign_address_is_told() {
         };
         assert_eq!(found(&format!("From: \"{name}\" <x@evil.example>")), [known], "{name}");
     }
+    // On a list it is told once, and only where Alice is written to as well.
+    let listed = "From: Anna Meyer <x@y.example>\r\nList-Id: <garden.example>";
+    assert_eq!(found(listed), []);
+    let raw = |to: &str| message::parse(format!("{listed}\r\nTo: {to}\r\n\r\nx").as_bytes());
+    assert_eq!(facts(&raw("garden@y.example"), &circle(), History::default()), []);
+    assert_eq!(facts(&raw("alice@alice.example"), &circle(), History::default()).len(), 1);
     // Another mailbox of a house that everybody uses.
     assert!(matches!(found("From: Carol Okafor <x@gmail.com>")[..], [Fact::KnownElsewhere { .. }]));
 }

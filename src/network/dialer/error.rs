@@ -46,7 +46,9 @@ pub enum DialError {
         port: u16,
     },
     /// The server could not prove who it is.
-    #[error("The certificate of {host} {why}. If this is your own server, give its CA with --ca-file.")]
+    #[error(
+        "The certificate of {host} {why}. If this is your own server, give the certificate of its authority with the account."
+    )]
     Certificate {
         /// The server.
         host: String,

@@ -24,7 +24,7 @@ async fn the_accounts_own_ca_is_trusted_for_its_own_names_only() {
     let unknown = tls(&dialer, "localhost", address.port(), None).await.unwrap_err();
     assert_eq!(
         unknown.to_string(),
-        "The certificate of localhost comes from an authority that is not trusted. If this is your own server, give its CA with --ca-file."
+        "The certificate of localhost comes from an authority that is not trusted. If this is your own server, give the certificate of its authority with the account."
     );
     let wrong_name = tls(&dialer, "127.0.0.1", address.port(), ca).await.unwrap_err();
     assert!(wrong_name.to_string().contains("127.0.0.1 is not valid for that name"));

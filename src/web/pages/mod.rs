@@ -2,9 +2,12 @@
 
 mod actions;
 mod compose;
+mod composer;
 mod cut;
 mod form;
+mod frame;
 mod list;
+mod long;
 mod origin;
 mod outbox;
 mod pictures;

@@ -3,15 +3,15 @@
 use super::shell::shell;
 use crate::engine::status;
 use crate::mail::address::Person;
-use crate::network::log::{Purpose, Route};
+use crate::network::log::{CAPACITY, Purpose, Route};
 use crate::storage::database::settings as table;
 use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::error::{WebError, page, sentence};
+use crate::web::extract::Query;
 use crate::web::view::{Contact, ContactsPage, KeyboardPage, LaterPage, NetworkPage, Spot, Task};
 use crate::web::words;
 use axum::Router;
-use axum::extract::Query;
 use axum::response::Response;
 use axum::routing::get;
 use std::sync::Arc;
@@ -103,7 +103,25 @@ async fn network(owner: Owner) -> Result<Response, WebError> {
         }
     });
     let tor_words = status::network(&owner.app).await?.tor.words;
-    page(&NetworkPage { shell, tor_words, connections: connections.collect() })
+    page(&NetworkPage { shell, hint: shown_of(log.len()), tor_words, connections: connections.collect() })
+}
+
+/// What part of all connections the page shows.
+fn shown_of(kept: usize) -> String {
+    let grouped = |n: usize| crate::web::view::grouped(n as u64);
+    if kept <= CONNECTIONS {
+        return "Every connection that went out since the store was unlocked, the newest first. Nothing else was \
+                asked for."
+            .to_owned();
+    }
+    let (shown, kept_figure) = (grouped(CONNECTIONS), grouped(kept));
+    if kept < CAPACITY {
+        format!("The newest {shown} of {kept_figure} connections that went out since the store was unlocked.")
+    } else {
+        format!(
+            "The newest {shown} of the last {kept_figure} connections; what came before them is not kept."
+        )
+    }
 }
 
 async fn later(owner: &Owner, heading: &str, words: &str, hint: &str) -> Result<Response, WebError> {

@@ -166,7 +166,7 @@ fn doors() -> Vec<Page> {
             &SetupAccount { csrf: csrf(), form: AccountForm::default(), ..SetupAccount::default() },
         ),
         bare("setup-2-open", &SetupAccount { csrf: csrf(), form: refused, ..SetupAccount::default() }),
-        bare("setup-3", &SetupPrivacy { csrf: csrf(), ..SetupPrivacy::default() }),
+        bare("setup-3", &SetupPrivacy::default()),
         bare(
             "setup-4",
             &SetupDone {
@@ -186,6 +186,15 @@ fn doors() -> Vec<Page> {
                 host: "garden.example".into(),
                 after: "/swap/2025?list=spring".into(),
                 caution: "The message showed another address: bank.example.".into(),
+                ..LeavePage::default()
+            },
+        ),
+        bare(
+            "leave-write",
+            &LeavePage {
+                writes: true,
+                href: "/compose?to=anna@example.org".into(),
+                host: HOSTILE.into(),
                 ..LeavePage::default()
             },
         ),
@@ -368,6 +377,7 @@ fn rest() -> Vec<Page> {
             &NetworkPage {
                 shell: shell("Network", Spot::Elsewhere, "/network", ""),
                 tor_words: "Tor is not set up: what may only go through Tor is not asked for.".into(),
+                hint: "Every connection that went out since the store was unlocked.".into(),
                 connections: vec![Task {
                     name: "imap.example.org, port 993".into(),
                     words: "12:04, reading mail, direct: connected.".into(),

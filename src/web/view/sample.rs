@@ -238,7 +238,7 @@ pub(super) fn framed(id: &str) -> MessageView {
             can_leave: true,
             ..Origin::default()
         },
-        body: Body::Frame { src: "/frame.html".into(), height: 4 },
+        body: Body::Frame { src: "/frame.html".into(), height: 6, narrow: 8, original: false },
         has_html: true,
         unread: true,
         starred: true,
@@ -323,6 +323,7 @@ pub(super) fn thread() -> ThreadPage {
     let mut draft = message("m4");
     draft.draft_href = Some("/compose?draft=d1".into());
     draft.body = Body::Nothing;
+    let broken = MessageView { broken: true, ..message("m6") };
     ThreadPage {
         shell: shell("Seeds for the spring", Spot::Inbox, "/threads/t00", "in:inbox"),
         subject: "Seeds for the spring, and who gets the tall beans this time".into(),
@@ -336,7 +337,9 @@ pub(super) fn thread() -> ThreadPage {
         back: ("/".into(), "Inbox".into()),
         newer: Some("/threads/a".into()),
         older: Some("/threads/b".into()),
-        messages: vec![first, message("m2"), framed("m5"), closed, draft],
+        earlier: Some(("100 earlier messages".into(), "/threads/t00?earlier=200".into())),
+        later: None,
+        messages: vec![first, message("m2"), broken, framed("m5"), closed, draft],
         reply: Some(composer(true)),
     }
 }

@@ -32,6 +32,10 @@ pub struct ThreadPage {
     pub newer: Option<String>,
     /// The next older thread of that list.
     pub older: Option<String>,
+    /// In a long thread: "100 earlier messages", and where they are.
+    pub earlier: Option<(String, String)>,
+    /// The same for those that come later than what is shown.
+    pub later: Option<(String, String)>,
     /// The messages, oldest first.
     pub messages: Vec<MessageView>,
     /// The quick answer at the foot, ready to be sent; none in trash and spam.
@@ -87,6 +91,8 @@ pub struct MessageView {
     pub date_exact: String,
     /// RFC 3339.
     pub date_iso: String,
+    /// Whether it cannot be read; then it is a line that says so.
+    pub broken: bool,
     /// Whether it is shown as one line.
     pub folded: bool,
     /// Whether it is the one to show first: the page opens there (`#m-{id}`).
@@ -105,6 +111,8 @@ pub struct MessageView {
     pub remote: RemoteView,
     /// "Text that a reader would not see was left out."; empty for none.
     pub hidden_words: String,
+    /// The same where it is but the line that newsletters begin with for lists of mail; said quietly.
+    pub preview_words: String,
     /// The message itself.
     pub body: Body,
     /// Whether the other view exists, so that one can switch.
@@ -128,6 +136,12 @@ impl MessageView {
     #[must_use]
     pub const fn hue_class(&self) -> u8 {
         self.hue % 12
+    }
+
+    /// Whether it is shown in the sender's colours on a dark page too.
+    #[must_use]
+    pub const fn shows_original(&self) -> bool {
+        matches!(self.body, Body::Frame { original: true, .. })
     }
 
     /// Whether its HTML is what is shown.
@@ -178,8 +192,12 @@ pub enum Body {
     Frame {
         /// The capability address, whole.
         src: String,
-        /// The estimated height, 1 (a line or two) to 8 (very long).
+        /// The estimated height on a wide page, 1 (a line or two) to 16 (very long).
         height: u8,
+        /// The same on a narrow page.
+        narrow: u8,
+        /// It keeps the sender's colours on a dark page.
+        original: bool,
     },
     /// Its readable text.
     Text(Vec<Block>),
@@ -220,6 +238,8 @@ pub enum Piece {
         /// What is shown.
         shown: String,
     },
+    /// A line end that a wide page keeps and a narrow one need not.
+    Wrap,
     /// What a search was looking for.
     Hit(String),
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{body, checker, corpora, same};
 use crate::mail::html::tree::{Data, NodeId, ROOT, Tree};
-use crate::mail::html::{Options, document, parse, sanitise};
+use crate::mail::html::{Options, cascade, document, look, parse, sanitise};
 
 /// Elements that change how what is inside them is read.
 const HOLDERS: &[&str] = &[
@@ -203,7 +203,8 @@ fn hold(html: &str) {
         // What is read from what is written is what was written: no node more, none less, none elsewhere.
         let read = parse::parse(&once.document);
         let top = read.body().unwrap();
-        let kept = document::read_back(&read);
+        let sheet = look::sheets(&read, &[document::OWN_SHEET]);
+        let kept = document::read_back(&read, &cascade::Cascades::new(&sheet));
         let kept_top = kept.children(ROOT).next().unwrap();
         assert_eq!(told(&read, top), told(&kept, kept_top), "{html}");
         let text = document::body(&kept);
