@@ -7,17 +7,22 @@ use crate::engine::vault::Vault;
 use crate::engine::{accounts, authentication, indexing, outbox, snapshots, sync};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// So long after the accounts could not be listed they are listed again.
+const LIST_AGAIN: Duration = Duration::from_secs(10);
+/// A task that ran for so long was well, and its earlier failures are forgotten.
+const WELL: Duration = Duration::from_secs(600);
 
 /// Runs until told to stop.
 pub async fn supervise(vault: Arc<Vault>, stop: CancellationToken) {
     let mut open = vault.watch();
     loop {
         let app = open.borrow_and_update().clone();
-        let unlocked = stop.child_token();
-        let work = app.map(|app| tokio::spawn(work(app, unlocked.clone())));
+        // Whoever locks the store ends the work by the store's own token, and waits for it.
+        let work = app.map(|app| (app.stopping.clone(), app.running.spawn(work(Arc::clone(&app)))));
         tokio::select! {
             () = stop.cancelled() => {}
             changed = open.changed() => {
@@ -26,11 +31,11 @@ pub async fn supervise(vault: Arc<Vault>, stop: CancellationToken) {
                 }
             }
         }
-        unlocked.cancel();
-        if let Some(work) = work
-            && work.await.is_err()
-        {
-            tracing::error!("The background tasks did not end well");
+        if let Some((stopping, work)) = work {
+            stopping.cancel();
+            if work.await.is_err() {
+                tracing::error!("The background tasks did not end well");
+            }
         }
         if stop.is_cancelled() {
             return;
@@ -39,41 +44,49 @@ pub async fn supervise(vault: Arc<Vault>, stop: CancellationToken) {
 }
 
 /// Everything that runs while the store is unlocked.
-async fn work(app: Arc<App>, stop: CancellationToken) {
+async fn work(app: Arc<App>) {
+    let stop = app.stopping.clone();
     let mut running = vec![
         keep(&app, "Indexing", &stop, indexing::run),
         keep(&app, "Sending", &stop, outbox::run),
         keep(&app, "Checking signatures", &stop, authentication::run),
         keep(&app, "Snapshots", &stop, snapshots::run),
     ];
-    let mut syncing: BTreeMap<String, (CancellationToken, JoinHandle<()>)> = BTreeMap::new();
+    let mut syncing: BTreeMap<(String, i64), (CancellationToken, JoinHandle<()>)> = BTreeMap::new();
     loop {
         let mut changed = std::pin::pin!(app.accounts_changed.notified());
         changed.as_mut().enable();
-        match accounts::ids(&app).await {
+        let again = match accounts::ids(&app).await {
             Ok(ids) => {
-                for (address, id) in &ids {
-                    if !syncing.contains_key(address) {
+                let ids: BTreeMap<_, _> =
+                    ids.into_iter().map(|(address, id)| ((address, id.0), id)).collect();
+                for (account, id) in &ids {
+                    if !syncing.contains_key(account) {
                         let own = stop.child_token();
-                        let name = format!("Mail of {address}");
+                        let name = format!("Mail of {}", account.0);
                         let id = *id;
                         let handle = keep(&app, &name, &own, move |app, stop| sync::run(app, id, stop));
-                        syncing.insert(address.clone(), (own, handle));
+                        syncing.insert(account.clone(), (own, handle));
                     }
                 }
-                let gone: Vec<String> = syncing.keys().filter(|a| !ids.contains_key(*a)).cloned().collect();
-                for address in gone {
-                    if let Some((own, handle)) = syncing.remove(&address) {
+                let gone: Vec<_> = syncing.keys().filter(|a| !ids.contains_key(*a)).cloned().collect();
+                for account in gone {
+                    if let Some((own, handle)) = syncing.remove(&account) {
                         own.cancel();
                         running.push(handle);
                     }
                 }
+                None
             }
-            Err(error) => tracing::error!(%error, "The accounts cannot be read"),
-        }
+            Err(error) => {
+                tracing::error!(%error, "The accounts cannot be read; they are read again");
+                Some(LIST_AGAIN)
+            }
+        };
         tokio::select! {
             () = stop.cancelled() => break,
             () = changed => {}
+            () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
         }
     }
     running.extend(syncing.into_values().map(|(_, handle)| handle));
@@ -102,10 +115,15 @@ where
         let mut failures = 0_u32;
         loop {
             health(&app, Some("running"));
-            match task(Arc::clone(&app), stop.clone()).await {
+            let begun = Instant::now();
+            // In a task of its own, so that a panic ends there.
+            let ended = tokio::spawn(task(Arc::clone(&app), stop.clone())).await;
+            match ended
+                .unwrap_or_else(|_| Err(Failure::failed("It broke off inside Mailkeep; please report it")))
+            {
                 Ok(()) => break,
                 Err(error) => {
-                    failures += 1;
+                    failures = if begun.elapsed() >= WELL { 1 } else { failures + 1 };
                     let wait = Duration::from_secs((1_u64 << failures.saturating_sub(1).min(9)).min(300));
                     tracing::warn!(%error, "A background task failed and is started again");
                     health(&app, Some(&format!("{error}. Starting again in {} s.", wait.as_secs())));
@@ -118,4 +136,64 @@ where
         }
         health(&app, None);
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::passphrase::Cost;
+    use crate::crypto::secret::SecretText;
+    use crate::storage::packs::{Prepared, RecordMeta};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_started_again_and_its_health_says_why() {
+        let home = tempfile::tempdir().unwrap();
+        let vault = Vault::new(&home.path().join("data"));
+        let words = SecretText::new("seven quiet herons".into());
+        let app = vault.create(&words, Some(Cost::MINIMUM)).await.unwrap();
+        let seen = Arc::new(std::sync::Mutex::new(String::new()));
+        let runs = Arc::new(AtomicU32::new(0));
+        let (counted, noted) = (Arc::clone(&runs), Arc::clone(&seen));
+        let task = keep(&app, "Trying", &app.stopping, move |app, _| {
+            let run = counted.fetch_add(1, Ordering::SeqCst);
+            let noted = Arc::clone(&noted);
+            async move {
+                assert!(run > 0, "the first run panics");
+                *noted.lock().unwrap() = app.health.lock().unwrap()["Trying"].clone();
+                Ok(())
+            }
+        });
+        let says = |words: &str| app.health.lock().unwrap().get("Trying").is_some_and(|w| w.contains(words));
+        while !says("broke off") {
+            tokio::task::yield_now().await;
+        }
+        task.await.unwrap();
+        assert_eq!(runs.load(Ordering::SeqCst), 2);
+        assert_eq!(*seen.lock().unwrap(), "running");
+        vault.lock().await;
+    }
+
+    #[tokio::test]
+    async fn locking_waits_for_what_runs_and_the_old_store_changes_nothing_afterwards() {
+        let home = tempfile::tempdir().unwrap();
+        let vault = Arc::new(Vault::new(&home.path().join("data")));
+        let words = SecretText::new("seven quiet herons".into());
+        let stop = CancellationToken::new();
+        let supervisor = tokio::spawn(supervise(Arc::clone(&vault), stop.clone()));
+        let app = vault.create(&words, Some(Cost::MINIMUM)).await.unwrap();
+        while app.health.lock().unwrap().len() < 3 {
+            tokio::task::yield_now().await;
+        }
+        vault.lock().await;
+        assert!(app.health.lock().unwrap().is_empty(), "every task has ended");
+        assert!(app.running.is_empty());
+        let second = vault.unlock(&words).await.unwrap();
+        let letter = || vec![Prepared::new(&RecordMeta::default(), b"Subject: late").unwrap()];
+        assert!(app.packs.append_prepared(letter()).is_err());
+        assert!(second.packs.append_prepared(letter()).is_ok());
+        stop.cancel();
+        supervisor.await.unwrap();
+        vault.lock().await;
+    }
 }

@@ -110,10 +110,11 @@ fn with_a_snapshot_tags_and_settings_come_back_too() {
     let world = filled(10);
     world.ok(&["tag", "+orchard", "--", "subject:\"letter 3\""]);
     world.ok(&["config", "set", "writing.signature", "Alice of the orchard"]);
-    // A running server makes its first snapshot soon after it opens.
-    let server = world.serve();
-    crate::support::wait_until("a snapshot", || world.data().join("snapshots/list").exists());
-    drop(server);
+    // A snapshot comes with the hour, and whenever something is deleted for ever.
+    world.ok(&["import", &world.file("away.eml", letter(77))]);
+    let away = world.only("subject:\"letter 77\"");
+    world.ok(&["tag", "+trash", "--", "subject:\"letter 77\""]);
+    world.ok(&["delete", &away]);
     // What comes in afterwards lies in the packs only.
     world.ok(&["import", &world.file("late.eml", letter(99))]);
     for file in
@@ -148,6 +149,41 @@ fn damage_in_a_pack_is_reported_and_takes_no_neighbour_with_it() {
         shown.code() == 0 && &shown.stdout == *bytes
     });
     assert_eq!(whole.count(), 24, "one is damaged, its neighbours are not");
+    // What is whole can be taken out, and the exit status tells that something is missing.
+    let out = world.path("out.mbox");
+    let exported = world.run_json(&["export", out.to_str().unwrap(), "--format", "mbox"]);
+    assert_eq!(exported.code(), 1, "{exported}");
+    let written = exported.json();
+    assert_eq!((&written["messages"], &written["failed"]), (&24.into(), &1.into()), "{written}");
+    assert!(exported.stderr.contains("1 damaged"), "{exported}");
+}
+
+#[test]
+fn a_damaged_page_of_the_index_is_answered_by_the_search_that_meets_it() {
+    let world = World::new();
+    let letters: Vec<Vec<u8>> = (0..400_usize)
+        .map(|n| {
+            let words = (0..200).map(|i| format!("w{:x}\r\n", (n * 977 + i * 131) % 9_000));
+            lf(&plain("bob@lab.test", "alice@lab.test", &format!("letter {n}"), &words.collect::<String>()))
+        })
+        .collect();
+    world.ok(&["import", &world.file("box", crate::support::mail::mbox(&letters))]);
+    let answers = || ["w3e8 w46b", "w1f*", "subject:letter"].map(|query| world.count(query));
+    let expected = answers();
+    assert_eq!(expected[2], 400);
+    for page in [0, 2, 4] {
+        let largest = part_of(&world, "index")
+            .into_iter()
+            .filter(|file| !file.ends_with("catalog"))
+            .max_by_key(|file| std::fs::metadata(file).unwrap().len())
+            .unwrap();
+        let mut bytes = std::fs::read(&largest).unwrap();
+        let at = (page * (32 * 1024 + 16) + 5).min(bytes.len() / 2);
+        bytes[at] ^= 1;
+        std::fs::write(&largest, &bytes).unwrap();
+        assert_eq!(answers(), expected, "page {page}");
+        assert_eq!(world.ok(&["check"])["damaged"], 0, "it was built anew");
+    }
 }
 
 #[test]

@@ -8,12 +8,12 @@ use super::watch::Bar;
 use super::{demo, output, serve};
 use crate::crypto::secret::SecretText;
 use crate::engine::accounts::{self, NewAccount, Server};
-use crate::engine::check;
 use crate::engine::drafts::Content;
 use crate::engine::export::Format;
 use crate::engine::failure::Failure;
 use crate::engine::import::plain;
 use crate::engine::request::{Answer, Form, Request, attach, perform};
+use crate::engine::restore;
 use crate::engine::search::Sort;
 use crate::engine::senders::Change;
 use crate::engine::settings::Scope;
@@ -50,8 +50,21 @@ pub(super) async fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
             let bar = Bar::new();
             let answer = ask_store(&data, &global, request, &bar).await;
             drop(bar);
-            output::print(&answer?, what, global.json)
+            let answer = answer?;
+            let status = output::print(&answer, what, global.json)?;
+            complete(&answer, what).map(|()| status)
         }
+    }
+}
+
+/// An export that lacks messages has written all others, and is a failure all the same.
+fn complete(answer: &Answer, what: output::What) -> Result<(), Failure> {
+    let Answer::Json(value) = answer else { return Ok(()) };
+    match value.get("failed").and_then(serde_json::Value::as_u64) {
+        Some(failed) if failed > 0 && what == output::What::Export => Err(Failure::failed(format!(
+            "{failed} damaged messages are missing from the export; `mailkeep check --repair` mends what can be mended"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -178,7 +191,7 @@ async fn run_check(data: &Path, global: &Global, repair: bool) -> Result<u8, Fai
         Asked::Nobody => {
             let vault = Vault::new(data);
             if repair {
-                mended = check::mend_database(&vault, &words).await?;
+                mended = restore::mend_database(&vault, &words).await?;
             }
             let app = vault.unlock(&words).await?;
             let answer = perform(&app, Request::Check { repair }, &bar).await;

@@ -16,6 +16,7 @@ pub(super) enum What {
     Count,
     Show,
     Token,
+    Export,
     Unsubscribe,
     Other,
 }
@@ -27,6 +28,7 @@ impl What {
             Request::Count(_) => Self::Count,
             Request::Show { .. } => Self::Show,
             Request::TokenCreate { .. } => Self::Token,
+            Request::Export { .. } => Self::Export,
             Request::Unsubscribe(_) => Self::Unsubscribe,
             _ => Self::Other,
         }
@@ -82,7 +84,7 @@ fn words(value: &Value, what: What) -> String {
                 if link.is_empty() { String::new() } else { format!("{link}\n") }
             )
         }
-        What::Check | What::Other => plain(value, 0),
+        What::Check | What::Export | What::Other => plain(value, 0),
     };
     tame(&words)
 }

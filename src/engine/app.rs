@@ -3,6 +3,7 @@
 use super::events::{Event, Progress, Watcher};
 use super::failure::{Failure, blocking};
 use super::indexing::Indexing;
+use super::sent_copies::Refusals;
 use super::snapshots;
 use crate::crypto::master_key::{Identifier, MasterKey, Use};
 use crate::crypto::secret::Key;
@@ -10,12 +11,18 @@ use crate::mail::address::canonical;
 use crate::mail::ids::{AccountId, MessageId};
 use crate::network::dialer::Dialer;
 use crate::storage::data_dir::DataDir;
-use crate::storage::database::{self, Reader, Writer, accounts, settings, tags};
+use crate::storage::database::{self, Reader, Writer, accounts, messages, settings, tags};
 use crate::storage::packs::Packs;
 use crate::storage::pictures::Pictures;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::{Notify, broadcast, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// So long what runs is waited for when the store is closed: a mail server that takes longer is not.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The open store and what belongs to it.
 pub struct App {
@@ -50,6 +57,14 @@ pub struct App {
     pub(in crate::engine) pictures: Pictures,
     /// Held while the outbox is worked on: nothing is tried twice at a time.
     pub(in crate::engine) outbox_busy: tokio::sync::Mutex<()>,
+    /// Held while copies are laid into Sent; which accounts refuse them for now.
+    pub(in crate::engine) copying: tokio::sync::Mutex<Refusals>,
+    /// Held while a snapshot is made: two at a time would each write a list without the other's.
+    pub(in crate::engine) snapshotting: tokio::sync::Mutex<()>,
+    /// Cancelled when the store is closed: whatever runs ends at the next good place.
+    pub stopping: CancellationToken,
+    /// The background tasks; the store is closed when they have ended.
+    pub running: TaskTracker,
     /// Told when signatures of new mail are to be checked.
     pub signatures_wanted: Notify,
     /// Told when accounts were added, changed or removed.
@@ -67,20 +82,21 @@ impl App {
         let (packs_path, index_path) = (data.packs(), data.index());
         let (pack_key, index_key) = (master.subkey(Use::PackKeys), master.subkey(Use::Index));
         let packs = blocking(move || Packs::open(&packs_path, &pack_key, store_id)).await?;
-        let (reader, writer) = database::open(&data.database(), &master.subkey(Use::Database)).await?;
-        let indexing = blocking(move || Indexing::open(&index_path, &index_key, store_id)).await?;
+        let (key, snapshots) = (master.subkey(Use::Database), master.subkey(Use::Snapshots));
+        if let Err(error) = data.clear_tmp() {
+            tracing::warn!(%error, "What was needed for a moment only could not be removed");
+        }
+        snapshots::before_migrating(&data, &snapshots, &key).await?;
+        let (reader, writer) = database::open(&data.database(), &key).await?;
         let mut connection = reader.get().await?;
+        let signs = settings::get(&mut connection, super::indexing::SIGNS).await?;
         let extra = settings::get(&mut connection, "extra-ca").await?;
-        let extra: Vec<Vec<u8>> = match extra.filter(|path| !path.is_empty()) {
-            Some(path) => vec![std::fs::read(&path).map_err(|e| {
-                Failure::failed(format!(
-                    "The file of extra-ca, {path}, cannot be read: {}",
-                    super::import::plain(&e)
-                ))
-            })?],
-            None => Vec::new(),
-        };
         drop(connection);
+        let database = writer.clone();
+        let indexing =
+            blocking(move || Indexing::open(index_path, index_key, store_id, database, signs.as_deref()))
+                .await?;
+        let (dialer, trouble) = dialer(extra.as_deref().unwrap_or_default())?;
         let pictures = Pictures::new(data.pictures());
         let app = Arc::new(Self {
             data,
@@ -91,10 +107,10 @@ impl App {
             packs: Arc::new(packs),
             indexing,
             opener: super::preview::Opener::default(),
-            dialer: Dialer::new(&extra)?,
+            dialer,
             identifier: master.identifier(),
             tokens: master.subkey(Use::Tokens),
-            snapshots: master.subkey(Use::Snapshots),
+            snapshots,
             events: broadcast::channel(256).0,
             own: RwLock::default(),
             acquaintances: super::sender::Acquaintances::default(),
@@ -102,23 +118,39 @@ impl App {
             push_wanted: watch::channel(()).0,
             outbox_wanted: Notify::new(),
             outbox_busy: tokio::sync::Mutex::default(),
+            copying: tokio::sync::Mutex::default(),
+            snapshotting: tokio::sync::Mutex::default(),
+            stopping: CancellationToken::new(),
+            running: TaskTracker::new(),
             signatures_wanted: Notify::new(),
             accounts_changed: Notify::new(),
-            health: Mutex::default(),
+            health: Mutex::new(trouble.map(|words| ("Certificates".to_owned(), words)).into_iter().collect()),
         });
         app.learn_own_addresses().await?;
-        super::check::adopt(&app).await?;
+        super::adopt::adopt(&app).await?;
         super::outbox::recover(&app).await?;
         super::settings::apply(&app).await?;
         super::remote::tidy(&app).await;
-        let last = tags::bitmap(&mut *app.reader.get().await?, tags::ALL).await?.max().unwrap_or(0);
-        app.indexing.begin(last).await;
+        let mut connection = app.reader.get().await?;
+        let alive = tags::bitmap(&mut connection, tags::ALL).await?.max().unwrap_or(0);
+        let last = messages::last_number(&mut connection).await?;
+        drop(connection);
+        app.indexing.begin(alive, last).await;
         Ok(app)
     }
 
-    /// Finishes what is open: the index is committed, the database copied into a snapshot when it is time, files are closed.
+    /// Finishes what is open: the background tasks end, a message that is being handed over gets its answer noted, the index
+    /// is committed, the database copied into a snapshot when it is time, files are closed. Whoever holds this store longer
+    /// cannot change anything any more.
     pub async fn close(&self) {
         self.remote.stop();
+        self.stopping.cancel();
+        self.running.close();
+        let ended = tokio::time::timeout(PATIENCE, self.running.wait()).await;
+        let sending = tokio::time::timeout(PATIENCE, self.outbox_busy.lock()).await;
+        if ended.is_err() || sending.is_err() {
+            tracing::warn!("Something still waits for a server and is broken off");
+        }
         if let Err(error) = self.indexing.commit().await {
             tracing::warn!(%error, "The index could not be finished; it will catch up");
         }
@@ -126,6 +158,8 @@ impl App {
             tracing::warn!(%error, "The snapshot of the database could not be made");
         }
         let writer = self.writer.lock().await;
+        self.packs.close();
+        self.indexing.close();
         self.reader.close().await;
         writer.close().await;
     }
@@ -201,7 +235,27 @@ impl App {
     }
 }
 
-/// A watcher that tells the open pages.
+/// The door to the outside. Without the file of `extra-ca` it opens all the same: mail is read and settings changed, and
+/// only servers that need that CA are refused. Says so in words.
+fn dialer(extra_ca: &str) -> Result<(Dialer, Option<String>), Failure> {
+    if extra_ca.is_empty() {
+        return Ok((Dialer::new(&[])?, None));
+    }
+    let words = match std::fs::read(extra_ca) {
+        Ok(pem) => match Dialer::new(&[pem]) {
+            Ok(dialer) => return Ok((dialer, None)),
+            Err(error) => error.to_string(),
+        },
+        Err(error) => super::import::plain(&error).to_owned(),
+    };
+    tracing::warn!("The file of extra-ca cannot be used; servers that need it are refused");
+    let words = format!(
+        "The file of extra-ca, {extra_ca}, cannot be used: {words}. Put it back, or set extra-ca anew."
+    );
+    Ok((Dialer::new(&[])?, Some(words)))
+}
+
+/// A watcher that tells the open pages, and stops when the store is closed.
 pub struct Telling<'a>(pub &'a App);
 
 impl Watcher for Telling<'_> {
@@ -209,5 +263,9 @@ impl Watcher for Telling<'_> {
         let Progress { deed, done, total, unit, words } = progress;
         let words = if words.is_empty() { format!("{done} of {total} {unit}") } else { words };
         self.0.tell(Event::Progress { words: format!("{deed}: {words}") });
+    }
+
+    fn stopped(&self) -> bool {
+        self.0.stopping.is_cancelled()
     }
 }

@@ -1,20 +1,21 @@
 //! Checking and repairing: every seal is opened, every message compared with its id, and what the packs hold and the
 //! database does not is taken in again.
+//!
+//! Only what is known to be damaged is ever dropped. A disk that cannot be read just now (a folder that is not mounted, no
+//! permission, too many open files) ends the check with a sentence and changes nothing.
 
+use super::adopt::{Broken, adopt_from};
 use super::app::App;
 use super::events::{Pace, Progress, Watcher};
 use super::failure::{Failure, blocking};
-use super::receive::{Incoming, Origin, keep, understand_lying};
-use super::snapshots;
-use super::vault::Vault;
-use crate::crypto::master_key::Use;
-use crate::crypto::secret::SecretText;
-use crate::mail::ids::{MessageNumber, Uid};
-use crate::storage::database::{self, FolderRow, TagChanges, accounts, commit, messages, places, tags};
-use crate::storage::packs::{PackError, Record, RecordMeta, RecordPlace};
+use super::{restore, snapshots};
+use crate::mail::ids::MessageNumber;
+use crate::storage::database::messages::MessageRow;
+use crate::storage::database::{self, TagChanges, commit, messages, places, tags};
+use crate::storage::index::IndexError;
+use crate::storage::packs::PackError;
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,28 +53,90 @@ pub async fn check(app: &Arc<App>, repair: bool, watcher: &dyn Watcher) -> Resul
     for words in database::integrity(&mut *app.reader.get().await?).await?.into_iter().take(20) {
         checked.found(format!("The database is damaged: {words}"));
     }
+    check_tables(app, repair, &mut checked).await?;
+    check_snapshots(app, repair, &mut checked).await?;
+    check_index(app, repair, &mut checked).await?;
+    let mut broken = read_all(app, &mut checked, watcher).await?;
     if repair {
-        let packs = Arc::clone(&app.packs);
-        let report = blocking(move || packs.mend()).await?;
-        checked.repaired += (report.tables_mended + report.headers_mended) as u64;
-    }
-    let broken = read_all(app, &mut checked, watcher).await?;
-    if repair {
-        checked.repaired += adopt_from(app, None).await?;
+        let adopted = adopt_from(app, None, &mut broken).await?;
+        if let Some(trouble) = adopted.trouble {
+            return Err(trouble.into());
+        }
+        checked.repaired += adopted.taken_in + adopted.mended;
         drop_broken(app, &broken, &mut checked).await?;
         app.indexing.catch_up(app, watcher).await?;
+    } else if checked.damaged == 0 {
+        restore::forget_damaged(&app.data)?;
     }
     Ok(checked)
 }
 
-async fn read_all(
-    app: &Arc<App>,
-    checked: &mut Checked,
-    watcher: &dyn Watcher,
-) -> Result<Vec<MessageNumber>, Failure> {
+async fn check_tables(app: &Arc<App>, repair: bool, checked: &mut Checked) -> Result<(), Failure> {
+    let packs = Arc::clone(&app.packs);
+    let (hurt, mended) = blocking(move || {
+        let hurt = packs.hurt()?;
+        let mended = if repair { Some(packs.mend()?) } else { None };
+        Ok::<_, PackError>((hurt, mended))
+    })
+    .await?;
+    for number in hurt.tables {
+        checked.found(format!("A copy of the key table of the pack {number:08} is damaged or gone"));
+    }
+    for number in hurt.headers {
+        checked.found(format!("The beginning of the pack {number:08} is damaged"));
+    }
+    checked.repaired += mended.map_or(0, |m| (m.tables_mended + m.headers_mended) as u64);
+    Ok(())
+}
+
+async fn check_snapshots(app: &Arc<App>, repair: bool, checked: &mut Checked) -> Result<(), Failure> {
+    let problems = snapshots::verify(app).await?;
+    if repair && !problems.is_empty() {
+        snapshots::renew(app).await?;
+        checked.repaired += problems.len() as u64;
+    }
+    problems.into_iter().for_each(|words| checked.found(words));
+    Ok(())
+}
+
+async fn check_index(app: &Arc<App>, repair: bool, checked: &mut Checked) -> Result<(), Failure> {
+    let index = app.indexing.index();
+    let looked_at = Arc::clone(&index);
+    match blocking(move || Ok::<_, Failure>(looked_at.verify())).await? {
+        Err(IndexError::Damaged) => {
+            checked.found("The search index is damaged; it is built anew from the mail");
+            if repair {
+                app.indexing.replace(&index).await?;
+                checked.repaired += 1;
+            }
+            Ok(())
+        }
+        other => Ok(other?),
+    }
+}
+
+/// What is wrong with the bytes behind a row, in words; nothing where they are sound.
+fn problem(app: &App, row: &MessageRow) -> Result<Option<String>, Failure> {
+    match app.packs.read(row.place) {
+        Ok(record) if app.identifier.identify(&record.raw) == row.id => Ok(None),
+        Ok(_) => Ok(Some("its bytes are not those it was stored with".to_owned())),
+        // A place that nothing was ever stored at is that of a pack that was cut short.
+        Err(error @ (PackError::Damaged(_) | PackError::Destroyed(_) | PackError::Missing(_))) => {
+            Ok(Some(error.to_string()))
+        }
+        Err(PackError::Gone(pack)) => Err(Failure::failed(format!(
+            "{}. Nothing was changed. Where it is lost for good, put an empty file of that name into {} and repair again",
+            PackError::Gone(pack),
+            app.data.packs().display()
+        ))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn read_all(app: &Arc<App>, checked: &mut Checked, watcher: &dyn Watcher) -> Result<Broken, Failure> {
     let (total, _) = messages::totals(&mut *app.reader.get().await?).await?;
     let alive = tags::bitmap(&mut *app.reader.get().await?, tags::ALL).await?;
-    let (mut at, mut broken) = (MessageNumber(0), Vec::new());
+    let (mut at, mut broken) = (MessageNumber(0), Broken::new());
     let pace = Pace::new(Duration::from_millis(200));
     loop {
         let rows = messages::after(&mut *app.reader.get().await?, at, 200).await?;
@@ -82,26 +145,17 @@ async fn read_all(
         let worker = Arc::clone(app);
         let alive = alive.clone();
         let results = blocking(move || {
-            Ok::<_, Failure>(
-                rows.into_iter()
-                    .filter(|row| alive.contains(row.number.0))
-                    .map(|row| {
-                        let fine = match worker.packs.read(row.place) {
-                            Ok(record) if worker.identifier.identify(&record.raw) == row.id => None,
-                            Ok(_) => Some("its bytes are not those it was stored with".to_owned()),
-                            Err(error) => Some(error.to_string()),
-                        };
-                        (row, fine)
-                    })
-                    .collect::<Vec<_>>(),
-            )
+            rows.into_iter()
+                .filter(|row| alive.contains(row.number.0))
+                .map(|row| problem(&worker, &row).map(|problem| (row, problem)))
+                .collect::<Result<Vec<_>, Failure>>()
         })
         .await?;
         for (row, problem) in results {
             checked.messages += 1;
             if let Some(words) = problem {
                 checked.found(format!("The message {} cannot be read: {words}", row.id));
-                broken.push(row.number);
+                broken.insert(row.id, row.number);
             }
         }
         if pace.due() {
@@ -117,19 +171,20 @@ async fn read_all(
 }
 
 /// Rows whose bytes are gone are dropped; where a server still holds the message, the next sync fetches it again.
-async fn drop_broken(app: &Arc<App>, broken: &[MessageNumber], checked: &mut Checked) -> Result<(), Failure> {
+async fn drop_broken(app: &Arc<App>, broken: &Broken, checked: &mut Checked) -> Result<(), Failure> {
     if broken.is_empty() {
         return Ok(());
     }
+    let numbers: Vec<MessageNumber> = broken.values().copied().collect();
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
-    let held = places::of_messages(&mut c, broken.iter().copied()).await?;
-    let fetched: std::collections::BTreeSet<_> = held.iter().map(|p| p.message).collect();
+    let held = places::of_messages(&mut c, numbers.iter().copied()).await?;
+    let fetched: BTreeSet<_> = held.iter().map(|p| p.message).collect();
     let mut changes = TagChanges::default();
-    messages::delete(&mut c, broken, &mut changes).await?;
+    messages::delete(&mut c, &numbers, &mut changes).await?;
     tags::apply(&mut c, &changes).await?;
     commit(c).await?;
-    let lost = broken.len() - fetched.len();
+    let lost = numbers.len() - fetched.len();
     checked.lost += lost as u64;
     checked.repaired += fetched.len() as u64;
     if !fetched.is_empty() {
@@ -138,168 +193,4 @@ async fn drop_broken(app: &Arc<App>, broken: &[MessageNumber], checked: &mut Che
             .push(format!("{} damaged messages will be fetched again at the next sync", fetched.len()));
     }
     Ok(())
-}
-
-/// Takes in what was appended to the packs after the last message that the database knows: a kill came in between, or
-/// the database is a restored snapshot.
-///
-/// # Errors
-/// When the store fails.
-pub async fn adopt(app: &Arc<App>) -> Result<(), Failure> {
-    let last = messages::last_record(&mut *app.reader.get().await?).await?;
-    let adopted = adopt_from(app, last).await?;
-    if adopted > 0 {
-        tracing::info!(adopted, "Took in messages that the packs had and the database did not");
-    }
-    Ok(())
-}
-
-/// Records read from the packs at a time while adopting.
-const STRIDE: usize = 200;
-
-async fn adopt_from(app: &Arc<App>, from: Option<RecordPlace>) -> Result<u64, Failure> {
-    let packs = Arc::clone(&app.packs);
-    let (sender, mut receiver) = tokio::sync::mpsc::channel::<Vec<(RecordPlace, Record)>>(1);
-    let reading = tokio::task::spawn_blocking(move || {
-        let mut some = Vec::with_capacity(STRIDE);
-        for (place, record) in packs.scan(from) {
-            match record {
-                Ok(record) => some.push((place, record)),
-                Err(PackError::Destroyed(_)) => {}
-                Err(error) => tracing::warn!(%error, "A record of the packs cannot be read"),
-            }
-            if some.len() == STRIDE && sender.blocking_send(std::mem::take(&mut some)).is_err() {
-                return;
-            }
-        }
-        drop(sender.blocking_send(some));
-    });
-    let mut adopted = 0;
-    while let Some(records) = receiver.recv().await {
-        adopted += adopt_some(app, records).await?;
-    }
-    reading
-        .await
-        .map_err(|_| Failure::failed("Reading the packs broke off inside Mailkeep; please report it"))?;
-    Ok(adopted)
-}
-
-async fn adopt_some(app: &Arc<App>, records: Vec<(RecordPlace, Record)>) -> Result<u64, Failure> {
-    let ids: Vec<_> = records.iter().map(|(_, record)| app.identifier.identify(&record.raw)).collect();
-    let known = messages::known(&mut *app.reader.get().await?, &ids).await?;
-    let unknown: Vec<_> = records
-        .into_iter()
-        .zip(ids)
-        .filter(|(_, id)| !known.contains_key(id))
-        .map(|(record, _)| record)
-        .collect();
-    if unknown.is_empty() {
-        return Ok(0);
-    }
-    let folders = folders(app).await?;
-    let worker = Arc::clone(app);
-    let understood = blocking(move || {
-        Ok::<_, Failure>(
-            unknown
-                .into_iter()
-                .map(|(place, record)| {
-                    let origin = origin(&record.meta, &folders);
-                    let incoming = Incoming { raw: record.raw, received_at: record.meta.received_at, origin };
-                    understand_lying(&worker, incoming, place)
-                })
-                .collect::<Vec<_>>(),
-        )
-    })
-    .await?;
-    Ok(keep(app, understood).await?.new as u64)
-}
-
-type Folders = BTreeMap<(String, String, u32), FolderRow>;
-
-async fn folders(app: &App) -> Result<Folders, Failure> {
-    let mut reader = app.reader.get().await?;
-    let owners: BTreeMap<_, _> =
-        accounts::list(&mut reader).await?.into_iter().map(|a| (a.id, a.address)).collect();
-    let folders = accounts::folders(&mut reader, None).await?;
-    Ok(folders
-        .into_iter()
-        .filter_map(|f| Some(((owners.get(&f.account)?.clone(), f.name.clone(), f.uid_validity.0), f)))
-        .collect())
-}
-
-/// Where an adopted message lies: in its folder, where that is still known, otherwise here, under the role it had.
-fn origin(meta: &RecordMeta, folders: &Folders) -> Origin {
-    let key = (meta.account.clone(), meta.folder.clone(), meta.uid_validity);
-    if let Some(folder) = folders.get(&key).filter(|_| meta.uid > 0) {
-        return Origin::Server {
-            folder: folder.id,
-            account: meta.account.clone(),
-            folder_name: meta.folder.clone(),
-            role: folder.role.clone(),
-            uid_validity: meta.uid_validity,
-            uid: Uid(meta.uid),
-            flags: super::flags::from_tags(meta.tags.iter().map(String::as_str)),
-            keywords: String::new(),
-        };
-    }
-    let role = match meta.role.as_str() {
-        "" => "archive",
-        "outbox" => "draft",
-        role => role,
-    };
-    Origin::Local { role: role.to_owned(), tags: meta.tags.clone() }
-}
-
-/// Whether the database is there and opens; if not, it is put aside and made anew from the newest good snapshot.
-/// Gives a sentence on what was done, if anything was.
-///
-/// # Errors
-/// Locked, with a wrong passphrase; otherwise when the disk fails.
-pub async fn mend_database(vault: &Vault, passphrase: &SecretText) -> Result<Option<String>, Failure> {
-    let (data, master, _) = vault.master(passphrase).await?;
-    let path = data.database();
-    let key = master.subkey(Use::Database);
-    if path.exists() {
-        match database::open(&path, &key).await {
-            Ok((reader, writer)) => {
-                let complaints = match reader.get().await {
-                    Ok(mut connection) => database::integrity(&mut connection).await,
-                    Err(error) => Err(error),
-                };
-                reader.close().await;
-                writer.close().await;
-                if complaints.is_ok_and(|c| c.is_empty()) {
-                    return Ok(None);
-                }
-            }
-            Err(database::DatabaseError::Damaged) => {}
-            Err(error) => return Err(error.into()),
-        }
-        put_aside(&path)?;
-    }
-    let restored = snapshots::restore(&data.snapshots(), &master.subkey(Use::Snapshots), &path, &key).await?;
-    if !restored {
-        let (reader, writer) = database::open(&path, &key).await?;
-        reader.close().await;
-        writer.close().await;
-    }
-    Ok(Some(if restored {
-        "The database was made anew from its newest snapshot and the packs".to_owned()
-    } else {
-        "The database was made anew from the packs; there was no snapshot, so accounts, tags and settings are gone".to_owned()
-    }))
-}
-
-fn put_aside(path: &std::path::Path) -> Result<(), Failure> {
-    let cannot = |e: std::io::Error| {
-        Failure::failed(format!("Cannot put the damaged database aside: {}", super::import::plain(&e)))
-    };
-    for suffix in ["-wal", "-shm"] {
-        let mut log = path.as_os_str().to_owned();
-        log.push(suffix);
-        if fs::exists(&log).map_err(cannot)? {
-            fs::remove_file(&log).map_err(cannot)?;
-        }
-    }
-    fs::rename(path, path.with_extension("damaged")).map_err(cannot)
 }

@@ -9,6 +9,7 @@ use crate::mail::ids::MessageNumber;
 use crate::mail::mbox;
 use crate::storage::database::messages;
 use crate::storage::database::tags;
+use crate::storage::packs::PackError;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -35,7 +36,21 @@ pub struct Exported {
     pub messages: u64,
     /// Their raw bytes.
     pub bytes: u64,
+    /// Messages that could not be read and are missing.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub failed: u64,
+    /// What failed, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<String>,
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// So many failures are named.
+const NAMED_FAILURES: usize = 20;
 
 enum Target {
     Mbox(BufWriter<File>),
@@ -68,7 +83,18 @@ pub async fn export(
         let (back, written) = blocking(move || {
             let mut written = Exported::default();
             for row in rows {
-                let raw = packs.read(row.place)?.raw;
+                let raw = match packs.read(row.place) {
+                    Ok(record) => record.raw,
+                    // One message that is damaged does not keep the others.
+                    Err(
+                        error @ (PackError::Damaged(_) | PackError::Missing(_) | PackError::Destroyed(_)),
+                    ) => {
+                        written.failed += 1;
+                        written.failures.push(format!("The message {} is missing: {error}", row.id));
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                };
                 let tags = tags.get(&row.number).map_or(&[][..], Vec::as_slice);
                 write_one(&mut target, &raw, row.received_at, row.number, &row.id.to_string(), tags)?;
                 written.messages += 1;
@@ -80,6 +106,9 @@ pub async fn export(
         target = back;
         done.messages += written.messages;
         done.bytes += written.bytes;
+        done.failed += written.failed;
+        let room = NAMED_FAILURES.saturating_sub(done.failures.len());
+        done.failures.extend(written.failures.into_iter().take(room));
         if pace.due() {
             watcher.progress(Progress {
                 deed: "Exporting".into(),

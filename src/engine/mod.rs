@@ -1,6 +1,7 @@
 //! What the program does with mail: one file for each deed. The only floor that changes anything.
 
 pub mod accounts;
+mod adopt;
 pub mod app;
 pub mod authentication;
 pub mod check;
@@ -19,9 +20,11 @@ pub mod read;
 pub mod receive;
 pub mod remote;
 pub mod request;
+pub mod restore;
 pub mod search;
 pub mod sender;
 pub mod senders;
+mod sent_copies;
 pub mod settings;
 pub mod snapshots;
 pub mod status;
@@ -29,3 +32,6 @@ pub mod sync;
 pub mod tags;
 pub mod unsubscribe;
 pub mod vault;
+
+#[cfg(test)]
+mod tests;

@@ -6,15 +6,14 @@
 use super::app::App;
 use super::drafts;
 use super::events::Event;
-use super::failure::Failure;
+use super::failure::{Failure, Kind};
 use super::receive::{Incoming, Origin, keep_with, receive, understand};
 use super::search::rfc3339;
-use super::{accounts, read, settings, tags};
+use super::{accounts, read, sent_copies, settings, tags};
 use crate::mail::address::{Person, canonical};
 use crate::mail::compose::{self, Draft};
 use crate::mail::ids::MessageId;
-use crate::network::imap::{ImapError, Session};
-use crate::network::smtp::{self, Outcome};
+use crate::network::smtp::{self, Outcome, SubmitError};
 use crate::storage::database::{
     self, AccountRow, OutboxRow, PlaceRow, RecipientRow, TagChanges, commit, drafts as draft_table, messages,
     outbox, places, tags as tag_table,
@@ -33,6 +32,9 @@ const FIRST_WAIT: i64 = 60;
 const LONGEST_WAIT: i64 = 4 * 3600;
 /// How long ended entries stay listed, in seconds.
 const LISTED: i64 = 30 * 24 * 3600;
+/// What is said of an entry that waited when a snapshot was made from which the store was restored.
+pub(super) const MAYBE_SENT_BEFORE: &str = "This may already have gone out before the store was restored. \
+                                            Send it again only if the recipients did not get it";
 /// What is said of an entry that was interrupted.
 const MAYBE_SENT: &str = "This may already have gone out: Mailkeep was stopped while the server was taking it. \
                           Send it again only if the recipients did not get it";
@@ -204,6 +206,10 @@ pub async fn retry(app: &Arc<App>, id: &str) -> Result<(), Failure> {
     for recipient in &mut recipients {
         recipient.state = "queued".into();
     }
+    if entry.state == "failed" {
+        // Asked for anew, it has its five days anew.
+        (entry.queued_at, entry.attempts) = (app.now(), 0);
+    }
     entry.state = "queued".into();
     entry.words.clear();
     entry.due_at = app.now();
@@ -271,25 +277,61 @@ pub async fn flush(app: &Arc<App>, wait: bool) -> Result<(), Failure> {
     }
 }
 
-/// Tries everything that is due now; gives the time of the next that will be.
+/// Tries everything that is due now; gives the time of the next that will be. Copies in Sent are laid afterwards.
 async fn send_due(app: &Arc<App>) -> Result<Option<i64>, Failure> {
-    let _busy = app.outbox_busy.lock().await;
-    let now = app.now();
-    let entries = outbox::list(&mut *app.reader.get().await?, now - GIVE_UP).await?;
     let mut next: Option<i64> = None;
-    for entry in entries.into_iter().rev() {
-        let id = entry.id;
-        let pending = matches!(entry.state.as_str(), "waiting" | "queued");
-        let entry = if pending && entry.due_at <= now { attempt(app, entry).await? } else { entry };
-        if !entry.copied && matches!(entry.state.as_str(), "sent" | "queued" | "failed") {
-            copy_to_sent(app, entry.clone()).await?;
+    let mut copies = Vec::new();
+    {
+        let _busy = app.outbox_busy.lock().await;
+        let now = app.now();
+        let entries = outbox::list(&mut *app.reader.get().await?, now - GIVE_UP).await?;
+        for entry in entries.into_iter().rev() {
+            let id = entry.id;
+            let pending = matches!(entry.state.as_str(), "waiting" | "queued");
+            let is_due = pending && entry.due_at <= now && !app.stopping.is_cancelled();
+            let entry = if is_due { attempt(app, entry).await? } else { entry };
+            if matches!(entry.state.as_str(), "waiting" | "queued") {
+                next = Some(next.map_or(entry.due_at, |at| at.min(entry.due_at)));
+            }
+            tracing::debug!(message.id = %id, state = entry.state, "Looked at an entry of the outbox");
+            if !entry.copied && matches!(entry.state.as_str(), "sent" | "queued" | "failed") {
+                let recipients = outbox::recipients(&mut *app.reader.get().await?, entry.message).await?;
+                if recipients.iter().any(|r| r.state == "accepted") {
+                    copies.push(entry);
+                }
+            }
         }
-        if matches!(entry.state.as_str(), "waiting" | "queued") {
-            next = Some(next.map_or(entry.due_at, |at| at.min(entry.due_at)));
-        }
-        tracing::debug!(message.id = %id, state = entry.state, "Looked at an entry of the outbox");
     }
+    sent_copies::lay(app, copies).await?;
     Ok(next)
+}
+
+/// Ends an entry that cannot be sent as it is; the others go on.
+async fn end(app: &App, mut entry: OutboxRow, words: String) -> Result<OutboxRow, Failure> {
+    entry.words = words;
+    entry.state = "failed".into();
+    entry.ended_at = app.now();
+    update(app, &entry, &[], None).await?;
+    app.tell(Event::Outbox { words: "A message could not be sent".into() });
+    Ok(entry)
+}
+
+/// Opens the message of an entry. One that cannot be read any more ends its entry; where the disk fails just now, it is
+/// tried again in a minute.
+async fn open(app: &Arc<App>, mut entry: OutboxRow) -> Result<Result<read::Opened, OutboxRow>, Failure> {
+    let failure = match read::open(app, &entry.id.to_string()).await {
+        Ok(opened) => return Ok(Ok(opened)),
+        Err(failure) => failure,
+    };
+    if matches!(failure.kind, Kind::Damaged | Kind::NotFound) {
+        tracing::warn!(message.id = %entry.id, "A message of the outbox cannot be read any more");
+        let words = format!("The message cannot be read any more and was not sent: {failure}");
+        return Ok(Err(end(app, entry, words).await?));
+    }
+    entry.words = failure.words;
+    entry.due_at = app.now() + FIRST_WAIT;
+    update(app, &entry, &[], None).await?;
+    Ok(Err(entry))
 }
 
 /// One attempt for all recipients that are not at their end.
@@ -299,15 +341,17 @@ async fn attempt(app: &Arc<App>, mut entry: OutboxRow) -> Result<OutboxRow, Fail
         all.iter().filter(|r| matches!(r.state.as_str(), "queued" | "deferred")).cloned().collect();
     let rows = database::accounts::list(&mut *app.reader.get().await?).await?;
     let Some(account) = rows.into_iter().find(|a| a.id == entry.account) else {
-        entry.words =
-            "The account it was to be sent from is gone; take it back and send it from another".into();
-        entry.state = "failed".into();
-        entry.ended_at = app.now();
-        update(app, &entry, &[], None).await?;
-        return Ok(entry);
+        let words = "The account it was to be sent from is gone; take it back and send it from another";
+        return end(app, entry, words.into()).await;
     };
-    let opened = read::open(app, &entry.id.to_string()).await?;
-    let submission = accounts::Settings::of(&account)?.submission()?;
+    let opened = match self::open(app, entry.clone()).await? {
+        Ok(opened) => opened,
+        Err(entry) => return Ok(entry),
+    };
+    let submission = match accounts::Settings::of(&account).and_then(|settings| settings.submission()) {
+        Ok(submission) => submission,
+        Err(failure) => return end(app, entry, failure.words).await,
+    };
     let addresses: Vec<String> = open.iter().map(|r| r.address.clone()).collect();
     let bytes = compose::without_bcc(&opened.raw);
     entry.attempts += 1;
@@ -320,18 +364,18 @@ async fn attempt(app: &Arc<App>, mut entry: OutboxRow) -> Result<OutboxRow, Fail
     };
     let result =
         smtp::submit(&app.dialer, &submission, &account.address, &addresses, &bytes, handing_over).await;
-    let mut unknown = false;
+    let mut outcome = Ending::Answered;
     match result {
         Ok(outcomes) => {
             entry.words.clear();
-            for (address, outcome) in outcomes {
+            for (address, answer) in outcomes {
                 let Some(recipient) = open.iter_mut().find(|r| r.address == address) else { continue };
-                let (state, reply) = match outcome {
+                let (state, reply) = match answer {
                     Outcome::Accepted(words) => ("accepted", words),
                     Outcome::Temporary(words) => ("deferred", words),
                     Outcome::Permanent(words) => ("refused", words),
                     Outcome::Unknown(words) => {
-                        unknown = true;
+                        outcome = Ending::Unknown;
                         ("queued", words)
                     }
                 };
@@ -340,11 +384,36 @@ async fn attempt(app: &Arc<App>, mut entry: OutboxRow) -> Result<OutboxRow, Fail
             }
         }
         Err(error) => {
+            if is_refused(&error) {
+                outcome = Ending::Refused;
+            }
             entry.words = error.to_string();
-            open.iter_mut().for_each(|r| r.state = "deferred".into());
+            for recipient in &mut open {
+                (recipient.state, recipient.reply) = ("deferred".into(), error.to_string());
+            }
         }
     }
-    conclude(app, entry, all, open, unknown, &opened).await
+    conclude(app, entry, all, open, outcome, &opened).await
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Each recipient has an answer, or all are put off.
+    Answered,
+    /// The server took the message and did not say what became of it.
+    Unknown,
+    /// The server lets us not in, and will not before the owner did something.
+    Refused,
+}
+
+/// Whether the server itself turned us away for good. A wrong password stays wrong, and five days of trying it lock
+/// accounts. What else is not temporary (a certificate that does not fit, no mail server at all) may be a strange network
+/// that answers in the server's place, and passes.
+fn is_refused(error: &SubmitError) -> bool {
+    let is_strange =
+        matches!(error, SubmitError::Dial(_) | SubmitError::NoTls { .. } | SubmitError::Protocol { .. });
+    !error.is_temporary() && !is_strange
 }
 
 /// Works out what an attempt means for the entry, notes it, and tells the owner where something came to its end badly.
@@ -353,12 +422,13 @@ async fn conclude(
     mut entry: OutboxRow,
     mut all: Vec<RecipientRow>,
     mut open: Vec<RecipientRow>,
-    unknown: bool,
+    outcome: Ending,
     opened: &read::Opened,
 ) -> Result<OutboxRow, Failure> {
     let now = app.now();
     let over = now - entry.queued_at >= GIVE_UP;
-    for recipient in open.iter_mut().filter(|r| over && r.state == "deferred") {
+    let ends = over || outcome == Ending::Refused;
+    for recipient in open.iter_mut().filter(|r| ends && r.state == "deferred") {
         recipient.state = "gave-up".into();
     }
     for recipient in &mut all {
@@ -367,7 +437,7 @@ async fn conclude(
         }
     }
     let any = |state: &str| all.iter().any(|r| r.state == state);
-    if unknown {
+    if outcome == Ending::Unknown {
         entry.state = "failed".into();
         entry.words = MAYBE_SENT.into();
     } else if any("queued") || any("deferred") {
@@ -377,6 +447,9 @@ async fn conclude(
     } else {
         entry.state = if any("refused") || any("gave-up") { "failed" } else { "sent" }.into();
         entry.ended_at = now;
+        if outcome == Ending::Refused {
+            entry.words.push_str(" Then send it again: it is not tried by itself any more.");
+        }
     }
     let role = any("accepted").then_some("sent");
     update(app, &entry, &open, role).await?;
@@ -385,12 +458,17 @@ async fn conclude(
         && let Some(number) =
             messages::known(&mut *app.reader.get().await?, &[answered]).await?.get(&answered)
     {
-        tags::apply(app, &[*number], &["replied".into()], &[]).await?;
+        // What it says of itself is written; the mail behind it must not wait for a tag.
+        if let Err(error) = tags::apply(app, &[*number], &["replied".into()], &[]).await {
+            tracing::warn!(%error, "An answered message could not be marked");
+        }
     }
     let bad: Vec<&RecipientRow> =
         open.iter().filter(|r| matches!(r.state.as_str(), "refused" | "gave-up")).collect();
-    if !bad.is_empty() {
-        notice(app, &entry, &bad, opened).await?;
+    if !bad.is_empty()
+        && let Err(error) = notice(app, &entry, &bad, outcome, opened).await
+    {
+        tracing::warn!(%error, "The notice of a message that was not delivered could not be kept");
     }
     let words = match entry.state.as_str() {
         "sent" => "Sent".to_owned(),
@@ -406,14 +484,17 @@ async fn notice(
     app: &Arc<App>,
     entry: &OutboxRow,
     bad: &[&RecipientRow],
+    outcome: Ending,
     opened: &read::Opened,
 ) -> Result<(), Failure> {
     let mut body = format!("Your message \"{}\" did not reach:\n\n", opened.message.subject);
     for recipient in bad {
-        let why = if recipient.state == "gave-up" {
-            format!("tried for five days without success; the last answer was: {}", recipient.reply)
-        } else {
-            format!("the server refused it with the words: {}", recipient.reply)
+        let why = match (recipient.state.as_str(), outcome) {
+            ("gave-up", Ending::Refused) => format!("it could not be handed over: {}", recipient.reply),
+            ("gave-up", _) => {
+                format!("tried for five days without success; the last answer was: {}", recipient.reply)
+            }
+            _ => format!("the server refused it with the words: {}", recipient.reply),
         };
         body.push_str(&format!("  {}\n    {why}\n\n", recipient.address));
     }
@@ -436,49 +517,6 @@ async fn notice(
     tracing::info!(message.id = %entry.id, "A message could not be delivered; the owner was told");
     receive(app, vec![Incoming { raw: compose::to_bytes(&draft), received_at: app.now(), origin }]).await?;
     Ok(())
-}
-
-/// Lays a copy into the server's Sent folder, once: a copy that is there already, from us or the server itself, counts.
-async fn copy_to_sent(app: &Arc<App>, mut entry: OutboxRow) -> Result<(), Failure> {
-    let recipients = outbox::recipients(&mut *app.reader.get().await?, entry.message).await?;
-    if !recipients.iter().any(|r| r.state == "accepted") {
-        return Ok(());
-    }
-    let rows = database::accounts::list(&mut *app.reader.get().await?).await?;
-    let Some(account) = rows.into_iter().find(|a| a.id == entry.account) else { return Ok(()) };
-    let opened = read::open(app, &entry.id.to_string()).await?;
-    match append_once(app, &account, &opened).await {
-        Ok(()) => {
-            entry.copied = true;
-            update(app, &entry, &[], None).await?;
-            app.push_wanted.send_replace(());
-        }
-        Err(error) => tracing::info!(%error, "The copy in Sent waits for the server"),
-    }
-    Ok(())
-}
-
-async fn append_once(app: &App, account: &AccountRow, opened: &read::Opened) -> Result<(), Failure> {
-    let login = accounts::Settings::of(account)?.imap_login()?;
-    let mut session = Session::open(&app.dialer, &login).await?;
-    let done = append(&mut session, opened).await;
-    session.logout().await;
-    Ok(done?)
-}
-
-async fn append(session: &mut Session, opened: &read::Opened) -> Result<(), ImapError> {
-    let folders = session.folders().await?;
-    let Some(sent) = folders.iter().find(|f| super::sync::role_word(f.role) == "sent") else {
-        let raw_name = session.create_folder("Sent").await?;
-        return session.append(&raw_name, &opened.raw, &["\\Seen"], None).await.map(drop);
-    };
-    session.select(&sent.raw_name).await?;
-    if let Some(id) = &opened.message.message_id
-        && !session.find_message_id(id).await?.is_empty()
-    {
-        return Ok(());
-    }
-    session.append(&sent.raw_name, &opened.raw, &["\\Seen"], None).await.map(drop)
 }
 
 /// The background task: sends what is due, then waits for the next due time or a new message.

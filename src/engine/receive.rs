@@ -261,8 +261,9 @@ pub async fn keep_with(
     if !fresh.is_empty() {
         app.acquaintances.forget();
     }
-    app.indexing.offer(documents(fresh, &numbers)).await;
+    // The index may be busy for long; nobody else has to wait for that.
     drop(writer);
+    app.indexing.offer(documents(fresh, &numbers)).await;
     let new = numbers.len();
     if new > 0 {
         let words = if new == 1 { "1 new message".to_owned() } else { format!("{new} new messages") };

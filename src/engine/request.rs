@@ -253,9 +253,24 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
 /// An index that is behind is brought up to date first, so that the total is exact; an open server does that by itself.
 /// Where the disk has no room for that, what the index holds is still found, and the log says that it is behind.
 async fn find(app: &Arc<App>, request: Request, watcher: &dyn Watcher) -> Result<Answer, Failure> {
-    if !app.indexing.standing().await.level && app.data.free_bytes().is_ok_and(|free| free < ROOM_TO_INDEX) {
+    let index = app.indexing.index();
+    bring_up_to_date(app, watcher).await?;
+    let answer = found(app, &request).await?;
+    if Arc::ptr_eq(&index, &app.indexing.index()) {
+        return Ok(answer);
+    }
+    // It was damaged and is a new one now.
+    bring_up_to_date(app, watcher).await?;
+    found(app, &request).await
+}
+
+async fn bring_up_to_date(app: &Arc<App>, watcher: &dyn Watcher) -> Result<(), Failure> {
+    if app.indexing.standing().level {
+        return Ok(());
+    }
+    if app.data.free_bytes().is_ok_and(|free| free < ROOM_TO_INDEX) {
         tracing::warn!("The disk is full and the search index behind: the newest mail may not be found");
-    } else if !app.indexing.standing().await.level {
+    } else {
         match app.indexing.catch_up(app, watcher).await {
             Err(error) if error.kind == Kind::Failed => {
                 tracing::warn!(%error, "The search index is behind: the newest mail may not be found");
@@ -263,19 +278,23 @@ async fn find(app: &Arc<App>, request: Request, watcher: &dyn Watcher) -> Result
             other => other?,
         }
     }
+    Ok(())
+}
+
+async fn found(app: &Arc<App>, request: &Request) -> Result<Answer, Failure> {
     match request {
         Request::Count(query) => {
             let begun = std::time::Instant::now();
-            let (query, total) = search::count(app, &query).await?;
+            let (query, total) = search::count(app, query).await?;
             let took = (begun.elapsed().as_secs_f64() * 1e5).round() / 100.0;
             Ok(Answer::Json(json!({"query": query, "total": total, "took_ms": took})))
         }
         Request::Search { query, limit, offset, sort, threads } => {
-            let limit = limit.min(MOST_ROWS);
-            value(if threads {
-                search::threads(app, &query, sort, offset, limit).await?
+            let (sort, offset, limit) = (*sort, *offset, (*limit).min(MOST_ROWS));
+            value(if *threads {
+                search::threads(app, query, sort, offset, limit).await?
             } else {
-                search::search(app, &query, sort, offset, limit).await?
+                search::search(app, query, sort, offset, limit).await?
             })
         }
         _ => Err(Failure::usage("That is no search")),

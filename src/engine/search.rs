@@ -10,7 +10,7 @@ use crate::mail::query::{self, Leaf, Query};
 use crate::mail::words::{Needle, excerpt};
 use crate::storage::database::messages::{self, MessageRow};
 use crate::storage::database::{Connection, places, tags};
-use crate::storage::index::Order;
+use crate::storage::index::{Index, IndexError, Order};
 use roaring::RoaringBitmap;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -162,13 +162,24 @@ pub async fn matching(app: &Arc<App>, query: &Query) -> Result<RoaringBitmap, Fa
     if let Some(set) = sets.evaluate(query) {
         return Ok(&set & &sets.alive);
     }
-    // What is changed must be all that is found: an index that is behind is brought up to date first.
-    if !app.indexing.standing().await.level {
-        app.indexing.catch_up(app, &super::events::Nobody).await?;
+    // What is changed must be all that is found: an index that is behind is brought up to date first, and one that turns
+    // out to be damaged is built anew first.
+    let sets = Arc::new(sets);
+    let ask = async |index: &Arc<Index>| {
+        let (index, query, sets) = (Arc::clone(index), query.clone(), Arc::clone(&sets));
+        blocking(move || {
+            Ok::<_, Failure>(index.matching(&query, &|leaf| sets.by_leaf.get(leaf).cloned(), &sets.alive))
+        })
+        .await
+    };
+    let index = app.indexing.current(app).await?;
+    match ask(&index).await? {
+        Err(IndexError::Damaged) => {
+            app.indexing.replace(&index).await?;
+            Ok(ask(&app.indexing.current(app).await?).await??)
+        }
+        found => Ok(found?),
     }
-    app.indexing.commit().await?;
-    let (index, query) = (app.indexing.index(), query.clone());
-    blocking(move || index.matching(&query, &|leaf| sets.by_leaf.get(leaf).cloned(), &sets.alive)).await
 }
 
 /// The numbers of one page of what a query matches, and how many there are in all.
@@ -194,16 +205,35 @@ pub async fn numbers(
     if let Err(error) = app.indexing.commit_if_due().await {
         tracing::warn!(%error, "The search index is behind: the newest mail may not be found");
     }
-    let (index, query) = (app.indexing.index(), query.clone());
     let order = match sort {
         Sort::Newest => Order::Newest,
         Sort::Oldest => Order::Oldest,
         Sort::Relevance => Order::Relevance,
     };
-    let found = blocking(move || {
-        index.search(&query, &|leaf| sets.by_leaf.get(leaf).cloned(), &sets.alive, order, offset, limit)
-    })
-    .await?;
+    let sets = Arc::new(sets);
+    let ask = async |index: &Arc<Index>| {
+        let (index, query, sets) = (Arc::clone(index), query.clone(), Arc::clone(&sets));
+        blocking(move || {
+            Ok::<_, Failure>(index.search(
+                &query,
+                &|leaf| sets.by_leaf.get(leaf).cloned(),
+                &sets.alive,
+                order,
+                offset,
+                limit,
+            ))
+        })
+        .await
+    };
+    let index = app.indexing.index();
+    let found = match ask(&index).await? {
+        // It is begun anew: this finds what is in the new one already, and the answer says how far that is.
+        Err(IndexError::Damaged) => {
+            app.indexing.replace(&index).await?;
+            ask(&app.indexing.index()).await??
+        }
+        found => found?,
+    };
     Ok((found.total, found.numbers))
 }
 
@@ -302,17 +332,29 @@ async fn walk(
     most: usize,
     mut take: impl FnMut(MessageNumber, ThreadNumber) -> bool,
 ) -> Result<u64, Failure> {
-    const STRIDE: usize = 500;
-    let (mut seen, mut at) = (HashSet::new(), 0);
+    let (mut seen, mut at, mut stride) = (HashSet::new(), 0, FIRST_STRIDE);
     loop {
-        let (total, some) = numbers(app, query, sort, at, STRIDE).await?;
-        let threads = messages::threads_of(&mut *app.reader.get().await?, &some).await?;
-        let enough = threads.into_iter().any(|(number, thread)| seen.insert(thread) && !take(number, thread));
-        at += STRIDE;
-        if enough || some.len() < STRIDE || at >= most {
+        let (total, some) = numbers(app, query, sort, at, stride).await?;
+        for some in some.chunks(FIRST_STRIDE) {
+            let threads = messages::threads_of(&mut *app.reader.get().await?, some).await?;
+            if threads.into_iter().any(|(number, thread)| seen.insert(thread) && !take(number, thread)) {
+                return Ok(total);
+            }
+        }
+        at += stride;
+        if some.len() < stride || at >= most {
             return Ok(total);
         }
+        stride = next_stride(stride);
     }
+}
+
+/// A walk begins with so many messages, which is enough for a first page, …
+const FIRST_STRIDE: usize = 500;
+
+/// … and takes more each time: every step asks the whole query anew, and there are to be few of them.
+const fn next_stride(stride: usize) -> usize {
+    stride.saturating_mul(4)
 }
 
 /// How many messages a query matches.
@@ -330,7 +372,7 @@ fn took(begun: Instant) -> f64 {
 }
 
 async fn behind(app: &App) -> Result<Option<(u64, u64)>, Failure> {
-    let standing = app.indexing.standing().await;
+    let standing = app.indexing.standing();
     if standing.level {
         return Ok(None);
     }
@@ -405,4 +447,18 @@ async fn excerpts(app: &Arc<App>, rows: &[MessageRow], needles: Vec<Needle>) -> 
         Ok::<_, Failure>(found)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_over_a_million_messages_asks_few_times() {
+        let (mut at, mut stride, mut asked) = (0, FIRST_STRIDE, 0);
+        while at < 1_000_000 {
+            (at, stride, asked) = (at + stride, next_stride(stride), asked + 1);
+        }
+        assert!(asked <= 8, "{asked}");
+    }
 }

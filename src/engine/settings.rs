@@ -97,6 +97,9 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
             .map_err(|e| Failure::failed(format!("Cannot read {value}: {}", super::import::plain(&e))))?;
         app.dialer.set_extra_ca(&[pem])?;
     }
+    if key == "extra-ca" {
+        app.health.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove("Certificates");
+    }
     if key == "tor.socks" && !value.is_empty() {
         proxy(value)?;
     }

@@ -133,7 +133,7 @@ pub async fn status(app: &App) -> Result<Status, Failure> {
     let last = tags::bitmap(&mut reader, tags::ALL).await?.max().unwrap_or(0);
     let waiting = outbox::list(&mut reader, i64::MAX).await?.len() as u64;
     drop(reader);
-    let standing = app.indexing.standing().await;
+    let standing = app.indexing.standing();
     Ok(Status {
         version: env!("CARGO_PKG_VERSION"),
         messages: total,

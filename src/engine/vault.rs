@@ -160,7 +160,8 @@ impl Vault {
         Ok(Aside { app: App::open(data, &master, store_id).await?, turn: Some(turn) })
     }
 
-    /// Locks: everything is closed, and the keys are forgotten.
+    /// Locks: nobody is given the store any more; what runs in it ends, everything is closed, and the keys are forgotten. Who
+    /// unlocks meanwhile waits until then, so that no two open stores write into the same files.
     pub async fn lock(&self) {
         let mut state = self.state.lock().await;
         let Some(app) = self.open.send_replace(None) else { return };

@@ -60,6 +60,15 @@ impl DiskError {
         }
     }
 
+    /// Whether the file itself is hurt: sectors that cannot be read back, a length no file of ours has, or no file at all.
+    /// All else (too many open files, no permission, no memory) says nothing about what the file holds.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        let Self::Other { source, .. } = self else { return false };
+        matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory)
+            || source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+    }
+
     /// Whether it is only that the file is not there.
     #[must_use]
     pub const fn is_not_there(&self) -> bool {

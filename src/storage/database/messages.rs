@@ -372,33 +372,36 @@ pub async fn totals(c: &mut Connection) -> Result<(u64, u64), DatabaseError> {
     Ok((row.get::<i64, _>(0).cast_unsigned(), row.get::<i64, _>(1).cast_unsigned()))
 }
 
-/// Which of these records the database knows: `(pack, offset)` pairs of one pack.
-///
-/// # Errors
-/// When the database fails.
-pub async fn records_of_pack(
-    c: &mut Connection,
-    pack: u32,
-) -> Result<Vec<(u32, MessageNumber)>, DatabaseError> {
-    let rows =
-        sqlx::query("SELECT pack_offset, id FROM message WHERE pack = ?").bind(pack).fetch_all(c).await?;
-    Ok(rows.iter().map(|row| (row.get(0), MessageNumber(row.get(1)))).collect())
-}
+/// How many of the newest rows are asked for the record that was written last.
+const NEWEST: u32 = 5_000;
 
-/// Where the record that was written last lies, as far as the database knows.
+/// Where the record that was written last lies, as far as the newest rows know. The newest row itself need not: what a
+/// repair took in has a high number and an old record.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn last_record(c: &mut Connection) -> Result<Option<RecordPlace>, DatabaseError> {
     let row = sqlx::query(
         "SELECT pack, pack_offset, pack_length
-         FROM message
-         ORDER BY id DESC
+         FROM (SELECT pack, pack_offset, pack_length FROM message ORDER BY id DESC LIMIT ?)
+         ORDER BY pack DESC, pack_offset DESC
          LIMIT 1",
     )
+    .bind(NEWEST)
     .fetch_optional(c)
     .await?;
     Ok(row.map(|row| RecordPlace { pack: row.get(0), offset: row.get(1), length: row.get(2) }))
+}
+
+/// The highest number that was ever given to a message, be it deleted since.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_number(c: &mut Connection) -> Result<u32, DatabaseError> {
+    let last: Option<u32> = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'message'")
+        .fetch_optional(c)
+        .await?;
+    Ok(last.unwrap_or(0))
 }
 
 /// Sets where a message lies while no server holds it.

@@ -86,6 +86,10 @@ pub struct Reader(SqlitePool);
 #[derive(Clone, Debug)]
 pub struct Writer(SqlitePool);
 
+/// Tables that are empty in every copy, and how they are emptied there: the keys of pictures, and tokens.
+const FORGOTTEN: [(&str, &str); 2] =
+    [("picture", "DELETE FROM snapshot.picture"), ("token", "DELETE FROM snapshot.token")];
+
 /// Changes that are made together or not at all.
 pub type Changes = Transaction<'static, Sqlite>;
 
@@ -132,8 +136,18 @@ impl Writer {
         attached?;
         let copied = async {
             sqlx::query("SELECT sqlcipher_export('snapshot')").execute(&mut *connection).await?;
-            sqlx::query("DELETE FROM snapshot.picture").execute(&mut *connection).await?;
-            sqlx::query("DELETE FROM snapshot.token").execute(&mut *connection).await
+            for (table, forget) in FORGOTTEN {
+                // A database that is yet to be brought up to date may not have it.
+                let there: i64 =
+                    sqlx::query_scalar("SELECT COUNT(*) FROM snapshot.sqlite_schema WHERE name = ?")
+                        .bind(table)
+                        .fetch_one(&mut *connection)
+                        .await?;
+                if there > 0 {
+                    sqlx::query(forget).execute(&mut *connection).await?;
+                }
+            }
+            Ok::<_, sqlx::Error>(())
         }
         .await;
         sqlx::query("DETACH DATABASE snapshot").execute(&mut *connection).await?;
@@ -154,16 +168,81 @@ fn key_pragma(key: &Key) -> String {
     format!("\"x'{}'\"", data_encoding::HEXLOWER.encode(key.expose()))
 }
 
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+fn options(path: &Path, key: &Key) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .pragma("key", key_pragma(key))
+        .pragma("cipher_log_level", "NONE")
+        .pragma("temp_store", "MEMORY")
+}
+
+/// Opens a database that is there for writing and leaves its tables as they are, where a newer version of the program
+/// would change them; `None` where [`open`] changes nothing.
+///
+/// # Errors
+/// [`DatabaseError::Damaged`] with a wrong key or where the file is no database.
+pub async fn before_migrating(path: &Path, key: &Key) -> Result<Option<Writer>, DatabaseError> {
+    if !path.exists() || is_whole_but_read_only(path) {
+        return Ok(None);
+    }
+    // It is there; only with this may a copy be made where there is none.
+    let options = options(path, key).create_if_missing(true);
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+    let done: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+        .fetch_one(&pool)
+        .await?;
+    if done > 0 {
+        let done: Vec<i64> =
+            sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(&pool).await?;
+        if MIGRATIONS.iter().any(|migration| !done.contains(&migration.version)) {
+            return Ok(Some(Writer(pool)));
+        }
+    }
+    pool.close().await;
+    Ok(None)
+}
+
+/// Verifies a database that nobody has open, without changing a byte of it; gives what SQLite complains of. A log beside
+/// it is not looked at.
+///
+/// # Errors
+/// [`DatabaseError::Damaged`] where it cannot be read at all; others where the disk fails.
+pub async fn inspect(path: &Path, key: &Key) -> Result<Vec<String>, DatabaseError> {
+    examine(options(path, key).read_only(true).immutable(true)).await
+}
+
+/// The same together with its log, which is finished on the way. No table is changed.
+///
+/// # Errors
+/// As [`inspect`].
+pub async fn inspect_with_log(path: &Path, key: &Key) -> Result<Vec<String>, DatabaseError> {
+    examine(options(path, key)).await
+}
+
+async fn examine(options: SqliteConnectOptions) -> Result<Vec<String>, DatabaseError> {
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(unreadable)?;
+    let complaints = match pool.acquire().await {
+        Ok(mut connection) => integrity(&mut connection).await,
+        Err(error) => Err(unreadable(error)),
+    };
+    pool.close().await;
+    complaints
+}
+
+/// What SQLite says where its tables cannot even be listed. The statements themselves are right, so "logic error" is damage.
+fn unreadable(error: sqlx::Error) -> DatabaseError {
+    let code = error.as_database_error().and_then(|e| e.code()).map(|code| code.into_owned());
+    if code.as_deref() == Some("1") { DatabaseError::Damaged } else { error.into() }
+}
+
 /// Opens the database at `path`, makes it where there is none, and brings its tables up to date.
 ///
 /// # Errors
 /// [`DatabaseError::Damaged`] with a wrong key or where the file is no database.
 pub async fn open(path: &Path, key: &Key) -> Result<(Reader, Writer), DatabaseError> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .pragma("key", key_pragma(key))
-        .pragma("cipher_log_level", "NONE")
-        .pragma("temp_store", "MEMORY");
+    let options = options(path, key);
     if is_whole_but_read_only(path) {
         return open_read_only(options).await;
     }
@@ -181,7 +260,7 @@ pub async fn open(path: &Path, key: &Key) -> Result<(Reader, Writer), DatabaseEr
         .acquire_timeout(Duration::from_secs(600))
         .connect_with(options.clone().create_if_missing(true).pragma("cache_size", "-8000"))
         .await?;
-    sqlx::migrate!().run(&writer).await?;
+    MIGRATIONS.run(&writer).await?;
     let reader = SqlitePoolOptions::new()
         .max_connections(4)
         .acquire_timeout(Duration::from_secs(60))
@@ -236,10 +315,14 @@ pub async fn schema(connection: &mut Connection) -> Result<Vec<String>, Database
 /// # Errors
 /// When the database cannot be read at all.
 pub async fn integrity(connection: &mut Connection) -> Result<Vec<String>, DatabaseError> {
-    let words: Vec<String> =
-        sqlx::query_scalar("SELECT * FROM pragma_integrity_check").fetch_all(&mut *connection).await?;
-    let cipher: Vec<String> =
-        sqlx::query_scalar("PRAGMA cipher_integrity_check").fetch_all(connection).await?;
+    let words: Vec<String> = sqlx::query_scalar("SELECT * FROM pragma_integrity_check")
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(unreadable)?;
+    let cipher: Vec<String> = sqlx::query_scalar("PRAGMA cipher_integrity_check")
+        .fetch_all(connection)
+        .await
+        .map_err(unreadable)?;
     Ok(words.into_iter().filter(|w| w != "ok").chain(cipher).collect())
 }
 
@@ -254,4 +337,33 @@ fn json_numbers(numbers: impl IntoIterator<Item = MessageNumber>) -> String {
     }
     out.push(']');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_that_will_get_new_tables_is_known_and_can_be_copied_as_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        let (path, key) = (home.path().join("database"), Key::random());
+        let (reader, writer) = open(&path, &key).await.unwrap();
+        sqlx::query("INSERT INTO setting (key, value) VALUES ('theme', 'dark')")
+            .execute(&writer.0)
+            .await
+            .unwrap();
+        assert!(before_migrating(&path, &key).await.unwrap().is_none(), "nothing is to be changed");
+        sqlx::query("DELETE FROM _sqlx_migrations").execute(&writer.0).await.unwrap();
+        sqlx::query("DROP TABLE picture").execute(&writer.0).await.unwrap();
+        reader.close().await;
+        writer.close().await;
+        let writer = before_migrating(&path, &key).await.unwrap().unwrap();
+        let (copy, its_key) = (home.path().join("copy"), Key::random());
+        writer.copy_to(&copy, &its_key).await.unwrap();
+        writer.close().await;
+        let before = std::fs::read(&copy).unwrap();
+        assert_eq!(inspect(&copy, &its_key).await.unwrap(), Vec::<String>::new());
+        assert_eq!(std::fs::read(&copy).unwrap(), before);
+        assert!(matches!(before_migrating(&path, &Key::random()).await, Err(DatabaseError::Damaged)));
+    }
 }

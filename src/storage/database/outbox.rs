@@ -152,21 +152,44 @@ pub async fn recipients(
         .collect())
 }
 
-/// Writes the changeable part of an entry.
+/// Notes that the copy in Sent is there.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_copied(c: &mut Connection, message: MessageNumber) -> Result<(), DatabaseError> {
+    sqlx::query("UPDATE outbox SET copied = 1 WHERE message_id = ?").bind(message.0).execute(c).await?;
+    Ok(())
+}
+
+/// Lets nothing go out that has not ended: whatever waits or was being handed over is `failed`, with these words.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold_all(c: &mut Connection, words: &str) -> Result<(), DatabaseError> {
+    sqlx::query(
+        "UPDATE outbox SET state = 'failed', words = ? WHERE state IN ('waiting', 'queued', 'sending')",
+    )
+    .bind(words)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Writes the changeable part of an entry, all but whether it is copied.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn update(c: &mut Connection, entry: &OutboxRow) -> Result<(), DatabaseError> {
     sqlx::query(
         "UPDATE outbox
-         SET state = ?, attempts = ?, due_at = ?, ended_at = ?, copied = ?, words = ?
+         SET state = ?, attempts = ?, queued_at = ?, due_at = ?, ended_at = ?, words = ?
          WHERE message_id = ?",
     )
     .bind(entry.state.as_str())
     .bind(entry.attempts)
+    .bind(entry.queued_at)
     .bind(entry.due_at)
     .bind(entry.ended_at)
-    .bind(i64::from(entry.copied))
     .bind(entry.words.as_str())
     .bind(entry.message.0)
     .execute(c)

@@ -112,6 +112,28 @@ impl SealedDirectory {
         catalog + state.catalog.files.values().map(|entry| sealed_length(entry.length)).sum::<u64>()
     }
 
+    /// Opens every page of every file in the catalog; files that a merge takes away meanwhile are passed over.
+    pub(super) fn verify(&self) -> io::Result<()> {
+        let names: Vec<String> = lock(&self.0.state).catalog.files.keys().cloned().collect();
+        for name in names {
+            match self.sealed_file(&name) {
+                Ok(Some(file)) => file.verify()?,
+                Ok(None) => {}
+                Err(e) if e.kind() == io::ErrorKind::NotFound && !self.names(&name) => {}
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                    self.0.cache.set_broken();
+                    return Err(e);
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    fn names(&self, name: &str) -> bool {
+        lock(&self.0.state).catalog.files.contains_key(name)
+    }
+
     /// Refuses every further write: a merge that still runs must not reach into an index that was opened anew.
     pub(super) fn close(&self) {
         lock(&self.0.state).is_closed = true;

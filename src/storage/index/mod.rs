@@ -34,9 +34,6 @@ use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Searcher, TantivyError};
 use translate::Translator;
 use writer::Writer;
 
-/// How many bytes of opened pages are kept, where nothing else is said.
-pub const CACHE_BYTES: usize = 32 << 20;
-
 /// What can go wrong with the index.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
@@ -224,6 +221,30 @@ impl Index {
         writer.commit()?;
         self.show_newest()?;
         Ok(writer.position())
+    }
+
+    /// What the next commit is to be known by: a word without blanks, kept inside the sealed index with the commit.
+    pub fn sign_next(&self, sign: &str) {
+        lock(&self.writer).sign_next(sign);
+    }
+
+    /// What the last commit is known by, if it was given a sign.
+    pub fn sign(&self) -> Option<String> {
+        lock(&self.writer).sign()
+    }
+
+    /// Refuses every further write; what is committed can still be searched.
+    pub fn close(&self) {
+        self.directory.close();
+    }
+
+    /// Opens every page of every file.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] if a seal is broken; others where the disk fails.
+    pub fn verify(&self) -> Result<(), IndexError> {
+        let verified = self.directory.verify();
+        if self.directory.is_broken() { Err(IndexError::Damaged) } else { Ok(verified?) }
     }
 
     /// The highest number that was ever added and committed.

@@ -162,6 +162,11 @@ impl SealedFile {
         io::Error::new(io::ErrorKind::InvalidData, crate::crypto::seal::BrokenSeal)
     }
 
+    /// Opens every page as it lies on the disk, whatever the cache holds of it.
+    pub(super) fn verify(&self) -> io::Result<()> {
+        (0..page_count(self.length)).try_for_each(|number| self.open_page(number).map(drop))
+    }
+
     fn read(&self, range: Range<u64>) -> io::Result<OwnedBytes> {
         if range.start > range.end || range.end > self.length {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "read beyond the end of an index file"));
@@ -198,6 +203,14 @@ impl SealedFile {
         if let Some(page) = self.cache.get((self.id, number)) {
             return Ok(page);
         }
+        let page = self.open_page(number)?;
+        if keep {
+            self.cache.put((self.id, number), page.clone());
+        }
+        Ok(page)
+    }
+
+    fn open_page(&self, number: u64) -> io::Result<OwnedBytes> {
         let start = number * PAGE as u64;
         let plain = usize_of((self.length - start).min(PAGE as u64))?;
         let is_last = number + 1 == page_count(self.length);
@@ -207,11 +220,7 @@ impl SealedFile {
             .map_err(|e| if e.kind() == io::ErrorKind::UnexpectedEof { self.broken() } else { e })?;
         let aad = self.identity.aad(number, is_last.then_some(self.length));
         let mut page = self.sealer.open(number, &aad, &sealed).map_err(|_| self.broken())?;
-        let page = OwnedBytes::new(std::mem::take(&mut *page));
-        if keep {
-            self.cache.put((self.id, number), page.clone());
-        }
-        Ok(page)
+        Ok(OwnedBytes::new(std::mem::take(&mut *page)))
     }
 }
 

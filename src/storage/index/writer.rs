@@ -27,6 +27,8 @@ pub(super) struct Writer {
     committed: u32,
     added: u32,
     is_changed: bool,
+    sign: Option<String>,
+    next_sign: Option<String>,
 }
 
 impl Writer {
@@ -37,7 +39,10 @@ impl Writer {
         fields: Fields,
     ) -> Result<Self, TantivyError> {
         let payload = index.load_metas()?.payload;
-        let committed = payload.and_then(|payload| payload.parse().ok()).unwrap_or(0);
+        let payload = payload.unwrap_or_default();
+        let (committed, sign) = payload.split_once(' ').unwrap_or((&payload, ""));
+        let committed = committed.parse().unwrap_or(0);
+        let sign = (!sign.is_empty()).then(|| sign.to_owned());
         let budget = Arc::new(Budget::default());
         Ok(Self {
             index,
@@ -48,7 +53,17 @@ impl Writer {
             committed,
             added: committed,
             is_changed: false,
+            sign,
+            next_sign: None,
         })
+    }
+
+    pub(super) fn sign_next(&mut self, sign: &str) {
+        self.next_sign = Some(sign.to_owned());
+    }
+
+    pub(super) fn sign(&self) -> Option<String> {
+        self.sign.clone()
     }
 
     /// The highest number that is committed.
@@ -116,9 +131,11 @@ impl Writer {
             return Ok(());
         }
         let added = self.added;
-        let committed = self.open().and_then(|writer| commit(writer, added));
+        let sign = self.next_sign.take().or_else(|| self.sign.clone());
+        let payload = sign.as_deref().map_or_else(|| added.to_string(), |sign| format!("{added} {sign}"));
+        let committed = self.open().and_then(|writer| commit(writer, &payload));
         self.or_back(committed)?;
-        self.committed = added;
+        (self.committed, self.sign) = (added, sign);
         self.is_changed = false;
         Ok(())
     }
@@ -174,8 +191,8 @@ impl Writer {
     }
 }
 
-fn commit(writer: &mut IndexWriter<Mail>, position: u32) -> tantivy::Result<()> {
+fn commit(writer: &mut IndexWriter<Mail>, payload: &str) -> tantivy::Result<()> {
     let mut prepared = writer.prepare_commit()?;
-    prepared.set_payload(&position.to_string());
+    prepared.set_payload(payload);
     prepared.commit().map(|_| ())
 }

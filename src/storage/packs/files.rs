@@ -135,6 +135,17 @@ impl Files {
         Ok(())
     }
 
+    /// Whether a copy of a key table is damaged or gone. What a crash leaves is no damage: a batch that only one copy
+    /// of the pack that `grows` has whole, or two whole copies that differ.
+    pub(super) fn is_hurt(&self, number: u32, grows: bool) -> Result<bool, DiskError> {
+        let [first, second] = self.tables(number);
+        let (Some(first), Some(second)) = (read_copy(&first)?, read_copy(&second)?) else { return Ok(true) };
+        let aad = self.table_aad(number);
+        let [one, other] = [&first, &second].map(|copy| parse(copy, &self.key, &aad).clean);
+        let is_torn = grows && (first.starts_with(&second) || second.starts_with(&first)) && (one || other);
+        Ok(!(one && other || is_torn))
+    }
+
     /// Writes a key table anew, the second copy once the first is safe.
     pub(super) fn rewrite(&self, number: u32, table: &Table) -> Result<(), PackError> {
         let bytes = table.to_bytes(&self.key, &self.table_aad(number));
@@ -150,7 +161,7 @@ fn read_copy(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
     match disk::read_small(path, MAX_TABLE_BYTES) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(DiskError::NotThere { .. }) => Ok(None),
-        Err(error @ DiskError::Other { .. }) => {
+        Err(error) if error.is_damage() => {
             tracing::warn!(%error, "A copy of a key table cannot be read");
             Ok(None)
         }

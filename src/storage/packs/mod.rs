@@ -52,9 +52,15 @@ pub enum PackError {
     /// Its key is gone for ever, as somebody asked for.
     #[error("the stored message at {}:{} was deleted for ever", .0.pack, .0.offset)]
     Destroyed(RecordPlace),
-    /// Nothing was ever stored there, or the pack's file is gone.
+    /// Nothing was ever stored there.
     #[error("no message is stored at {}:{}", .0.pack, .0.offset)]
     Missing(RecordPlace),
+    /// The pack's file is gone, with everything in it: a disk that is not mounted, most likely.
+    #[error("the pack {0:08}.pack is not there; see whether the disk with the packs is mounted")]
+    Gone(u32),
+    /// The store was closed meanwhile.
+    #[error("the store is locked")]
+    Closed,
     /// No message is that long.
     #[error("{bytes} bytes are more than a message may have")]
     TooLarge {
@@ -77,6 +83,15 @@ pub struct MendReport {
     pub tables_lost: usize,
     /// Packs whose first 64 bytes were damaged and were written anew.
     pub headers_mended: usize,
+}
+
+/// What [`Packs::hurt`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hurt {
+    /// Packs of which a copy of the key table is damaged or gone.
+    pub tables: Vec<u32>,
+    /// Packs whose first 64 bytes are damaged.
+    pub headers: Vec<u32>,
 }
 
 /// All packs of a store. Every method may be called from any thread at any time.
@@ -106,11 +121,21 @@ impl Packs {
         Ok(Self { files, writer: Mutex::new(Writer::new(last)), open: Mutex::new(LruCache::new(OPEN_PACKS)) })
     }
 
+    /// Gives no pack up to `number` to new messages unless its files are here: the database knows messages there, and the
+    /// disk with the packs may merely be away.
+    pub fn go_on_after(&self, number: u32) {
+        self.writer().go_on_after(number);
+    }
+
+    /// Refuses every further change. Whoever still holds these packs after the store was locked must not write into
+    /// files that others have opened anew.
+    pub fn close(&self) {
+        self.writer().close();
+    }
+
     /// Compresses and appends messages; see [`append_prepared`](Self::append_prepared).
-    ///
-    /// # Errors
-    /// [`PackError`]; then nothing was appended.
-    pub fn append(&self, records: &[(RecordMeta, &[u8])]) -> Result<Vec<RecordPlace>, PackError> {
+    #[cfg(test)]
+    fn append(&self, records: &[(RecordMeta, &[u8])]) -> Result<Vec<RecordPlace>, PackError> {
         let prepared =
             records.iter().map(|(meta, raw)| Prepared::new(meta, raw)).collect::<Result<_, _>>()?;
         self.append_prepared(prepared)
@@ -128,6 +153,7 @@ impl Packs {
             return Ok(Vec::new());
         }
         let mut writer = self.writer();
+        writer.is_open()?;
         let appended = writer.append(&self.files, records);
         let Ok(appended) = appended else {
             // Recovery may keep entries that no reader has heard of.
@@ -152,18 +178,16 @@ impl Packs {
     pub fn read(&self, place: RecordPlace) -> Result<Record, PackError> {
         let pack = self.open_pack(place.pack)?;
         let key = pack.key_of(place)?;
-        let file = pack.file.as_ref().ok_or(PackError::Missing(place))?;
+        let file = pack.file.as_ref().ok_or(PackError::Gone(place.pack))?;
         // Looked at first, so that a table that promises too much cannot make us take memory for it.
         if pack.length()? < u64::from(place.offset) + u64::from(place.length) {
             return Err(PackError::Damaged(place));
         }
         let mut sealed = vec![0; place.length as usize];
-        match file.read_exact_at(&mut sealed, place.offset.into()) {
+        match file.read_exact_at(&mut sealed, place.offset.into()).on(&pack.path) {
             // A sector that cannot be read back is damage like any other.
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
-                return Err(PackError::Damaged(place));
-            }
-            other => other.on(&pack.path)?,
+            Err(error) if error.is_damage() => return Err(PackError::Damaged(place)),
+            other => other?,
         }
         let aad = self.files.record_aad(place.pack, place.offset);
         record::open(&key, &aad, sealed).ok_or(PackError::Damaged(place))
@@ -181,6 +205,7 @@ impl Packs {
             packs.entry(place.pack).or_default().push(*place);
         }
         let mut writer = self.writer();
+        writer.is_open()?;
         for (number, places) in packs {
             writer.forget(number);
             let destroyed = self.destroy_in(number, &places);
@@ -222,10 +247,8 @@ impl Packs {
     }
 
     /// The place of the last record, for a later [`scan`](Self::scan) from there.
-    ///
-    /// # Errors
-    /// [`PackError::Disk`].
-    pub fn end(&self) -> Result<Option<RecordPlace>, PackError> {
+    #[cfg(test)]
+    fn end(&self) -> Result<Option<RecordPlace>, PackError> {
         for number in self.files.numbers()?.into_iter().rev() {
             let pack = self.open_pack(number)?;
             let table = pack.table.read().unwrap_or_else(PoisonError::into_inner);
@@ -236,23 +259,24 @@ impl Packs {
         Ok(None)
     }
 
-    /// How many bytes the packs and their key tables take on the disk.
+    /// Looks at both copies of every key table and at every header, and changes nothing.
     ///
     /// # Errors
     /// [`PackError::Disk`].
-    pub fn bytes(&self) -> Result<u64, PackError> {
-        let directory = &self.files.directory;
-        let mut bytes = 0;
-        for entry in std::fs::read_dir(directory).on(directory)? {
-            let metadata = entry.and_then(|entry| entry.metadata());
-            match metadata {
-                Ok(metadata) => bytes += metadata.len(),
-                // A file that was replaced while we looked.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(DiskError::new(directory, error).into()),
+    pub fn hurt(&self) -> Result<Hurt, PackError> {
+        let writer = self.writer();
+        let mut hurt = Hurt::default();
+        for number in self.files.numbers()? {
+            if self.files.is_hurt(number, number == writer.last())? {
+                hurt.tables.push(number);
+            }
+            match disk::open_to_read(&self.files.pack(number)) {
+                Ok(pack) if !self.header_is_right(number, &pack)? => hurt.headers.push(number),
+                Err(error) if !error.is_not_there() => return Err(error.into()),
+                _ => {}
             }
         }
-        Ok(bytes)
+        Ok(hurt)
     }
 
     /// Writes damaged copies of key tables, and damaged headers, anew from what is left.
@@ -261,6 +285,7 @@ impl Packs {
     /// [`PackError::Disk`].
     pub fn mend(&self) -> Result<MendReport, PackError> {
         let mut writer = self.writer();
+        writer.is_open()?;
         let mut report = MendReport::default();
         for number in self.files.numbers()? {
             report.packs += 1;
@@ -291,19 +316,22 @@ impl Packs {
             Err(error) if error.is_not_there() => return Ok(false),
             Err(error) => return Err(error.into()),
         };
-        let mut header = [0; HEADER as usize];
-        let right = self.files.header(number);
-        match pack.read_exact_at(&mut header, 0) {
-            Ok(()) if header == right => return Ok(false),
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                return Err(DiskError::new(&path, error).into());
-            }
-            _ => {}
+        if self.header_is_right(number, &pack)? {
+            return Ok(false);
         }
         let pack = disk::open_to_write(&path)?;
-        disk::write_at(&pack, &path, 0, &right)?;
+        disk::write_at(&pack, &path, 0, &self.files.header(number))?;
         disk::sync(&pack, &path)?;
         Ok(true)
+    }
+
+    fn header_is_right(&self, number: u32, pack: &File) -> Result<bool, PackError> {
+        let mut header = [0; HEADER as usize];
+        match pack.read_exact_at(&mut header, 0) {
+            Ok(()) => Ok(header == self.files.header(number)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(DiskError::new(&self.files.pack(number), error).into()),
+        }
     }
 
     /// A pack for reading, from the cache or the disk.
@@ -351,6 +379,7 @@ impl OpenPack {
             Some(Entry { fate: Fate::Destroyed, .. }) => Err(PackError::Destroyed(place)),
             Some(Entry { fate: Fate::Lost, .. }) => Err(PackError::Damaged(place)),
             Some(Entry { length, fate: Fate::Live(key) }) if *length == place.length => Ok(key.clone()),
+            _ if self.file.is_none() => Err(PackError::Gone(place.pack)),
             Some(_) => Err(PackError::Missing(place)),
             None if self.length()? > u64::from(place.offset) => Err(PackError::Damaged(place)),
             None => Err(PackError::Missing(place)),

@@ -23,6 +23,7 @@ pub(super) struct Writer {
     last: u32,
     /// A pack that has grown to this size is closed.
     pack_bytes: u32,
+    is_closed: bool,
 }
 
 /// The pack that grows. All three files are known to be sound up to their ends.
@@ -42,7 +43,7 @@ pub(super) struct Appended {
 
 impl Writer {
     pub(super) const fn new(last: u32) -> Self {
-        Self { tail: None, last, pack_bytes: PACK_BYTES }
+        Self { tail: None, last, pack_bytes: PACK_BYTES, is_closed: false }
     }
 
     #[cfg(test)]
@@ -52,6 +53,21 @@ impl Writer {
 
     pub(super) const fn last(&self) -> u32 {
         self.last
+    }
+
+    pub(super) fn go_on_after(&mut self, number: u32) {
+        if self.last < number {
+            (self.last, self.tail) = (number + 1, None);
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.is_closed = true;
+        self.tail = None;
+    }
+
+    pub(super) const fn is_open(&self) -> Result<(), PackError> {
+        if self.is_closed { Err(PackError::Closed) } else { Ok(()) }
     }
 
     /// Forgets what it knows of a pack whose files were changed in other ways.

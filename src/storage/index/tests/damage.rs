@@ -76,6 +76,44 @@ fn a_flipped_bit_anywhere_is_damage_and_never_a_wrong_answer() {
 }
 
 #[test]
+fn verifying_opens_every_page() {
+    let alice = Alice::new();
+    filled(&alice);
+    alice.open().verify().unwrap();
+    for path in alice.files().iter().filter(|path| !path.ends_with("catalog")) {
+        let good = fs::read(path).unwrap();
+        let mut bad = good.clone();
+        bad[good.len() / 2] ^= 1;
+        // One that is open already, with pages in its cache, looks at the disk too.
+        let index = alice.open();
+        answers(&index).unwrap();
+        fs::write(path, &bad).unwrap();
+        assert!(matches!(index.verify(), Err(IndexError::Damaged)), "{path:?}");
+        fs::write(path, &good).unwrap();
+    }
+    alice.open().verify().unwrap();
+}
+
+#[test]
+fn a_commit_keeps_its_sign_also_over_a_merge_and_an_older_index_has_an_older_one() {
+    let alice = Alice::new();
+    let index = alice.open();
+    assert_eq!(index.sign(), None);
+    add(&index, &[Message { number: 1, ..Message::default() }]);
+    index.sign_next("first");
+    assert_eq!(index.sign(), None, "nothing is committed yet");
+    index.commit().unwrap();
+    add(&index, &[Message { number: 2, ..Message::default() }]);
+    index.sign_next("second");
+    index.commit().unwrap();
+    index.delete(&[MessageNumber(1)]).unwrap();
+    index.purge_deleted().unwrap();
+    drop(index);
+    let index = alice.open();
+    assert_eq!((index.sign().as_deref(), index.position()), (Some("second"), 2));
+}
+
+#[test]
 fn files_cut_lengthened_swapped_or_gone_are_damage() {
     let alice = Alice::new();
     filled(&alice);

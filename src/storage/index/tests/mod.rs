@@ -73,7 +73,7 @@ impl Alice {
     }
 
     pub(super) fn try_open(&self) -> Result<Index, IndexError> {
-        Index::open(&self.path(), &self.key, STORE, CACHE_BYTES)
+        Index::open(&self.path(), &self.key, STORE, 32 << 20)
     }
 
     pub(super) fn files(&self) -> Vec<std::path::PathBuf> {

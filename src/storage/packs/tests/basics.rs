@@ -134,11 +134,9 @@ fn a_place_that_never_was_is_missing() {
     let store = Store::new();
     let packs = store.open();
     let place = append(&packs, [1]).unwrap()[0];
-    for never in [
-        RecordPlace { pack: 2, ..place },
-        RecordPlace { offset: 1 << 20, ..place },
-        RecordPlace { length: place.length + 64, ..place },
-    ] {
+    for never in
+        [RecordPlace { offset: 1 << 20, ..place }, RecordPlace { length: place.length + 64, ..place }]
+    {
         assert!(matches!(packs.read(never), Err(PackError::Missing(_))), "{never:?}");
     }
 }
