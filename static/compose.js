@@ -89,18 +89,23 @@ function chips(whole) {
 
 let dirty = false;
 let saving = null;
+/** Whether the form is on its way, and nothing is saved any more; and whether it was sent just now. */
 let leaving = false;
+let sent = false;
+/** The chosen files that are not in the draft yet. The field holds the same, so that they go without a save, too. */
+let waiting = [];
 /** Whether the list of drafts shows less than what was saved. */
 let unsettled = false;
 
 const changed = () => {
   dirty = true;
+  leaving = false;
   if (saved) saved.textContent = '';
   soon();
 };
 
 /** What is sent as the page goes away must be small to arrive. */
-const isSmall = () => files.files.length === 0 && form.elements.body.value.length < 15000;
+const isSmall = () => waiting.length === 0 && form.elements.body.value.length < 15000;
 
 async function save(settle = false) {
   if (leaving || saving || !(dirty || (settle && unsettled))) return saving;
@@ -109,11 +114,15 @@ async function save(settle = false) {
   saving = (async () => {
     try {
       const fields = new FormData(form);
+      const going = [...waiting];
+      const boxes = [...kept.querySelectorAll('input:checked')];
       if (settle) fields.set('settle', '1');
       const answer = await post('/compose/save', fields, { keepalive: settle && isSmall() });
       form.elements.draft.value = answer.draft ?? form.elements.draft.value;
+      if (answer.trouble) say(answer.trouble, 30);
       if (!dirty) saved.textContent = answer.saved ? `Saved ${answer.saved}` : '';
-      if (Array.isArray(answer.kept)) showKept(answer.kept);
+      hold(waiting.filter((file) => !going.includes(file)));
+      if (Array.isArray(answer.kept)) showKept(answer.kept, boxes);
     } catch (trouble) {
       dirty = true;
       saved.textContent = `Not saved. ${trouble.message}`;
@@ -126,31 +135,38 @@ async function save(settle = false) {
 }
 const soon = whenQuiet(2500, () => save());
 
-/** The files that the draft holds now; what was chosen is among them and need not be sent again. */
-function showKept(list) {
-  files.value = '';
-  kept.replaceChildren(...list.map((file) => {
-    const box = Object.assign(document.createElement('input'), { type: 'checkbox', name: 'keep_attachment', value: file.n, checked: true });
+/** The files that the draft holds now, first those of `boxes`: one of these may have been unticked since. */
+function showKept(list, boxes) {
+  kept.replaceChildren(...list.map((file, at) => {
+    const checked = boxes[at]?.checked ?? true;
+    const box = Object.assign(document.createElement('input'), { type: 'checkbox', name: 'keep_attachment', value: file.n, checked });
     return make('li', '', make('label', '', box, make('span', 'file-name', file.name), make('span', 'file-kind', file.size_words)));
   }));
+  showWaiting();
 }
 
-function add(dropped) {
-  if (dropped.length === 0) return;
+/** Sets the files that wait, here and in the field. */
+function hold(list) {
   const all = new DataTransfer();
-  for (const file of [...files.files, ...dropped]) all.items.add(file);
+  for (const file of list) all.items.add(file);
   files.files = all.files;
+  waiting = list;
+}
+
+/** Adds files to those that wait; a dialog gives the new ones alone. */
+function add(more) {
+  if (more.length > 0) changed();
+  hold([...waiting, ...more]);
   showWaiting();
 }
 
 function showWaiting() {
   for (const item of kept.querySelectorAll('[data-waiting]')) item.remove();
-  for (const file of files.files) {
+  for (const file of waiting) {
     const item = make('li', '', make('span', 'file-name', file.name), make('span', 'file-kind', ' being added'));
     item.dataset.waiting = '';
     kept.append(item);
   }
-  changed();
 }
 
 function discard(event) {
@@ -166,8 +182,10 @@ function discard(event) {
 function start() {
   for (const field of form.querySelectorAll('[data-people]')) chips(field);
   form.addEventListener('input', changed);
-  files.addEventListener('change', showWaiting);
+  files.addEventListener('change', () => add([...files.files]));
   form.addEventListener('submit', (event) => {
+    // A second click sends nothing.
+    if (sent) return event.preventDefault();
     const deed = event.submitter?.value;
     if (deed === 'discard') discard(event);
     if (deed === 'send' && !form.elements.to.value && !form.elements.cc.value && !form.elements.bcc.value) {
@@ -175,18 +193,23 @@ function start() {
       say('It has nobody to go to yet.');
       form.querySelector('#c-to').focus();
     }
-    leaving = !event.defaultPrevented;
-    if (leaving && saving && event.submitter) {
+    if (event.defaultPrevented) return;
+    leaving = true;
+    sent = true;
+    if (saving) {
       // Let the draft have its number first, or it is saved twice.
       event.preventDefault();
       const { submitter } = event;
-      saving.finally(() => form.requestSubmit(submitter));
+      saving.finally(() => { sent = false; form.requestSubmit(submitter); });
+      return;
     }
+    // Whoever stopped the page from loading may try again.
+    setTimeout(() => { sent = false; }, 10000);
   });
   form.addEventListener('keydown', (event) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      form.requestSubmit(form.querySelector('[data-send]'));
+      if (!event.repeat) form.requestSubmit(form.querySelector('[data-send]'));
     }
   });
   form.addEventListener('paste', (event) => add(event.clipboardData?.files ?? []));

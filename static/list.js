@@ -65,6 +65,16 @@ function foresee(action, affected) {
   showPicked();
 }
 
+/** Whether all that was found is meant, and not this page alone. */
+const isAllFound = () => Boolean(document.querySelector('[name="all_found"]')?.checked);
+
+/** Sends the form of the whole list: what lies beyond this page is only known to the server. */
+function actOnAllFound(action) {
+  const button = Object.assign(make('button'), { name: 'action', value: action, hidden: true });
+  document.getElementById('bulk').append(button);
+  button.form.requestSubmit(button);
+}
+
 async function act(action, affected, more = {}) {
   if (affected.length === 0) return;
   const all = rows();
@@ -73,7 +83,7 @@ async function act(action, affected, more = {}) {
   const hadFocus = affected.includes(current());
   foresee(action, affected);
   if (LEAVES.has(action) && hadFocus) focusRow(after ?? before);
-  const fields = [['csrf', csrf], ['action', action], ['back', document.body.dataset.here], ...Object.entries(more)];
+  const fields = [['csrf', csrf], ['action', action], ['whole', '1'], ['back', document.body.dataset.here], ...Object.entries(more)];
   try {
     offerUndo(await post('/actions', fields.concat(affected.map((row) => ['id', idOf(row)]))));
   } catch (trouble) {
@@ -111,9 +121,9 @@ document.addEventListener('submit', (event) => {
   const form = event.target;
   const action = event.submitter?.value;
   if (form.getAttribute('action') !== '/actions') return;
-  if (!list || form.querySelector('[name="all_found"]')?.checked) return;
-  event.preventDefault();
   const row = form.closest('.row');
+  if (!list || (!row && isAllFound())) return;
+  event.preventDefault();
   const tag = form.elements.tag?.value.trim();
   if ((action === 'tag' || action === 'untag') && !tag) return form.elements.tag.focus();
   for (const menu of form.querySelectorAll('.menu')) menu.open = false;
@@ -133,15 +143,16 @@ function listKey(key, shift) {
   const chosen = picked();
   const affected = chosen.length > 0 ? chosen : [current()].filter(Boolean);
   const simple = { e: 'archive', '#': 'delete', '!': 'spam' }[key];
+  const does = (action) => (isAllFound() && chosen.length > 0 ? actOnAllFound(action) : act(action, affected));
   if (key === 'j' || key === 'J') step(1, shift);
   else if (key === 'k' || key === 'K') step(-1, shift);
   else if (key === 'o') current()?.querySelector('.open').click();
   else if (key === 'x' && current()) { boxOf(current()).checked = !boxOf(current()).checked; showPicked(); }
   else if (key === '*') selectAll();
-  else if (key === 's' && affected[0]) act(toggles(affected[0], 'star', 'unstar', 'starred'), affected);
-  else if (key === 'U' && affected[0]) act('unread', affected);
+  else if (key === 's' && affected[0]) does(toggles(affected[0], 'star', 'unstar', 'starred'));
+  else if (key === 'U' && affected[0]) does('unread');
   else if (key === 'l' && affected[0]) openTags(affected[0]);
-  else if (simple && affected[0]) act(simple, affected);
+  else if (simple && affected[0]) does(simple);
   else if (key === 'u') location.assign('/');
   else return false;
   return true;
@@ -171,7 +182,8 @@ function stepMessage(by) {
   const at = all.indexOf(document.activeElement?.closest?.('.message'));
   const next = all[Math.max(0, Math.min(all.length - 1, at < 0 ? 0 : at + by))];
   if (!next) return;
-  next.querySelector('.fold').open = true;
+  const fold = next.querySelector('.fold');
+  if (fold) fold.open = true;
   next.focus({ preventScroll: true });
   next.scrollIntoView({ block: 'start' });
 }
@@ -195,7 +207,8 @@ document.addEventListener('keydown', (event) => {
 
 /** Says at the foot of an open thread that more has come; it is not read before somebody looks. */
 async function lookForMore() {
-  if (!location.pathname.startsWith('/threads/')) return;
+  // On a page of earlier messages the later ones are no news.
+  if (!location.pathname.startsWith('/threads/') || /earlier=[1-9]/.test(location.search)) return;
   let ids;
   try {
     const answer = await fetch(location.pathname, { headers: { 'X-Part': 'ids' } });

@@ -23,44 +23,59 @@ function showState(text, ok) {
 
 const changed = () => document.dispatchEvent(new CustomEvent('mailkeep:changed'));
 
+/** The news that are listened to; none while nobody looks at the page. */
+let news = null;
+
+function showUnread(unread) {
+  const count = document.querySelector('[data-unread]');
+  if (!count || !Number.isInteger(unread)) return;
+  count.firstChild.textContent = unread.toLocaleString('en');
+  count.hidden = unread === 0;
+}
+
 function listen() {
-  const news = new EventSource('/events');
+  const own = new EventSource('/events');
+  news = own;
   let wasLost = false;
   let patience = 0;
-  news.addEventListener('progress', (event) => showState(words(event).words, true));
-  for (const kind of ['mail', 'tags', 'trouble', 'outbox']) {
-    news.addEventListener(kind, (event) => { const { state: now } = words(event); if (now) showState(now.words, now.ok); });
+  const on = (kind, deed) => own.addEventListener(kind, (event) => deed(words(event)));
+  on('progress', (told) => showState(told.words, true));
+  for (const kind of ['standing', 'mail', 'tags', 'trouble', 'outbox']) {
+    on(kind, ({ state: now, unread }) => { if (now) showState(now.words, now.ok); showUnread(unread); });
   }
-  news.addEventListener('outbox', (event) => { const told = words(event).words; if (told) say(told); });
-  for (const kind of ['mail', 'tags']) {
-    news.addEventListener(kind, (event) => {
-      const { unread } = words(event);
-      const count = document.querySelector('[data-unread]');
-      if (count && Number.isInteger(unread)) {
-        count.firstChild.textContent = unread.toLocaleString('en');
-        count.hidden = unread === 0;
-      }
-      changed();
-    });
-  }
-  news.addEventListener('open', () => {
+  on('outbox', (told) => { if (told.words) say(told.words); });
+  for (const kind of ['mail', 'tags']) on(kind, changed);
+  own.addEventListener('open', () => {
     clearTimeout(patience);
     patience = 0;
-    if (wasLost) { changed(); showState('Up to date', true); }
+    if (wasLost) changed();
     wasLost = false;
   });
-  news.addEventListener('error', () => {
+  own.addEventListener('error', () => {
     // A short break is nobody's business.
     patience ||= setTimeout(() => {
+      if (news !== own) return;
       wasLost = true;
       showState('Mailkeep does not answer. Trying again.', false);
-      if (news.readyState === EventSource.CLOSED) setTimeout(listen, 10000);
+      if (own.readyState === EventSource.CLOSED) setTimeout(() => { if (news === own) listen(); }, 10000);
     }, 6000);
   });
-  // A page that is put aside for "back" must not hold a connection.
-  addEventListener('pagehide', () => news.close());
-  addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
 }
+
+function hush() {
+  news?.close();
+  news = null;
+}
+
+// Browsers allow six connections to one host: a page that nobody looks at must not hold one.
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden) return hush();
+  if (news) return;
+  listen();
+  changed();
+});
+addEventListener('pagehide', hush);
+addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
 
 /** Ten seconds in which a message can be called back. */
 function countDown(bar) {
@@ -85,4 +100,4 @@ if (here.searchParams.has('undo') || here.searchParams.has('sent')) {
   history.replaceState(null, '', here);
 }
 
-listen();
+if (!document.hidden) listen();

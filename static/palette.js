@@ -99,7 +99,10 @@ function chord() {
     event.preventDefault();
     event.stopPropagation();
     if (event.key === 't') return openPalette('Tag: ');
-    document.querySelector(`.nav [data-go="${CSS.escape(event.key)}"]`)?.click();
+    const link = document.querySelector(`.nav [data-go="${CSS.escape(event.key)}"]`);
+    if (link) link.click();
+    // The outbox is left out of the navigation while nothing is in it.
+    else if (event.key === 'o') location.assign('/outbox');
   };
   document.addEventListener('keydown', next, true);
   setTimeout(over, 1500);

@@ -29,8 +29,8 @@ fn modules() -> PathBuf {
     folder
 }
 
-/// Runs a script of `tests/browser` to its end.
-fn script(name: &str, variables: &[(&str, String)]) {
+/// Runs a script of `tests/browser` to its end; gives what it wrote to stdout.
+pub fn script(name: &str, variables: &[(&str, String)]) -> String {
     let path = format!("{}/tests/browser/{name}", env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new("node");
     command.arg(path).env("MAILKEEP_BROWSER_MODULES", modules()).stdin(Stdio::null());
@@ -42,6 +42,7 @@ fn script(name: &str, variables: &[(&str, String)]) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+    String::from_utf8(output.stdout).unwrap()
 }
 
 fn variables(
@@ -101,6 +102,7 @@ fn the_whole_way(javascript: bool) {
     assert!(text.contains("In-Reply-To: <The-garden-plan@stories.test>"), "{text}");
     assert!(text.to_lowercase().contains("subject: re: the garden plan"), "{text}");
     assert!(text.contains("Thank you, Bob: it reached me."), "{text}");
+    assert_eq!(text.contains("first.txt") && text.contains("second.txt"), javascript, "{text}");
     wait_until("the copy in Sent", || lab.imap(&alice).held("Sent").len() == 1);
     wait_until("the marks on what was answered", || {
         let held = lab.imap(&alice).held("INBOX");

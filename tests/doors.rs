@@ -402,6 +402,8 @@ fn guessing_the_passphrase_is_slowed_down() {
             server.request("POST", &form.action).cookie(&jar).origin(&server.origin()).form(&fields).send();
         statuses.push(answer.status);
         if answer.status == 429 {
+            let wait = answer.header("retry-after").unwrap_or_default().to_owned();
+            assert!(answer.text().contains(&format!("Wait {wait} seconds")), "{wait}: {}", answer.text());
             break;
         }
     }

@@ -7,14 +7,15 @@
 use super::app::App;
 use super::failure::Failure;
 use super::outbox;
-use super::receive::{Incoming, Origin, receive};
+use super::receive::{Incoming, Origin, keep_with, understand};
 use super::{read, tags};
 use crate::crypto::secret::random;
 use crate::mail::address::{Person, canonical};
 use crate::mail::compose::{self, Attachment, Draft};
 use crate::mail::ids::{MessageId, MessageNumber};
+use crate::mail::part::Part;
 use crate::mail::reply;
-use crate::storage::database::{AccountRow, accounts, commit, drafts};
+use crate::storage::database::{AccountRow, accounts, commit, drafts, messages, tags as tag_table};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -49,6 +50,9 @@ pub struct Content {
     /// What is attached.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attached>,
+    /// The draft on a server that is written on here; it goes to the trash when this one is sent or discarded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continues: Option<MessageId>,
 }
 
 /// A file of a draft.
@@ -122,12 +126,11 @@ pub async fn find(app: &App, id: &str) -> Result<Kept, Failure> {
     let mut found = drafts::by_key(&mut reader, id).await?;
     if found.is_none()
         && let Ok(message) = id.parse()
-        && let Some(row) = crate::storage::database::messages::by_id(&mut reader, message).await?
+        && let Some(row) = messages::by_id(&mut reader, message).await?
     {
         found = drafts::by_message(&mut reader, row.number).await?;
     }
-    let row = found
-        .ok_or_else(|| Failure::not_found("No draft has this id; it may have been sent or discarded"))?;
+    let row = found.ok_or_else(nobody)?;
     let content =
         serde_json::from_str(&row.content).map_err(|_| Failure::damaged("The draft cannot be read"))?;
     Ok(Kept { id: row.key, saved_at: super::search::rfc3339(row.saved_at), content })
@@ -139,25 +142,27 @@ pub async fn find(app: &App, id: &str) -> Result<Kept, Failure> {
 /// Not found; otherwise when the store fails.
 pub async fn settle(app: &Arc<App>, id: &str) -> Result<MessageId, Failure> {
     let kept = find(app, id).await?;
-    let before = drafts::by_key(&mut *app.reader.get().await?, &kept.id).await?.and_then(|row| row.message);
     let account = account_of(app, &kept.content.from).await.ok();
     let draft = build(app, account.as_ref(), &kept.content, true)?;
     let raw = compose::to_bytes(&draft);
     let origin = Origin::Local { role: "draft".into(), tags: Vec::new() };
-    let received = receive(app, vec![Incoming { raw, received_at: app.now(), origin }]).await?;
-    let (Some(message), Some(number)) = (received.ids.first(), received.numbers.first()) else {
-        return Err(Failure::failed("The draft could not be kept as a message"));
-    };
-    {
-        let writer = app.writer.lock().await;
-        let mut c = writer.begin().await?;
-        drafts::set_message(&mut c, &kept.id, *number).await?;
-        commit(c).await?;
-    }
-    if let Some(before) = before.filter(|b| b != number) {
+    let understood = understand(app, Incoming { raw, received_at: app.now(), origin })?;
+    let message = understood.id();
+    let mut before = None;
+    keep_with(app, vec![understood], async |c, numbers| {
+        // Sent or discarded meanwhile: then nothing is left to be shown.
+        let row = drafts::by_key(c, &kept.id).await?.ok_or_else(nobody)?;
+        let Some(number) = numbers.first() else {
+            return Err(Failure::failed("The draft could not be kept as a message"));
+        };
+        before = row.message;
+        Ok(drafts::set_message(c, &kept.id, *number).await?)
+    })
+    .await?;
+    if let Some(before) = before {
         tags::destroy(app, &[before]).await?;
     }
-    Ok(*message)
+    Ok(message)
 }
 
 /// Discards a draft with the message that shows it.
@@ -176,6 +181,22 @@ pub async fn discard(app: &Arc<App>, id: &str) -> Result<(), Failure> {
     if let Some(message) = message {
         tags::destroy(app, &[message]).await?;
     }
+    if let Some(continued) = kept.content.continues {
+        put_away(app, continued).await?;
+    }
+    Ok(())
+}
+
+/// Moves a draft on a server into the trash: it was sent from here, or is not wanted.
+///
+/// # Errors
+/// When the store fails.
+pub async fn put_away(app: &Arc<App>, continued: MessageId) -> Result<(), Failure> {
+    let known = messages::known(&mut *app.reader.get().await?, &[continued]).await?;
+    let numbers: Vec<MessageNumber> = known.into_values().collect();
+    if !numbers.is_empty() {
+        tags::apply(app, &numbers, &["trash".to_owned()], &["draft".to_owned()]).await?;
+    }
     Ok(())
 }
 
@@ -185,9 +206,7 @@ pub async fn discard(app: &Arc<App>, id: &str) -> Result<(), Failure> {
 /// Usage, where nobody is addressed or an address is none; otherwise when the store fails.
 pub async fn send(app: &Arc<App>, id: &str) -> Result<MessageId, Failure> {
     let kept = find(app, id).await?;
-    let sent = send_content(app, &kept.content).await?;
-    discard(app, &kept.id).await?;
-    Ok(sent)
+    queue(app, &kept.content, Some(&kept.id)).await
 }
 
 /// Sends what was written at once, without a draft.
@@ -195,9 +214,25 @@ pub async fn send(app: &Arc<App>, id: &str) -> Result<MessageId, Failure> {
 /// # Errors
 /// As [`send`].
 pub async fn send_content(app: &Arc<App>, content: &Content) -> Result<MessageId, Failure> {
+    queue(app, content, None).await
+}
+
+async fn queue(app: &Arc<App>, content: &Content, key: Option<&str>) -> Result<MessageId, Failure> {
     let account = account_of(app, &content.from).await?;
     let draft = build(app, Some(&account), content, false)?;
-    outbox::queue(app, &account, &draft, content.reply_to_id).await
+    let queued = outbox::queue(app, &account, &draft, content.reply_to_id, key).await?;
+    if let Some(continued) = content.continues
+        && let Err(failure) = put_away(app, continued).await
+    {
+        // It is on its way: to say that it failed would have it sent twice.
+        tracing::warn!(%failure, "The draft on the server could not be moved to the trash");
+    }
+    Ok(queued)
+}
+
+/// What is said where a draft is not there, or no more.
+pub(super) fn nobody() -> Failure {
+    Failure::not_found("No draft has this id; it may have been sent or discarded")
 }
 
 async fn account_of(app: &App, address: &str) -> Result<AccountRow, Failure> {
@@ -205,13 +240,15 @@ async fn account_of(app: &App, address: &str) -> Result<AccountRow, Failure> {
     let wanted =
         compose::parse_people(address).ok().and_then(|p| p.into_iter().next()).map(|p| canonical(&p.address));
     match wanted {
-        None => all.into_iter().next().ok_or_else(|| {
-            Failure::failed("There is no account to send from yet; add one with `mailkeep account add` or in the settings")
-        }),
-        Some(wanted) => all
+        None => all
             .into_iter()
-            .find(|a| a.address == wanted)
-            .ok_or_else(|| Failure::not_found(format!("There is no account {wanted}; `mailkeep account list` names them"))),
+            .next()
+            .ok_or_else(|| Failure::failed("There is no account to send from yet; add one first")),
+        Some(wanted) => all.into_iter().find(|a| a.address == wanted).ok_or_else(|| {
+            Failure::not_found(format!(
+                "There is no account {wanted}; look at the accounts for those there are"
+            ))
+        }),
     }
 }
 
@@ -339,33 +376,49 @@ pub async fn reopen(
     number: MessageNumber,
     reply_to_id: Option<MessageId>,
 ) -> Result<Kept, Failure> {
-    let message = &opened.message;
-    let attachments = message
-        .attachments()
-        .map(|part| {
-            Attached::new(
-                part.name.as_deref().unwrap_or("attachment"),
-                &part.content_type,
-                &part.decoded(&opened.raw),
-            )
-        })
-        .collect();
-    let content = Content {
-        from: message.from.first().map(|p| p.address.clone()).unwrap_or_default(),
-        to: write_people(&message.to),
-        cc: write_people(&message.cc),
-        bcc: write_people(&message.bcc),
-        subject: message.subject.clone(),
-        body: message.plain().unwrap_or_default(),
-        reply_to_id,
-        in_reply_to: message.in_reply_to.first().cloned(),
-        references: message.references.clone(),
-        attachments,
-    };
-    let kept = save(app, None, &content).await?;
+    let kept = save(app, None, &Content { reply_to_id, ..written(opened) }).await?;
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     drafts::set_message(&mut c, &kept.id, number).await?;
     commit(c).await?;
     Ok(kept)
+}
+
+/// What a draft holds that lies on a server and was not begun here, to be written on here.
+///
+/// # Errors
+/// Not found, where no draft has this id; usage, where it is encrypted.
+pub async fn go_on(app: &Arc<App>, id: &str) -> Result<Content, Failure> {
+    let opened = read::open(app, id).await?;
+    if !tag_table::bitmap(&mut *app.reader.get().await?, "draft").await?.contains(opened.row.number.0) {
+        return Err(Failure::not_found("This is no draft any more; it may have been sent or discarded"));
+    }
+    if opened.is_closed() {
+        return Err(Failure::usage("This draft is encrypted and cannot be opened here yet"));
+    }
+    Ok(Content { continues: Some(opened.row.id), ..written(&opened) })
+}
+
+/// A message of one's own as it was typed.
+fn written(opened: &read::Opened) -> Content {
+    let message = &opened.message;
+    let attached = |part: &Part| {
+        Attached::new(
+            part.name.as_deref().unwrap_or("attachment"),
+            &part.content_type,
+            &part.decoded(&opened.raw),
+        )
+    };
+    Content {
+        from: message.from.first().map(|p| p.address.clone()).unwrap_or_default(),
+        to: write_people(&message.to),
+        cc: write_people(&message.cc),
+        bcc: write_people(&message.bcc),
+        subject: message.subject.clone(),
+        body: message.plain().unwrap_or_else(|| opened.text()),
+        in_reply_to: message.in_reply_to.first().cloned(),
+        references: message.references.clone(),
+        attachments: message.attachments().map(attached).collect(),
+        ..Content::default()
+    }
 }

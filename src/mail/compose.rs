@@ -238,8 +238,7 @@ fn flow(text: &str) -> String {
             continue;
         }
         let depth = text::quote_depth(line);
-        let content = if depth == 0 { line } else { line.trim_start_matches(['>', ' ']) };
-        flow_line(&mut out, depth, content.trim_end_matches(' '));
+        flow_line(&mut out, depth, text::unquoted(line).trim_end_matches(' '));
     }
     out
 }

@@ -95,16 +95,25 @@ pub fn blocks(text: &str) -> Vec<Block<'_>> {
 /// How deep a line is quoted: `> > text` and `>> text` are both two. At most 100.
 #[must_use]
 pub fn quote_depth(line: &str) -> usize {
+    marks(line).0
+}
+
+/// A quoted line without its marks and the one blank behind each; what else stands in front belongs to the quote.
+#[must_use]
+pub fn unquoted(line: &str) -> &str {
+    let (depth, rest) = marks(line);
+    if depth == 0 { line } else { rest.strip_prefix(' ').unwrap_or(rest) }
+}
+
+/// How many marks a line begins with, and what follows the last.
+fn marks(line: &str) -> (usize, &str) {
     let mut depth = 0;
     let mut rest = line;
-    while let Some(after) = rest.strip_prefix('>') {
+    while let Some(after) = rest.strip_prefix('>').filter(|_| depth < 100) {
         depth += 1;
         rest = after.strip_prefix(' ').filter(|after| after.starts_with('>')).unwrap_or(after);
-        if depth == 100 {
-            break;
-        }
     }
-    depth
+    (depth, rest)
 }
 
 /// Leaves out the characters by which text can be carried that nobody sees: tag characters, but for those of a flag, and
@@ -225,6 +234,20 @@ mod tests {
             ("", false, ""),
         ] {
             assert_eq!(unflow(flowed, delsp), text, "{flowed:?}");
+        }
+    }
+
+    #[test]
+    fn quoted_code_keeps_its_indentation() {
+        for (line, bare) in [
+            (">     if a > b:", "    if a > b:"),
+            (">> > three deep", "three deep"),
+            ("> >  two, and a blank", " two, and a blank"),
+            (">  > one, and a mark of the writer", " > one, and a mark of the writer"),
+            (">", ""),
+            ("  no quote", "  no quote"),
+        ] {
+            assert_eq!(unquoted(line), bare, "{line:?}");
         }
     }
 

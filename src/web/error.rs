@@ -52,6 +52,10 @@ pub(super) const fn status_of(kind: Kind) -> StatusCode {
 
 impl IntoResponse for WebError {
     fn into_response(self) -> Response {
+        let wait = match &self {
+            Self::Throttled(seconds) => Some(*seconds),
+            _ => None,
+        };
         let inbox = || Some(("Go to the inbox".to_owned(), "/".to_owned()));
         let (status, heading, words, action) = match self {
             Self::SignIn(back) if back == "/" => return Redirect::to("/unlock").into_response(),
@@ -100,8 +104,8 @@ impl IntoResponse for WebError {
         };
         let mut response =
             (status, Html(page.render().unwrap_or_else(|_| heading.to_owned()))).into_response();
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("30"));
+        if let Some(seconds) = wait {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
         }
         response
     }

@@ -14,15 +14,22 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 
-/// What a page shows of the whole store, beside the event that may have changed it.
+/// What a page shows of the whole store.
 #[derive(serde::Serialize)]
-struct ForPage {
-    #[serde(flatten)]
-    event: Event,
+struct Standing {
     /// Unread messages in the inbox.
     unread: u64,
     /// How we stand with the servers.
     state: NetState,
+}
+
+/// The same, beside the event that may have changed it.
+#[derive(serde::Serialize)]
+struct ForPage {
+    #[serde(flatten)]
+    event: Event,
+    #[serde(flatten)]
+    standing: Standing,
 }
 
 /// The events for a page. Between two of them the page must not keep the store from being locked.
@@ -35,12 +42,19 @@ pub(super) async fn events(owner: Owner) -> Result<Response, WebError> {
                 return named(&event, &event);
             };
             match shell::standing(&app).await {
-                Ok((unread, state)) => named(&event, &ForPage { event: event.clone(), unread, state }),
+                Ok((unread, state)) => {
+                    let standing = Standing { unread, state };
+                    named(&event, &ForPage { event: event.clone(), standing })
+                }
                 Err(_) => named(&event, &event),
             }
         }
     });
-    Ok(stream(told))
+    // Where the store stands by now: the page was made earlier, or lay unseen for long.
+    let (unread, state) = shell::standing(&owner.app).await?;
+    let standing = sse::Event::default().event("standing").json_data(Standing { unread, state });
+    let first = futures_util::stream::once(std::future::ready(standing.unwrap_or_default()));
+    Ok(stream(first.chain(told)))
 }
 
 /// The stream itself; it ends when the store is locked.

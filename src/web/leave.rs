@@ -3,9 +3,10 @@
 
 use super::Web;
 use super::error::{WebError, page};
+use super::extract::Query;
 use super::view::{LeavePage, Theme};
 use crate::crypto::seal;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use data_encoding::BASE64URL_NOPAD;
 use std::sync::Arc;
@@ -22,20 +23,20 @@ pub(super) fn path(web: &Web, url: &str) -> Option<String> {
     {
         return None;
     }
-    if lower.starts_with("mailto:") {
-        return compose(url.trim());
-    }
     Some(format!(
         "/leave?t={}",
         BASE64URL_NOPAD.encode(&seal::wrap(&web.process_key, AAD, url.trim().as_bytes()))
     ))
 }
 
-/// A `mailto` link stays here: it may fill in to, subject and body, nothing else.
-fn compose(url: &str) -> Option<String> {
-    let rest = url.get(7..)?;
+/// A `mailto` link stays here: to whom it leads, and the path of a new message in which it may fill in to, subject and
+/// body, nothing else.
+fn mailto(url: &str) -> Option<(String, String)> {
+    let scheme = url.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"))?;
+    let rest = url.strip_prefix(scheme)?;
     let (to, fields) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut path = format!("/compose?to={}", super::view::encoded(&decoded(to)));
+    let to = decoded(to);
+    let mut path = format!("/compose?to={}", super::view::encoded(&to));
     for field in fields.split('&') {
         let (name, value) = field.split_once('=').unwrap_or((field, ""));
         if name.eq_ignore_ascii_case("subject") || name.eq_ignore_ascii_case("body") {
@@ -46,7 +47,7 @@ fn compose(url: &str) -> Option<String> {
             ));
         }
     }
-    Some(path)
+    Some((to, path))
 }
 
 /// Text with `%41` made to `A`.
@@ -73,6 +74,7 @@ fn decoded(text: &str) -> String {
 
 #[derive(serde::Deserialize)]
 pub(super) struct Token {
+    #[serde(default)]
     t: String,
 }
 
@@ -84,6 +86,10 @@ pub(super) async fn leave(
     let sealed = BASE64URL_NOPAD.decode(token.t.as_bytes()).map_err(|_| WebError::NotFound)?;
     let url = seal::unwrap(&web.process_key, AAD, &sealed).map_err(|_| WebError::NotFound)?;
     let url = std::str::from_utf8(&url).map_err(|_| WebError::NotFound)?;
+    // A click in the frame comes from nowhere and bears no session; one on this page does.
+    if let Some((to, href)) = mailto(url) {
+        return page(&LeavePage { href, host: to, writes: true, ..LeavePage::default() });
+    }
     let (before, rest) =
         url.find("//").and_then(|at| url.split_at_checked(at + 2)).ok_or(WebError::NotFound)?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -101,6 +107,7 @@ pub(super) async fn leave(
     };
     page(&LeavePage {
         theme: Theme::Auto,
+        writes: false,
         href: url.to_owned(),
         before: format!("{before}{}", authority.strip_suffix(host).unwrap_or_default()),
         host: host.to_owned(),
@@ -115,10 +122,10 @@ mod tests {
 
     #[test]
     fn a_mailto_link_fills_in_three_fields_and_no_others() {
-        assert_eq!(
-            compose("mailto:bob@lab.test?subject=a%20b&bcc=eve@lab.test&body=%zz&attach=/etc/passwd")
-                .as_deref(),
-            Some("/compose?to=bob@lab.test&subject=a%20b&body=%25zz")
-        );
+        let link = "MailTo:bob@lab.test?subject=a%20b&bcc=eve@lab.test&body=%zz&attach=/etc/passwd";
+        let path = "/compose?to=bob@lab.test&subject=a%20b&body=%25zz";
+        assert_eq!(mailto(link), Some(("bob@lab.test".to_owned(), path.to_owned())));
+        assert_eq!(mailto("https://lab.test/mailto:"), None);
+        assert_eq!(mailto("mailtö:"), None);
     }
 }

@@ -3,11 +3,15 @@
 mod api;
 mod auth;
 mod content;
+mod drawn;
 mod error;
 mod events;
+mod extract;
+mod files;
 mod guard;
 mod leave;
 mod listener;
+mod once;
 mod pages;
 mod router;
 mod static_files;
@@ -20,6 +24,7 @@ use crate::crypto::secret::{Key, random};
 use crate::engine::vault::Vault;
 use auth::Sessions;
 use content::Grants;
+use once::Once;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +34,7 @@ pub struct Web {
     vault: Arc<Vault>,
     sessions: Sessions,
     grants: Grants,
+    once: Once,
     throttle: auth::Throttle,
     /// `host:port` values that requests may name.
     hosts: BTreeSet<String>,
@@ -59,6 +65,7 @@ impl Web {
             vault,
             sessions: Sessions::default(),
             grants: Grants::default(),
+            once: Once::default(),
             throttle: auth::Throttle::default(),
             hosts: names,
             port,
@@ -78,5 +85,6 @@ impl Web {
     pub fn forget(&self) {
         self.sessions.clear();
         self.grants.clear();
+        self.once.clear();
     }
 }

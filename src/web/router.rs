@@ -22,6 +22,7 @@ pub(super) fn router(web: Arc<Web>) -> Router {
         .route("/content/{capability}/", get(content::by_bare_path))
         .route("/content/{capability}/{*rest}", get(content::by_path))
         .fallback(pages::nothing)
+        .method_not_allowed_fallback(pages::nothing)
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .layer(from_fn_with_state(Arc::clone(&web), guard::guard))
         .with_state(web)

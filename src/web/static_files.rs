@@ -1,7 +1,7 @@
 //! Stylesheet, scripts and icon, embedded in the program.
 
 use super::error::WebError;
-use axum::extract::Path;
+use super::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 

@@ -46,6 +46,7 @@ fn what_is_written_is_read_back() {
         "早上好，鲍勃。今天下午五点喝茶吗？",
         "A long line of words that goes on and on, well beyond the width at which lines are wrapped on the wire.",
         "> quoted long line of words that goes on and on, well beyond the width at which lines are wrapped on wires\n\nYes.",
+        ">     if a > b:\n>         return a\n>  > and a mark of the writer's own",
         "From here on\n indented\n>quote without a blank",
         "-- \nAlice",
         "-- and this is a line that begins like a signature but is not one because it goes on and on and on for long",

@@ -29,6 +29,11 @@ const MAX_NODES: usize = 300_000;
 const MAX_DARK: usize = 1_000;
 /// Hosts of trackers that are named.
 const MAX_HOSTS: usize = 64;
+/// Links that show another place than they lead to, as many as are told.
+const MAX_FALSE_LINKS: usize = 3;
+/// More text, or more elements in it, is no address that a link shows.
+const MAX_LINK_TEXT: usize = 2_000;
+const MAX_LINK_NODES: usize = 16;
 /// A picture no larger than this both ways is there to be fetched, not to be seen.
 const PIXEL: f32 = 3.0;
 
@@ -45,6 +50,7 @@ pub(super) struct Found {
     pub(super) tracking_pixels: usize,
     pub(super) trackers: Vec<String>,
     pub(super) hidden_text: bool,
+    pub(super) false_links: Vec<links::FalseLink>,
     /// Characters of hidden text before anything is seen.
     early: usize,
     /// There is hidden text after that.
@@ -380,13 +386,37 @@ impl Cleaner<'_> {
         attrs
     }
 
-    fn link(&self, id: NodeId, attrs: &mut Vec<Attribute>) {
+    fn link(&mut self, id: NodeId, attrs: &mut Vec<Attribute>) {
         let target = self.raw.attribute(id, &local_name!("href")).and_then(links::link_target);
+        if let Some(target) = &target
+            && self.found.false_links.len() < MAX_FALSE_LINKS
+            && let Some(found) = links::false_link(&self.short_text(id), target)
+            && !self.found.false_links.contains(&found)
+        {
+            self.found.false_links.push(found);
+        }
         if let Some(address) = target.and_then(|target| (self.options.link)(&target)) {
             attrs.push(attribute("href", &address));
             attrs.push(attribute("rel", "noopener noreferrer nofollow"));
             attrs.push(attribute("target", "_blank"));
         }
+    }
+
+    /// The text within an element, unless there is too much of it to be an address.
+    fn short_text(&self, id: NodeId) -> String {
+        let mut text = String::new();
+        let mut stack: Vec<NodeId> = self.raw.children_reversed(id).collect();
+        for _ in 0..MAX_LINK_NODES {
+            let Some(node) = stack.pop() else { return text };
+            match &self.raw.node(node).data {
+                Data::Text(piece) => text.push_str(piece),
+                _ => stack.extend(self.raw.children_reversed(node).take(MAX_LINK_NODES)),
+            }
+            if text.len() > MAX_LINK_TEXT {
+                break;
+            }
+        }
+        if stack.is_empty() && text.len() <= MAX_LINK_TEXT { text } else { String::new() }
     }
 
     /// Pictures behind text: counted when they are remote, and placed as the attribute of old, never through CSS.
@@ -395,23 +425,24 @@ impl Cleaner<'_> {
         let Some(address) = seen.own.addresses.first().map(String::as_str).or(own) else {
             return Background::None;
         };
+        let can_hold = matches!(&**name, "body" | "table" | "td" | "th");
         let placed = match links::image_source(address) {
-            ImageSource::Remote(address) if seen.looks.conceal_all() => {
+            ImageSource::Remote(address) if seen.looks.conceal_all() || self.is_pixel(id, seen) => {
                 self.track(&address);
                 return Background::None;
             }
             ImageSource::Remote(address) => {
                 self.found.remote_images += 1;
                 match &self.options.remote {
-                    Remote::Blocked => None,
-                    Remote::Fetched(fetched) => fetched(&address),
+                    // What could not be shown is not asked for either.
+                    Remote::Fetched(fetched) if can_hold => fetched(&address),
+                    Remote::Blocked | Remote::Fetched(_) => None,
                 }
             }
             ImageSource::Part(part) => (self.options.cid)(&part),
             ImageSource::Data(data) => Some(data),
             ImageSource::Nowhere => return Background::None,
         };
-        let can_hold = matches!(&**name, "body" | "table" | "td" | "th");
         placed.filter(|_| can_hold).map_or(Background::Missing, Background::Placed)
     }
 

@@ -28,6 +28,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use links::FalseLink;
 pub use text::{VisibleText, visible_text};
 
 use cascade::Cascades;
@@ -78,6 +79,8 @@ pub struct Sanitised {
     pub trackers: Vec<String>,
     /// There is text that is made not to be seen.
     pub hidden_text: bool,
+    /// Links whose text names another place than they lead to, the first few.
+    pub false_links: Vec<FalseLink>,
     /// All of that is a short line at the beginning, such as newsletters have for lists of mail to show.
     pub preview_text: bool,
     /// There were forms.
@@ -123,6 +126,7 @@ pub fn sanitise(html: &str, options: &Options<'_>) -> Sanitised {
         tracking_pixels: found.tracking_pixels,
         trackers: found.trackers,
         hidden_text: found.hidden_text,
+        false_links: found.false_links,
         preview_text,
         forms_removed: found.forms,
         has_content: found.content,

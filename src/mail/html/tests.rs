@@ -5,6 +5,7 @@
 mod checker;
 mod corpora;
 mod hostile;
+mod nested;
 mod properties;
 
 use super::{Options, Remote, Sanitised, sanitise, text_document, visible_text};
@@ -13,7 +14,7 @@ use super::{Options, Remote, Sanitised, sanitise, text_document, visible_text};
 pub(super) fn same() -> Options<'static> {
     Options {
         remote: Remote::Blocked,
-        cid: &|id| Some(format!("cid:{}", id.replace('%', "%25"))),
+        cid: &|id| Some(format!("cid:{}", id.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>())),
         link: &|url| Some(url.to_owned()),
         fold_quotes: true,
         dark: false,

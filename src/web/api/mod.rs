@@ -18,6 +18,7 @@ use crate::engine::failure::{Failure, Kind};
 use crate::engine::request::{self, Answer, Request as Asked};
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{Query, RawPathParams, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -36,8 +37,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
     let mut paths: BTreeMap<&str, (MethodRouter<Arc<Web>>, Vec<String>)> = BTreeMap::new();
     for route in TABLE {
         let own = Arc::clone(&brake);
-        let handler = move |State(web): State<Arc<Web>>, path: RawPathParams, asked: Request| async move {
-            let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let handler = move |State(web): State<Arc<Web>>, path: PathPieces, asked: Request| async move {
             handle(route, &web, &own, path, asked).await.into_response()
         };
         let (methods, allowed) = paths.entry(route.path).or_default();
@@ -66,15 +66,21 @@ pub(super) fn routes() -> Router<Arc<Web>> {
     router
 }
 
+/// The pieces of the path, or that they are no text; who is a stranger does not learn even that.
+type PathPieces = Result<RawPathParams, RawPathParamsRejection>;
+
 /// One call, from the token to the answer.
 async fn handle(
     route: &'static Route,
     web: &Arc<Web>,
     brake: &Brake,
-    path: BTreeMap<String, String>,
+    path: PathPieces,
     asked: Request,
 ) -> Result<Response, Problem> {
     let caller = recognise(web, brake, asked.headers(), asked.extensions()).await?;
+    // What is not even text is nobody's id.
+    let path = path.map_err(|_| Problem::not_found())?;
+    let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     if caller.scope < route.scope {
         let words = format!(
             "This needs a token of the scope {}; this one has {}",
@@ -127,16 +133,14 @@ async fn perform(deed: Deed, web: &Arc<Web>, caller: Caller) -> Result<Response,
             Ok(data(web))
         }
         Deed::ChangePassphrase { old, new } => {
-            web.throttle.admit(caller.from)?;
-            let result = web.vault.change_passphrase(&old, &new).await;
-            match result {
+            web.throttle.attempt(caller.from)?;
+            match web.vault.change_passphrase(&old, &new).await {
                 Err(failure) if failure.kind == Kind::Locked => {
-                    web.throttle.note(caller.from, false);
                     Err(Problem::new(StatusCode::FORBIDDEN, failure.words))
                 }
                 result => {
-                    result?;
                     web.throttle.note(caller.from, true);
+                    result?;
                     Ok(data(web))
                 }
             }

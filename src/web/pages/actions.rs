@@ -5,7 +5,7 @@ use crate::engine::failure::Failure;
 use crate::engine::read;
 use crate::engine::tags::{self, Which};
 use crate::mail::ids::MessageNumber;
-use crate::storage::database::messages;
+use crate::storage::database::{messages, tags as tag_table};
 use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::error::{WebError, sentence};
@@ -67,8 +67,8 @@ async fn meant(owner: &Owner, form: &Form, whole: bool) -> Result<Vec<MessageNum
     let mut numbers = Vec::new();
     for id in form.all("id") {
         let row = read::find(&owner.app, id).await?;
-        let from_list = !form.get("q").is_empty() || form.back() == "/" || form.back().starts_with("/search");
-        if whole && from_list {
+        // A row of a list stands for its thread; the pages of threads and messages name each one.
+        if whole && form.get("whole") == "1" {
             let thread = messages::of_thread(&mut *owner.app.reader.get().await?, row.thread).await?;
             numbers.extend(thread.into_iter().map(|m| m.number));
         } else {
@@ -116,7 +116,13 @@ async fn act(owner: Owner, headers: HeaderMap, form: Form) -> Result<Response, W
 async fn perform(owner: &Owner, form: &Form) -> Result<(String, Option<String>), Failure> {
     let action = form.get("action");
     if action == "destroy" {
-        let numbers = meant(owner, form, false).await?;
+        let mut numbers = meant(owner, form, true).await?;
+        // The rest of a thread lies elsewhere and stays.
+        let trash = tag_table::bitmap(&mut *owner.app.reader.get().await?, "trash").await?;
+        numbers.retain(|number| trash.contains(number.0));
+        if numbers.is_empty() {
+            return Err(Failure::usage("Nothing of it lies in the trash; move it there first"));
+        }
         let count = tags::delete(&owner.app, &numbers).await?;
         return Ok((format!("{} deleted for ever", words::count(count as u64, "message", "messages")), None));
     }

@@ -1,20 +1,19 @@
 //! Writing: new messages, answers, drafts that are saved as one types.
 
 use super::actions::wants_json;
+use super::composer::{DRAFT_GONE, Source, Typed, composer, kept, signature, signed, signed_above, typed};
 use super::form::{Form, local};
 use super::shell::shell;
-use crate::engine::drafts::{self, Attached, Content};
+use crate::engine::drafts::{self, Content};
 use crate::engine::failure::{Failure, Kind};
-use crate::engine::{accounts, read, settings};
-use crate::mail::address::Person;
-use crate::mail::compose::write_person;
-use crate::storage::database::settings as table;
+use crate::engine::read;
+use crate::mail::ids::MessageId;
 use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::error::{WebError, page, sentence, status_of};
-use crate::web::view::{ComposePage, Composer, Kept, SenderChoice, Spot};
+use crate::web::extract::Query;
+use crate::web::view::{ComposePage, Spot};
 use crate::web::words;
-use axum::extract::Query;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -35,187 +34,149 @@ struct Asked {
     reply: String,
     all: String,
     forward: String,
+    edit: String,
     draft: String,
 }
 
+/// Shows the form. To look writes nothing: a draft begins with the first save.
 async fn open(owner: Owner, Query(asked): Query<Asked>) -> Result<Response, WebError> {
-    let (heading, content, draft) = if !asked.draft.is_empty() {
-        let kept = drafts::find(&owner.app, &asked.draft).await?;
-        ("Draft", kept.content, kept.id)
+    let app = &owner.app;
+    let (heading, content, source) = if !asked.draft.is_empty() {
+        let kept = drafts::find(app, &asked.draft).await?;
+        ("Draft", kept.content, Source { draft: kept.id, ..Source::default() })
+    } else if !asked.edit.is_empty() {
+        let content = drafts::go_on(app, &asked.edit).await?;
+        ("Draft", content, Source { edit: asked.edit, ..Source::default() })
     } else if !asked.reply.is_empty() {
-        let row = read::find(&owner.app, &asked.reply).await?;
-        let when = words::quote_date(row.date);
-        let content = drafts::reply_to(&owner.app, &asked.reply, asked.all == "1", &when).await?;
-        ("Reply", signed(&owner, content).await?, String::new())
+        let when = words::quote_date(read::find(app, &asked.reply).await?.date);
+        let mut content = drafts::reply_to(app, &asked.reply, asked.all == "1", &when).await?;
+        content.body = signed_above(&content.body, &signature(&owner).await?);
+        ("Reply", content, Source { reply: asked.reply, ..Source::default() })
     } else if !asked.forward.is_empty() {
-        let row = read::find(&owner.app, &asked.forward).await?;
-        let content = drafts::forward(&owner.app, &asked.forward, &words::quote_date(row.date)).await?;
-        // What a forward carries along must survive the form, so it begins as a draft.
-        let kept = drafts::save(&owner.app, None, &signed(&owner, content).await?).await?;
-        ("Forward", kept.content, kept.id)
+        let when = words::quote_date(read::find(app, &asked.forward).await?.date);
+        let mut content = drafts::forward(app, &asked.forward, &when).await?;
+        content.body = signed_above(&content.body, &signature(&owner).await?);
+        ("Forward", content, Source { forward: asked.forward, ..Source::default() })
     } else {
         let content = Content {
-            to: asked.to.clone(),
-            subject: asked.subject.clone(),
-            body: asked.body.clone(),
+            to: asked.to,
+            subject: asked.subject,
+            body: signed(&asked.body, &signature(&owner).await?),
             ..Content::default()
         };
-        ("New message", signed(&owner, content).await?, String::new())
+        ("New message", content, Source::default())
     };
-    show(&owner, heading, &content, &draft, &asked.reply, "").await
-}
-
-/// Puts the owner's signature under the text, above a quote.
-async fn signed(owner: &Owner, mut content: Content) -> Result<Content, Failure> {
-    // Room to write in, above what is quoted.
-    if !content.body.is_empty() && !content.body.starts_with('\n') {
-        content.body.insert_str(0, "\n\n");
-    }
-    let signature = settings::get(&owner.app, "writing.signature").await?;
-    if signature.trim().is_empty() {
-        return Ok(content);
-    }
-    content.body = format!("\n\n-- \n{}\n{}", signature.trim_end(), content.body);
-    Ok(content)
+    show(&owner, heading, &content, &source, "").await
 }
 
 async fn show(
     owner: &Owner,
     heading: &str,
     content: &Content,
-    draft: &str,
-    reply: &str,
+    source: &Source,
     trouble: &str,
 ) -> Result<Response, WebError> {
     let shell = shell(owner, heading, Spot::Elsewhere, "").await?;
-    let composer = composer(owner, content, draft, reply, trouble).await?;
+    let composer = composer(owner, content, source, trouble).await?;
     page(&ComposePage { shell, heading: heading.to_owned(), composer })
-}
-
-/// The composer with what a draft holds.
-pub(super) async fn composer(
-    owner: &Owner,
-    content: &Content,
-    draft: &str,
-    reply: &str,
-    trouble: &str,
-) -> Result<Composer, Failure> {
-    let accounts = accounts::list(&owner.app).await?;
-    let people = table::people(&mut *owner.app.reader.get().await?, 200).await?;
-    let from = accounts
-        .into_iter()
-        .map(|a| SenderChoice {
-            chosen: a.email == content.from,
-            shown: write_person(&Person { name: a.name, address: a.email.clone() }),
-            address: a.email,
-        })
-        .collect();
-    Ok(Composer {
-        draft: draft.to_owned(),
-        reply: reply.to_owned(),
-        forward: String::new(),
-        from,
-        to: content.to.clone(),
-        cc: content.cc.clone(),
-        bcc: content.bcc.clone(),
-        subject: content.subject.clone(),
-        body: content.body.clone(),
-        kept: kept(content),
-        outcome: "Will go out readable by the mail servers on its way.".into(),
-        saved_words: if draft.is_empty() { String::new() } else { "Saved".into() },
-        trouble: trouble.to_owned(),
-        people: people
-            .into_iter()
-            .map(|p| write_person(&Person { name: p.name, address: p.address }))
-            .collect(),
-        ..Composer::default()
-    })
-}
-
-fn kept(content: &Content) -> Vec<Kept> {
-    (0..)
-        .zip(&content.attachments)
-        .map(|(n, a)| Kept { n, name: a.name.clone(), size_words: words::size(a.bytes() as u64) })
-        .collect()
-}
-
-/// What the form holds, on top of the draft it continues.
-async fn content(owner: &Owner, form: &Form) -> Result<(Option<String>, Content), Failure> {
-    let draft = Some(form.get("draft")).filter(|d| !d.is_empty()).map(str::to_owned);
-    let before = match &draft {
-        Some(id) => drafts::find(&owner.app, id).await?.content,
-        None => Content::default(),
-    };
-    let keep: Vec<usize> = form.all("keep_attachment").filter_map(|n| n.parse().ok()).collect();
-    let mut attachments: Vec<Attached> = before
-        .attachments
-        .into_iter()
-        .enumerate()
-        .filter(|(n, _)| keep.contains(n))
-        .map(|(_, a)| a)
-        .collect();
-    for (_, name, kind, bytes) in &form.files {
-        attachments.push(Attached::new(name, kind, bytes));
-    }
-    let mut content = Content {
-        from: form.get("from").to_owned(),
-        to: form.get("to").to_owned(),
-        cc: form.get("cc").to_owned(),
-        bcc: form.get("bcc").to_owned(),
-        subject: form.get("subject").to_owned(),
-        body: form.get("body").replace("\r\n", "\n"),
-        reply_to_id: before.reply_to_id,
-        in_reply_to: before.in_reply_to,
-        references: before.references,
-        attachments,
-    };
-    let reply = form.get("reply");
-    if !reply.is_empty() && content.in_reply_to.is_none() {
-        let beginning = drafts::reply_to(&owner.app, reply, false, "").await?;
-        content.reply_to_id = beginning.reply_to_id;
-        (content.in_reply_to, content.references) = (beginning.in_reply_to, beginning.references);
-    }
-    Ok((draft, content))
 }
 
 async fn done(owner: Owner, form: Form) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
-    let reply = form.get("reply").to_owned();
-    let draft = form.get("draft");
     let back = match local(form.get("back")) {
         path if path.starts_with("/compose") => "/".to_owned(),
         path => path,
     };
-    if form.get("do") == "discard" {
-        if !draft.is_empty() {
-            drafts::discard(&owner.app, draft).await?;
-        }
-        return Ok(Redirect::to(&back).into_response());
-    }
-    let (draft, content) = content(&owner, &form).await?;
-    if form.get("do") != "send" {
-        let kept = drafts::save(&owner.app, draft.as_deref(), &content).await?;
-        drafts::settle(&owner.app, &kept.id).await?;
-        return Ok(Redirect::to(&format!("/compose?draft={}", kept.id)).into_response());
-    }
-    match drafts::send_content(&owner.app, &content).await {
-        Ok(id) => {
-            if let Some(draft) = draft {
-                drafts::discard(&owner.app, &draft).await?;
+    match form.get("do") {
+        "discard" => {
+            discard(&owner, form.get("draft")).await?;
+            // Nothing was saved yet: what is thrown away is the draft on the server.
+            if form.get("draft").is_empty()
+                && let Ok(continued) = form.get("edit").parse()
+            {
+                drafts::put_away(&owner.app, continued).await?;
             }
-            let joint = if back.contains('?') { '&' } else { '?' };
-            Ok(Redirect::to(&format!("{back}{joint}sent={id}")).into_response())
+            Ok(Redirect::to(&back).into_response())
         }
-        // What was written stays on the page, with the reason above it.
+        "send" => send(&owner, &form, &back).await,
+        _ => keep(&owner, &form).await,
+    }
+}
+
+async fn keep(owner: &Owner, form: &Form) -> Result<Response, WebError> {
+    let typed = typed(owner, form).await?;
+    if !typed.trouble.is_empty() {
+        let words = typed.trouble;
+        return stay(owner, typed, words).await;
+    }
+    match typed.keep(owner).await {
+        Ok(kept) => {
+            drafts::settle(&owner.app, &kept.id).await?;
+            Ok(Redirect::to(&format!("/compose?draft={}", kept.id)).into_response())
+        }
+        Err(failure) if failure.kind == Kind::Usage => stay(owner, typed, &sentence(&failure.words)).await,
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// Discards a draft, if there is one still.
+async fn discard(owner: &Owner, draft: &str) -> Result<(), Failure> {
+    if draft.is_empty() {
+        return Ok(());
+    }
+    match drafts::discard(&owner.app, draft).await {
+        Err(failure) if failure.kind == Kind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+async fn send(owner: &Owner, form: &Form, back: &str) -> Result<Response, WebError> {
+    let sent = |id: MessageId| {
+        let joint = if back.contains('?') { '&' } else { '?' };
+        Ok(Redirect::to(&format!("{back}{joint}sent={id}")).into_response())
+    };
+    let (token, digest) = (form.get("once"), form.digest());
+    let mut turn = owner.web.once.turn().await;
+    let earlier = turn.before(token).map(|earlier| (earlier.digest, earlier.id));
+    if let Some((_, id)) = earlier.filter(|(same, _)| *same == digest) {
+        return sent(id);
+    }
+    let mut typed = typed(owner, form).await?;
+    if earlier.is_some() && typed.trouble.is_empty() {
+        // The page was gone back to, and written on.
+        typed.trouble = DRAFT_GONE;
+    }
+    if !typed.trouble.is_empty() {
+        let words = typed.trouble;
+        return stay(owner, typed, words).await;
+    }
+    match drafts::send_content(&owner.app, &typed.content).await {
+        Ok(id) => {
+            turn.note(token, digest, id);
+            discard(owner, &typed.source.draft).await?;
+            sent(id)
+        }
         Err(failure) if matches!(failure.kind, Kind::Usage | Kind::Failed | Kind::NotFound) => {
-            let kept = drafts::save(&owner.app, draft.as_deref(), &content).await?;
-            let mut page =
-                show(&owner, "New message", &content, &kept.id, &reply, &sentence(&failure.words)).await?;
-            *page.status_mut() = status_of(Kind::Usage);
-            Ok(page)
+            stay(owner, typed, &sentence(&failure.words)).await
         }
         Err(failure) => Err(failure.into()),
     }
+}
+
+/// What was written stays on the page, and in a draft, with the reason above it.
+async fn stay(owner: &Owner, mut typed: Typed, words: &str) -> Result<Response, WebError> {
+    let kept = match typed.keep(owner).await {
+        Err(failure) if failure.kind == Kind::Usage => {
+            typed.drop_new_files();
+            typed.keep(owner).await?
+        }
+        kept => kept?,
+    };
+    drafts::settle(&owner.app, &kept.id).await?;
+    let source = Source { draft: kept.id, reply: typed.source.reply, ..Source::default() };
+    let mut page = show(owner, "Draft", &typed.content, &source, words).await?;
+    *page.status_mut() = status_of(Kind::Usage);
+    Ok(page)
 }
 
 async fn autosave(owner: Owner, headers: HeaderMap, form: Form) -> Result<Response, WebError> {
@@ -230,19 +191,20 @@ async fn autosave(owner: Owner, headers: HeaderMap, form: Form) -> Result<Respon
 }
 
 async fn save(owner: &Owner, form: &Form) -> Result<serde_json::Value, Failure> {
-    let (draft, content) = content(owner, form).await?;
+    let typed = typed(owner, form).await?;
+    let draft = typed.keep(owner).await?;
     // The list of drafts shows a message of each: made when a draft is new, and made anew when one stops writing.
-    let settles = draft.is_none() || form.get("settle") == "1";
-    let kept_draft = drafts::save(&owner.app, draft.as_deref(), &content).await?;
-    if settles {
-        drafts::settle(&owner.app, &kept_draft.id).await?;
+    if draft.id != typed.source.draft || form.get("settle") == "1" {
+        drafts::settle(&owner.app, &draft.id).await?;
     }
     let at = jiff::Timestamp::from_second(owner.app.now())
         .unwrap_or_default()
         .to_zoned(jiff::tz::TimeZone::system());
-    let files: Vec<_> = kept(&content)
+    let files: Vec<_> = kept(&typed.content)
         .into_iter()
         .map(|k| json!({"n": k.n, "name": k.name, "size_words": k.size_words}))
         .collect();
-    Ok(json!({"draft": kept_draft.id, "saved": at.strftime("%H:%M").to_string(), "kept": files}))
+    Ok(json!({
+        "draft": draft.id, "saved": at.strftime("%H:%M").to_string(), "kept": files, "trouble": typed.trouble,
+    }))
 }

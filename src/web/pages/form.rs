@@ -4,6 +4,7 @@ use crate::engine::failure::Failure;
 use crate::web::error::WebError;
 use axum::extract::{FromRequest, Multipart, RawForm, Request};
 use axum::http::header;
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// A form that was sent.
@@ -26,6 +27,23 @@ impl Form {
     /// All values of a field.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.fields.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// A digest of all that it holds: the same for the same form sent twice.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        let mut all = Sha256::new();
+        let mut piece = |bytes: &[u8]| {
+            all.update((bytes.len() as u64).to_be_bytes());
+            all.update(bytes);
+        };
+        for (name, value) in &self.fields {
+            piece(name.as_bytes());
+            piece(value.as_bytes());
+        }
+        for (field, name, kind, bytes) in &self.files {
+            [field.as_bytes(), name.as_bytes(), kind.as_bytes(), bytes].into_iter().for_each(&mut piece);
+        }
+        all.finalize().into()
     }
 
     /// Where the form wants to go back to: a path on this site, or the inbox.

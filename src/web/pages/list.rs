@@ -9,12 +9,12 @@ use crate::storage::database::{drafts, messages, tags};
 use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::error::{WebError, page, sentence};
+use crate::web::extract::Query;
 use crate::web::view::{
     Empty, ListPage, Piece, QueryTrouble, Row, Rows, RowsPart, Spot, Tag, encoded, grouped,
 };
 use crate::web::words;
 use axum::Router;
-use axum::extract::Query;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;

@@ -1,16 +1,17 @@
 //! The small pages: contacts, what went out over the network, the keys of the keyboard, and what is not there yet.
 
 use super::shell::shell;
+use crate::engine::status;
 use crate::mail::address::Person;
-use crate::network::log::{Purpose, Route};
+use crate::network::log::{CAPACITY, Purpose, Route};
 use crate::storage::database::settings as table;
 use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::error::{WebError, page, sentence};
+use crate::web::extract::Query;
 use crate::web::view::{Contact, ContactsPage, KeyboardPage, LaterPage, NetworkPage, Spot, Task};
 use crate::web::words;
 use axum::Router;
-use axum::extract::Query;
 use axum::response::Response;
 use axum::routing::get;
 use std::sync::Arc;
@@ -90,6 +91,7 @@ async fn network(owner: Owner) -> Result<Response, WebError> {
             Purpose::Imap => "reading mail",
             Purpose::Submission => "sending mail",
             Purpose::Autoconfig => "finding the servers of your address",
+            Purpose::RemoteImage => "a picture in a message",
             other => other.as_str(),
         };
         let when = words::when(entry.at.as_second(), owner.app.now()).words;
@@ -100,7 +102,26 @@ async fn network(owner: Owner) -> Result<Response, WebError> {
             progress: None,
         }
     });
-    page(&NetworkPage { shell, connections: connections.collect() })
+    let tor_words = status::network(&owner.app).await?.tor.words;
+    page(&NetworkPage { shell, hint: shown_of(log.len()), tor_words, connections: connections.collect() })
+}
+
+/// What part of all connections the page shows.
+fn shown_of(kept: usize) -> String {
+    let grouped = |n: usize| crate::web::view::grouped(n as u64);
+    if kept <= CONNECTIONS {
+        return "Every connection that went out since the store was unlocked, the newest first. Nothing else was \
+                asked for."
+            .to_owned();
+    }
+    let (shown, kept_figure) = (grouped(CONNECTIONS), grouped(kept));
+    if kept < CAPACITY {
+        format!("The newest {shown} of {kept_figure} connections that went out since the store was unlocked.")
+    } else {
+        format!(
+            "The newest {shown} of the last {kept_figure} connections; what came before them is not kept."
+        )
+    }
 }
 
 async fn later(owner: &Owner, heading: &str, words: &str, hint: &str) -> Result<Response, WebError> {

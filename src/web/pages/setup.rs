@@ -5,13 +5,14 @@ use super::form::Form;
 use crate::crypto::secret::SecretText;
 use crate::engine::accounts::{self, NewAccount, Server};
 use crate::engine::failure::{Failure, Kind};
-use crate::engine::{settings, status, vault};
+use crate::engine::{status, vault};
 use crate::web::Web;
 use crate::web::auth::{Owner, prove_visitor, set_cookie, visitor_token};
 use crate::web::error::{WebError, page, sentence, status_of};
+use crate::web::extract::Query;
 use crate::web::view::{AccountForm, SetupAccount, SetupDone, SetupPassphrase, SetupPrivacy, Theme};
 use crate::web::words;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -27,7 +28,6 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/setup/strength", post(strength))
         .route("/setup/account", post(account))
         .route("/setup/find-servers", post(find_servers))
-        .route("/setup/privacy", post(privacy))
 }
 
 #[derive(serde::Deserialize, Default)]
@@ -47,7 +47,7 @@ async fn setup(
     let Some(owner) = owner else { return Err(WebError::SignIn("/setup".into())) };
     let accounts = status::accounts(&owner.app).await?;
     match (asked.step.as_str(), accounts.first()) {
-        ("privacy", Some(_)) => page(&SetupPrivacy { csrf: owner.csrf.clone(), ..SetupPrivacy::default() }),
+        ("privacy", Some(_)) => page(&SetupPrivacy { theme: Theme::Auto }),
         ("done", Some(account)) => {
             let arrived = status::status(&owner.app).await?.messages;
             page(&SetupDone {
@@ -217,15 +217,4 @@ async fn find_servers(owner: Owner, headers: HeaderMap, form: Form) -> Result<Re
         Err(failure) => filled.trouble = sentence(&failure.words),
     }
     second(&owner, filled)
-}
-
-async fn privacy(owner: Owner, form: Form) -> Result<Response, WebError> {
-    owner.prove(form.get("csrf"))?;
-    let choice = match form.get("choice") {
-        "careful" => "always-ask",
-        "plain" => "when-asked",
-        _ => "when-possible",
-    };
-    settings::set(&owner.app, "privacy.encrypt", choice).await?;
-    Ok(Redirect::to("/setup?step=done").into_response())
 }

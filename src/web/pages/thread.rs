@@ -1,28 +1,29 @@
 //! A thread and a single message.
 
+use super::composer::{Source, composer, signature};
 use super::frame;
+use super::long::{Long, MOST_SHOWN, Place, broken_line, rows_of};
 use super::shell::shell;
+use super::{cut, pictures};
 use crate::engine::failure::{Failure, Kind, blocking};
 use crate::engine::read::{self, Opened, Shown};
 use crate::engine::receive::clip;
-use crate::engine::request::inert;
-use crate::engine::{drafts, flags, search, tags as deeds};
+use crate::engine::{drafts, flags, heavy, remote, search, senders, tags as deeds};
 use crate::mail::address::{Person, canonical};
-use crate::mail::html;
+use crate::mail::html::Sanitised;
 use crate::mail::ids::ThreadNumber;
-use crate::mail::part::Risk;
+use crate::mail::message::Message;
 use crate::mail::text;
 use crate::storage::database::{drafts as draft_table, messages};
 use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::content::Piece as Content;
 use crate::web::error::{WebError, page};
+use crate::web::extract::{Path, Query};
 use crate::web::view::{
-    Attachment, Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag,
-    ThreadPage,
+    Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag, ThreadPage,
 };
 use crate::web::{leave, words};
-use axum::extract::{Path, Query};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -56,22 +57,27 @@ struct Asked {
     view: String,
     #[serde(default)]
     from: String,
+    /// The message whose pictures are shown, this once: those that were fetched.
+    #[serde(default)]
+    pictures: String,
     #[serde(default)]
     colours: String,
+    /// How many of the latest messages of a long thread are passed over.
+    #[serde(default)]
+    earlier: usize,
 }
 
-/// The most messages of a thread that are shown open or folded with their text.
-const MOST_SHOWN: usize = 200;
 /// How much text is shown of one message, in bytes; the rest is in the source.
-const LONGEST_TEXT: usize = 500_000;
+pub(super) const LONGEST_TEXT: usize = 500_000;
 
 async fn message(
     owner: Owner,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, WebError> {
-    let opened = read::open(&owner.app, &id).await?;
-    let count = messages::of_thread(&mut *owner.app.reader.get().await?, opened.row.thread).await?.len();
+    let row = read::find(&owner.app, &id).await?;
+    let opened = heavy::open(&owner.app, row).await?;
+    let count = rows_of(&owner, opened.row.thread).await?.len();
     let shown = read::shown(&owner.app, &opened).await?;
     mark_read(&owner, &[&shown], &opened).await?;
     let back = if count > 1 {
@@ -138,24 +144,30 @@ async fn thread(
     headers: HeaderMap,
 ) -> Result<Response, WebError> {
     let row = read::find(&owner.app, &id).await?;
-    let rows = messages::of_thread(&mut *owner.app.reader.get().await?, row.thread).await?;
+    let rows = rows_of(&owner, row.thread).await?;
     // An open page asks what the thread holds by now; only who looks at a message has read it.
     if headers.get("x-part").is_some_and(|part| part == "ids") {
         let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
         return Ok(Json(ids).into_response());
     }
     let (newer, older) = neighbours(&owner, &asked.from, row.thread).await?;
+    let place = Place::of(&owner, &rows).await?;
+    let long = Long::of(&rows, asked.earlier, &asked.from);
+    let title = rows.get(long.first).map(|row| row.subject.clone()).unwrap_or_default();
+    let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
     let mut all = Vec::new();
-    for row in rows.into_iter().rev().take(MOST_SHOWN) {
+    let mut broken = Vec::new();
+    for row in rows.into_iter().rev().skip(long.passed).take(MOST_SHOWN) {
+        let line = broken_line(&owner, &row);
         // A message whose seal is broken must not keep the others from being read.
-        let Ok(opened) = read::open_row(&owner.app, row).await else { continue };
+        let Ok(opened) = heavy::open(&owner.app, row).await else {
+            broken.push((all.len(), line));
+            continue;
+        };
         let shown = read::shown(&owner.app, &opened).await?;
         all.push((opened, shown));
     }
     all.reverse();
-    let has = |tag: &str| all.iter().any(|(_, s)| s.tags.iter().any(|t| t == tag));
-    let (in_inbox, in_trash, in_spam, starred) = (has("inbox"), has("trash"), has("spam"), has("starred"));
-    let title = all.first().map(|(_, s)| s.subject.clone()).unwrap_or_default();
     let own = owner.app.own_addresses();
     let mut seen = BTreeSet::new();
     let people: Vec<Person> = all
@@ -166,18 +178,23 @@ async fn thread(
     let tags = own_tags(all.iter().flat_map(|(_, s)| &s.tags));
     let unread: Vec<_> =
         all.iter().filter(|(_, s)| s.tags.iter().any(|t| t == "unread")).map(|(o, _)| o.row.number).collect();
-    let ids: Vec<String> = all.iter().map(|(_, s)| s.id.to_string()).collect();
     let spot = all.last().map_or(Spot::Elsewhere, |(_, s)| spot(s));
     let shell = shell(&owner, subject(&title), spot, &asked.from).await?;
     let last = all.len().saturating_sub(1);
-    let last_id = ids.last().cloned().unwrap_or_default();
-    let answerable =
-        all.last().is_some_and(|(_, s)| !s.tags.iter().any(|t| t == "draft")) && !in_trash && !in_spam;
+    let last_id = all.last().map(|(_, s)| s.id.to_string()).unwrap_or_default();
+    let answerable = all.last().is_some_and(|(_, s)| !s.tags.iter().any(|t| t == "draft"))
+        && !place.in_trash
+        && !place.in_spam
+        && long.passed == 0;
     let mut views = Vec::with_capacity(all.len());
     for (at, (opened, shown)) in all.into_iter().enumerate() {
         let mut view = view(&owner, opened, shown, &asked).await?;
         view.folded = at != last && !view.unread;
         views.push(view);
+    }
+    let whole = views.len();
+    for (later, line) in broken {
+        views.insert(whole - later, line);
     }
     if !unread.is_empty() {
         deeds::apply(&owner.app, &unread, &[], &["unread".to_owned()]).await?;
@@ -188,15 +205,17 @@ async fn thread(
         subject: title,
         people_words: format!(
             "{}, {}",
-            words::count(views.len() as u64, "message", "messages"),
+            words::count(ids.len() as u64, "message", "messages"),
             words::people(&people, &own, 4)
         ),
         tags,
         ids,
-        starred,
-        in_inbox,
-        in_trash,
-        in_spam,
+        starred: place.starred,
+        in_inbox: place.in_inbox,
+        in_trash: place.in_trash,
+        in_spam: place.in_spam,
+        earlier: long.earlier,
+        later: long.later,
         back: back(&asked.from),
         newer,
         older,
@@ -232,12 +251,32 @@ async fn neighbours(
 /// The answer at the foot of a thread.
 async fn quick_reply(owner: &Owner, id: &str) -> Option<Composer> {
     let content = drafts::reply_to(&owner.app, id, false, "").await.ok()?;
-    let mut composer = super::compose::composer(owner, &content, "", id, "").await.ok()?;
+    let source = Source { reply: id.to_owned(), ..Source::default() };
+    let mut composer = composer(owner, &content, &source, "").await.ok()?;
     composer.inline = true;
     // The quote stands right above: here only the answer is written.
     composer.body = String::new();
+    if !signature(owner).await.ok()?.is_empty() {
+        composer.outcome.push_str(" Your signature is put under it.");
+    }
     composer.full_href = format!("/compose?reply={id}");
     Some(composer)
+}
+
+/// What there is to know about a message's HTML, and the addresses of the pictures that may be fetched for it.
+async fn looked(message: &Arc<Message>) -> Result<(Option<Sanitised>, Vec<String>), Failure> {
+    let turn = heavy::markup(message.html().map_or(0, str::len)).await;
+    let message = Arc::clone(message);
+    blocking(move || {
+        let _turn = turn;
+        Ok::<_, Failure>(
+            message
+                .html()
+                .map(remote::survey)
+                .map_or((None, Vec::new()), |(look, wanted)| (Some(look), wanted)),
+        )
+    })
+    .await
 }
 
 /// One message as its template wants it.
@@ -246,51 +285,36 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
     let when = words::when(opened.row.date, owner.app.now());
     let has_html = opened.message.html().is_some();
     let has_plain = opened.message.plain().is_some_and(|t| !t.trim().is_empty());
-    let as_html = match asked.view.as_str() {
-        "html" => has_html,
-        "text" => false,
+    let decided = senders::of_message(&owner.app, &opened).await?;
+    // What is asked for now goes before what was decided about the sender, and that before what is usual.
+    let as_html = match (asked.view.as_str(), decided.view.as_deref()) {
+        ("html", _) | ("", Some("html")) => has_html,
+        ("text", _) | ("", Some("text")) => false,
         _ => has_html && !has_plain,
     };
     let is = |tag: &str| shown.tags.iter().any(|t| t == tag);
     let sender = opened.message.from.first().cloned().unwrap_or_default();
     let grant = |piece: Content| owner.web.grants.address(owner, shown.id, piece);
-    let attachments = opened
-        .message
-        .attachments()
-        .map(|part| Attachment {
-            name: part.name.clone().unwrap_or_else(|| format!("part {}", part.n)),
-            kind: words::kind(&part.content_type),
-            size_words: words::size(part.bytes),
-            risk_words: match part.risk {
-                Risk::None => String::new(),
-                Risk::Caution => "May carry programs within; open it only if you expected it.".into(),
-                Risk::Danger => "Can run programs on your computer, or pretends to be something else.".into(),
-            },
-            href: format!("/messages/{}/parts/{}", shown.id, part.n),
-        })
-        .collect();
+    let opened = Arc::new(opened);
+    let (attachments, events) = super::preview::of_message(owner, &opened).await?;
     let draft_href = if is("draft") {
         let draft = draft_table::by_message(&mut *owner.app.reader.get().await?, opened.row.number).await?;
-        draft.map(|d| format!("/compose?draft={}", d.key))
+        let from = draft.map_or_else(|| format!("edit={}", shown.id), |d| format!("draft={}", d.key));
+        Some(format!("/compose?{from}"))
     } else {
         None
     };
-    let mut notes = Vec::new();
-    if opened.message.from.len() > 1 {
-        notes.push(format!(
-            "This message names {} senders; nobody can tell who wrote it.",
-            opened.message.from.len()
-        ));
-    }
-    let src = grant(Content::Document);
-    let original = asked.colours == "original";
     let raw_href = format!("/messages/{}/source", shown.id);
     let closed = shown.privacy == "closed" && shown.text.trim().is_empty();
-    let source = opened.message.html().map(str::to_owned);
-    let look =
-        blocking(move || Ok::<_, Failure>(source.as_deref().map(|html| html::sanitise(html, &inert()))))
-            .await?;
+    let (look, wanted) = looked(&opened.message).await?;
+    let notes = cut::words(&opened.message, look.as_ref(), as_html, shown.text.len());
     let (hidden_words, preview_words) = frame::hidden_words(look.as_ref());
+    let asks = pictures::Asks { decided, wanted, as_html, once: asked.pictures == shown.id.to_string() };
+    let (remote, permission) = pictures::view(owner, &opened, look.as_ref(), asks, &asked.view).await?;
+    let original = asked.colours == "original";
+    let src = grant(Content::Document(permission));
+    let false_links = look.as_ref().map_or(&[][..], |look| look.false_links.as_slice());
+    let origin = super::origin::origin(owner, &opened, &shown, false_links).await?;
     let body = if closed {
         Body::Closed("This message is encrypted, and Mailkeep has no key for it yet.".into())
     } else if as_html {
@@ -305,7 +329,6 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         let blocks = blocks(&owner.web, clip(&shown.text, LONGEST_TEXT));
         if blocks.is_empty() { Body::Nothing } else { Body::Text(blocks) }
     };
-    let (remote, trackers) = look.map_or((0, Vec::new()), |l| (l.remote_images, l.trackers));
     let person = |p: &Person| PersonView { name: p.name.clone(), address: p.address.clone() };
     Ok(MessageView {
         id: shown.id.to_string(),
@@ -319,45 +342,25 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         date_words: when.words,
         date_exact: when.exact,
         date_iso: when.iso,
-        folded: false,
         unread: is("unread"),
         starred: is("starred"),
         snippet: opened.row.snippet.clone(),
         trust: Vec::new(),
-        notes,
-        remote_words: remote_words(remote, &trackers),
+        origin,
+        notes: notes.into_iter().map(str::to_owned).collect(),
+        remote,
         hidden_words,
         preview_words,
         body,
         has_html,
         has_text: true,
         attachments,
+        events,
         draft_href,
         raw_href,
         places: shown.places.iter().map(|p| format!("{} of {}", p.folder, p.account)).collect(),
+        ..MessageView::default()
     })
-}
-
-fn remote_words(pictures: usize, trackers: &[String]) -> String {
-    if pictures == 0 && trackers.is_empty() {
-        return String::new();
-    }
-    let mut words = match pictures {
-        0 => String::new(),
-        1 => "1 picture from another server was not loaded".to_owned(),
-        n => format!("{n} pictures from other servers were not loaded"),
-    };
-    if !trackers.is_empty() {
-        let hosts = trackers.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-        let joined = if words.is_empty() {
-            "A tracking pixel was left out"
-        } else {
-            "; a tracking pixel was left out"
-        };
-        words.push_str(&format!("{joined}: it would have told {hosts} that you read this"));
-    }
-    words.push('.');
-    words
 }
 
 /// Text in blocks, with its links made to lead over the leave page.
@@ -384,11 +387,7 @@ fn blocks(web: &Web, source: &str) -> Vec<Block> {
 
 /// A quote without its marks.
 fn unmarked(quote: &str) -> String {
-    let line = |line: &str| {
-        let bare = line.trim_start_matches('>').trim_start_matches(' ').trim_start_matches(['>', ' ']);
-        if line.starts_with('>') { bare.to_owned() } else { line.to_owned() }
-    };
-    quote.lines().map(line).collect::<Vec<_>>().join("\n")
+    quote.lines().map(text::unquoted).collect::<Vec<_>>().join("\n")
 }
 
 /// A text with its links, and with the line ends marked that a narrow page need not keep.

@@ -25,6 +25,10 @@ pub struct Composer {
     pub reply: String,
     /// The message this forwards; empty for none.
     pub forward: String,
+    /// The draft on a server that this goes on from; empty for none.
+    pub edit: String,
+    /// The token of this form: sent twice, it sends one message.
+    pub once: String,
     /// Whether it is the short form at the foot of a thread.
     pub inline: bool,
     /// The same on a page of its own; only for the short form.

@@ -72,11 +72,13 @@ impl Contact {
 pub struct LeavePage {
     /// Light, dark, or what the system says.
     pub theme: Theme,
-    /// The address, whole; http, https or mailto only.
+    /// Whether it leads to a new message, not out.
+    pub writes: bool,
+    /// The address, whole, http or https only; or the path of the new message.
     pub href: String,
     /// Its beginning, up to the host.
     pub before: String,
-    /// The host: what counts.
+    /// The host, or whom the new message is to: what counts.
     pub host: String,
     /// The rest.
     pub after: String,
@@ -114,6 +116,10 @@ pub struct KeyboardPage {
 pub struct NetworkPage {
     /// What surrounds it.
     pub shell: Shell,
+    /// How we stand with Tor, in a sentence.
+    pub tor_words: String,
+    /// What the list below is: all connections, or the newest of how many.
+    pub hint: String,
     /// The connections, the newest first.
     pub connections: Vec<Task>,
 }

@@ -30,24 +30,12 @@ pub struct SetupAccount {
     pub form: AccountForm,
 }
 
-/// Step 3: privacy in three plain choices.
+/// Step 3: what leaves this machine.
 #[derive(Debug, Clone, Default, Template)]
 #[template(path = "pages/setup_privacy.html")]
 pub struct SetupPrivacy {
-    /// The form token.
-    pub csrf: String,
     /// Light, dark, or what the system says.
     pub theme: Theme,
-    /// `careful`, `balanced` or `plain`; empty chooses what we recommend.
-    pub choice: String,
-}
-
-impl SetupPrivacy {
-    /// Whether this choice is the one marked.
-    #[must_use]
-    pub fn is(&self, choice: &str) -> bool {
-        if self.choice.is_empty() { choice == "balanced" } else { self.choice == choice }
-    }
 }
 
 /// Step 4: mail is arriving.

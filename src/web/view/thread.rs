@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Composer, Shell, Tag};
+use super::{Composer, Origin, RemoteView, Shell, Tag};
 
 /// All messages of a thread: `/threads/{id}`.
 #[derive(Debug, Clone, Template)]
@@ -32,6 +32,10 @@ pub struct ThreadPage {
     pub newer: Option<String>,
     /// The next older thread of that list.
     pub older: Option<String>,
+    /// In a long thread: "100 earlier messages", and where they are.
+    pub earlier: Option<(String, String)>,
+    /// The same for those that come later than what is shown.
+    pub later: Option<(String, String)>,
     /// The messages, oldest first.
     pub messages: Vec<MessageView>,
     /// The quick answer at the foot, ready to be sent; none in trash and spam.
@@ -87,6 +91,8 @@ pub struct MessageView {
     pub date_exact: String,
     /// RFC 3339.
     pub date_iso: String,
+    /// Whether it cannot be read; then it is a line that says so.
+    pub broken: bool,
     /// Whether it is shown as one line.
     pub folded: bool,
     /// Whether it is the one to show first: the page opens there (`#m-{id}`).
@@ -97,10 +103,12 @@ pub struct MessageView {
     pub snippet: String,
     /// At most two short facts, outside the frame.
     pub trust: Vec<Trust>,
+    /// Where it is from, and the way out of its list.
+    pub origin: Origin,
     /// Sentences about this message: "2 parts of it could not be read."
     pub notes: Vec<String>,
-    /// "3 remote pictures were not loaded; 1 tracking pixel from news.example."; empty for none.
-    pub remote_words: String,
+    /// Pictures on other servers, and what can be decided about the sender.
+    pub remote: RemoteView,
     /// "Text that a reader would not see was left out."; empty for none.
     pub hidden_words: String,
     /// The same where it is but the line that newsletters begin with for lists of mail; said quietly.
@@ -113,6 +121,8 @@ pub struct MessageView {
     pub has_text: bool,
     /// Files.
     pub attachments: Vec<Attachment>,
+    /// What it invites to.
+    pub events: Vec<super::EventView>,
     /// Where to go on writing, when it is a draft.
     pub draft_href: Option<String>,
     /// Where the stored bytes are shown or fetched; empty for nowhere.
@@ -243,8 +253,26 @@ pub struct Attachment {
     pub kind: String,
     /// "1.2 MB".
     pub size_words: String,
+    /// What its name or its sender says and what it is, where these differ; empty otherwise.
+    pub difference: String,
     /// "Can run programs on your computer."; empty for none.
     pub risk_words: String,
+    /// Whether that is more than a word of caution.
+    pub danger: bool,
+    /// Where it is looked at without being opened; empty for nowhere.
+    pub preview_href: String,
+    /// Where a safe copy of it is made; empty for nowhere.
+    pub copy_href: String,
+    /// A small picture of it: a capability address; empty for none.
+    pub thumb: String,
     /// Where it is fetched from: a capability address.
     pub href: String,
+}
+
+impl Attachment {
+    /// Where its name leads: to the preview where there is one.
+    #[must_use]
+    pub fn main_href(&self) -> &str {
+        if self.preview_href.is_empty() { &self.href } else { &self.preview_href }
+    }
 }
