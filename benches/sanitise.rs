@@ -14,8 +14,11 @@ use std::time::Instant;
 use mailkeep::mail::html::{Options, Remote, sanitise, visible_text};
 use mailkeep::mail::{demo, message};
 
+/// What is done with a document; says how long the outcome is.
+type Work = fn(&str) -> usize;
+
 /// What there is to measure: what it is called, and what it does with each document.
-const WORKERS: [(&str, fn(&str) -> usize); 4] =
+const WORKERS: [(&str, Work); 4] =
     [("nothing", str::len), ("ammonia", ammonia), ("sanitise", whole), ("visible_text", text)];
 const ROUNDS: usize = 5;
 
@@ -81,7 +84,7 @@ fn child(name: &str, input: &[u8]) -> Option<(f64, f64)> {
 }
 
 /// What a worker does. It reads its documents in one piece, so that none of its memory is left over from finding them.
-fn measure(work: fn(&str) -> usize) {
+fn measure(work: Work) {
     let mut input = Vec::with_capacity(64 << 20);
     let read = std::io::stdin().read_to_end(&mut input).unwrap_or_default();
     let input = String::from_utf8(input).unwrap_or_default();
