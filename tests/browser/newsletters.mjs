@@ -22,10 +22,15 @@ async function page(viewport, colorScheme, lets) {
   return context.newPage();
 }
 
+/** The page up to a height. A frame is painted only as far as the window reaches, so the window is made that high. */
 const picture = async (page) => {
-  const height = await page.evaluate(() => Math.max(document.documentElement.scrollHeight, 60));
-  const { width } = page.viewportSize();
-  return page.screenshot({ fullPage: true, clip: { x: 0, y: 0, width, height: Math.min(height, HIGHEST) } });
+  const before = page.viewportSize();
+  const high = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.setViewportSize({ width: before.width, height: Math.max(200, Math.min(high, HIGHEST)) });
+  await page.waitForTimeout(200);
+  const bytes = await page.screenshot();
+  await page.setViewportSize(before);
+  return bytes;
 };
 
 const measured = () => {

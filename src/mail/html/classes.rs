@@ -9,7 +9,7 @@ use super::tree::{NodeId, Tree};
 /// Classes and ids of one element.
 const MAX_CLASSES: usize = 16;
 /// What is set wider than this gives way on a phone, in pixels.
-pub(super) const FITS: f32 = 320.0;
+pub(super) const FITS: f32 = 240.0;
 
 /// Our class on what stands for a picture that was not loaded.
 pub(super) const BLOCKED: &str = "mk-blocked";

@@ -17,7 +17,7 @@ const MAX_SELECTORS: usize = 64;
 const DESK: f32 = 800.0;
 const PHONE: f32 = 390.0;
 /// The widest that a rule may make something on a phone without being told otherwise there.
-const FITS: f32 = 320.0;
+const FITS: f32 = 240.0;
 /// Up to which width a page counts as narrow.
 pub(super) const NARROW_PAGE: &str = "@media (max-width: 640px)";
 

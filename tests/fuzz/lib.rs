@@ -1,6 +1,5 @@
 //! The floor that is fuzzed, alone, and what the targets hold every input to.
 
-#[path = "../../src/mail/mod.rs"]
 pub mod mail;
 
 use mail::html::{Options, Remote, sanitise};
