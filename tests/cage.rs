@@ -89,7 +89,7 @@ fn unescaped(text: &str) -> Vec<u8> {
     let mut bytes = pieces.next().unwrap().as_bytes().to_vec();
     for piece in pieces {
         bytes.push(u8::from_str_radix(&piece[..2], 16).unwrap());
-        bytes.extend_from_slice(piece[2..].as_bytes());
+        bytes.extend_from_slice(&piece.as_bytes()[2..]);
     }
     bytes
 }
@@ -138,12 +138,13 @@ fn naughty_message(number: usize, string: &str) -> Vec<u8> {
     let percent: String = string.bytes().map(|byte| format!("%{byte:02X}")).collect();
     format!(
         "From: {} <eve@lab.test>\nTo: {} <alice@lab.test>\nSubject: {}\nDate: Fri, 17 May 2024 09:30:00 +0000\n\
-         Message-ID: <{number}@naughty.test>\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n\
+         Message-ID: <{number}@naughty.test>\nReferences: <of-{}@naughty.test>\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n\
          --b\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n{}\n\
          --b\nContent-Type: application/octet-stream\nContent-Disposition: attachment; filename*=utf-8''{percent}\n\nx\n--b--\n",
         word(string),
         word(string),
         word(string),
+        number / 50,
         data_encoding::BASE64.encode(format!("<< {string} >>").as_bytes()),
     )
     .into_bytes()
@@ -237,10 +238,11 @@ fn nothing_gets_through() {
             message: naughty_message(number, string),
         });
     }
+    let shown = vectors.iter().filter(|vector| vector.class != "naughty").count();
     let with_markup = vectors.iter().filter(|vector| vector.markup.is_some()).count();
     let report = read_in_the_browser(&vectors, false);
     // What was not tried cannot have got through.
-    assert_eq!((&report["pages"], &report["texts"]), (&vectors.len().into(), &vectors.len().into()));
+    assert_eq!((&report["pages"], &report["texts"]), (&shown.into(), &vectors.len().into()));
     assert_eq!(report["caged"], with_markup);
     assert!(report["alone"].as_u64().unwrap() >= with_markup as u64, "{report}");
     assert!(report["files"].as_u64().unwrap() >= 20, "{report}");

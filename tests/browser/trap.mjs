@@ -53,7 +53,7 @@ export async function setTrap({ base, profile, log, proxy: proxied = true }) {
   const port = new URL(base).port;
   const args = [
     '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-component-update', '--disable-sync',
-    `--log-net-log=${log}`, '--net-log-capture-mode=Everything',
+    `--log-net-log=${log}`, '--net-log-capture-mode=Default',
   ];
   if (proxied) {
     args.push(`--proxy-server=http://127.0.0.1:${proxy.address().port}`);
@@ -83,11 +83,11 @@ export async function setTrap({ base, profile, log, proxy: proxied = true }) {
       for (const window of windows.splice(0)) await window.close().catch(() => {});
       return notes.splice(0);
     },
-    /** Closes the trap; gives the log of the network as text. */
+    /** Closes the trap; gives the log of the network. */
     async close() {
       await context.close();
       proxy.close();
-      return readFileSync(log, 'utf8');
+      return readFileSync(log);
     },
   };
   return state;
