@@ -14,6 +14,8 @@ use tokio::sync::Semaphore;
 
 /// Processor time of one worker, in seconds.
 pub(super) const SECONDS: u64 = 30;
+/// The same for a worker that copies, of which the owner knows that it takes a while.
+const COPY_SECONDS: u64 = 80;
 /// Address space of one worker, in bytes.
 pub(super) const MEMORY: u64 = 1 << 30;
 /// What one worker may make, in bytes.
@@ -75,7 +77,8 @@ impl Workers {
     }
 
     async fn work(&self, job: &Job, inputs: &[&[u8]], report: &mut Report) -> Result<(), &'static str> {
-        let mut child = self.start()?;
+        let seconds = if matches!(job, Job::Copy { .. }) { COPY_SECONDS } else { SECONDS };
+        let mut child = self.start(seconds)?;
         let (Some(to), Some(mut from)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(BROKEN);
         };
@@ -92,10 +95,10 @@ impl Workers {
         Ok(())
     }
 
-    fn start(&self) -> Result<Child, &'static str> {
+    fn start(&self, seconds: u64) -> Result<Child, &'static str> {
         Command::new(&self.program)
             .arg0("mailkeep")
-            .args([WORD.to_owned(), SECONDS.to_string(), MEMORY.to_string()])
+            .args([WORD.to_owned(), seconds.to_string(), MEMORY.to_string()])
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::piped())

@@ -21,8 +21,8 @@ const LONGEST_EDGE: f32 = 4_000.0;
 const COPY_PAGES: usize = 300;
 /// The largest copy, in bytes.
 const COPY_BYTES: usize = 64 << 20;
-/// A copy is finished with the pages it has after this time: the processor time that a worker has is a little more.
-const COPY_TIME: Duration = Duration::from_secs(24);
+/// A copy is finished with the pages it has after this time: what its worker may take is a little more.
+const COPY_TIME: Duration = Duration::from_secs(60);
 
 /// Safe copies of PDFs.
 pub(super) struct Pages;
