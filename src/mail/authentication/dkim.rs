@@ -240,7 +240,7 @@ fn flaw(message: &AuthenticatedMessage<'_>, fields: &Fields, value: &[u8], now: 
         let signed = covered(fields, name);
         signed > 0 && count(message, name) > signed
     };
-    if SHOWN.iter().any(|name| added(name)) {
+    if SHOWN.iter().any(added) {
         return Some(Flaw::Added);
     }
     let body = fields.cb.canonical_body(message.raw_body(), 0);

@@ -59,8 +59,8 @@ impl Circle {
         people: impl IntoIterator<Item = Acquaintance>,
         own: impl IntoIterator<Item = &'a String>,
     ) -> Self {
-        let mut circle = Self::default();
-        circle.own = own.into_iter().map(|address| canonical(address)).collect();
+        let own: HashSet<String> = own.into_iter().map(|address| canonical(address)).collect();
+        let mut circle = Self { own, ..Self::default() };
         let itself =
             |address: &String| Acquaintance { address: address.clone(), name: String::new(), written: true };
         let own: Vec<Acquaintance> = circle.own.iter().map(itself).collect();
