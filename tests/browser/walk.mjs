@@ -132,6 +132,7 @@ story(async (browser, state) => {
     await until('both files', async () => (await page.locator('[data-kept] li').count()) === 2);
     await send.dblclick();
   } else await send.click();
+  await page.waitForURL((url) => url.pathname !== '/compose');
   await until('the message in the outbox', async () => {
     await page.goto(`${base}/outbox`);
     return (await page.locator('main').innerText()).includes('The garden plan');
