@@ -10,7 +10,7 @@
 //!                /        \
 //!           storage      network              the outside world: disk | wire
 //!                \        /
-//!                  crypto                     secrets (pure)
+//!                  crypto     worker          secrets (pure) | hostile files, in a process of their own
 //!                     |
 //!                   mail                      what mail is (pure)
 //! ```
@@ -23,3 +23,4 @@ pub mod network;
 pub mod storage;
 pub mod tasks;
 pub mod web;
+pub mod worker;

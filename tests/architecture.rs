@@ -10,11 +10,12 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("crypto", &["mail"]),
     ("storage", &["mail", "crypto"]),
     ("network", &["mail", "crypto"]),
+    ("worker", &["mail"]),
     ("config", &[]),
-    ("engine", &["mail", "crypto", "storage", "network", "config"]),
-    ("web", &["mail", "crypto", "storage", "network", "engine", "config"]),
+    ("engine", &["mail", "crypto", "storage", "network", "worker", "config"]),
+    ("web", &["mail", "crypto", "storage", "network", "worker", "engine", "config"]),
     ("tasks", &["mail", "crypto", "storage", "network", "engine", "config"]),
-    ("cli", &["mail", "crypto", "storage", "network", "engine", "config"]),
+    ("cli", &["mail", "crypto", "storage", "network", "worker", "engine", "config"]),
 ];
 
 /// `cli/serve.rs` starts what a server is made of; a demo is a server too.
@@ -26,11 +27,25 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tantivy", &["storage/index"]),
     ("async_imap", &["network/imap"]),
     ("lettre", &["network/smtp"]),
+    ("hyper", &["network/http"]),
+    ("tokio_socks", &["network/dialer"]),
     ("html5ever", &["mail/html"]),
     ("markup5ever", &["mail/html"]),
     ("cssparser", &["mail/html"]),
     ("mail_parser", &["mail/message"]),
     ("mail_builder", &["mail/compose"]),
+    ("mail_auth", &["mail/authentication"]),
+    ("psl", &["mail/domain"]),
+    ("unicode_security", &["mail/sender"]),
+    ("hickory_proto", &["network/doh"]),
+    ("calcard", &["mail/attachment"]),
+    ("infer", &["mail/attachment"]),
+    ("tar::Archive", &["mail/attachment"]),
+    ("zip::ZipArchive", &["mail/attachment"]),
+    ("hayro", &["worker/convert"]),
+    ("use image", &["worker/convert"]),
+    ("landlock", &["worker/walls"]),
+    ("seccompiler", &["worker/walls"]),
     ("axum", &["web"]),
     ("askama", &["web"]),
     ("utoipa", &["web"]),
@@ -240,4 +255,82 @@ fn only_the_database_speaks_sql() {
             );
         }
     }
+}
+
+/// Every template, by its name.
+fn templates() -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let mut folders = vec![root.clone()];
+    let mut found = BTreeMap::new();
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(name(&root, &path), std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    assert!(found.len() > 20, "the templates are found");
+    found
+}
+
+/// What is written into a page is escaped, always: nobody has the means to say otherwise.
+#[test]
+fn no_template_writes_anything_unescaped() {
+    for (file, text) in templates() {
+        // Askama escapes by the name's ending; any other ending would mean plain text.
+        assert!(file.ends_with(".html"), "templates/{file} would not be escaped");
+        for piece in text.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap()) {
+            // A bar outside quotes begins a filter; the only harmless ones change letters before they are escaped.
+            for filter in unquoted(piece).replace("||", "").split('|').skip(1) {
+                let filter = filter.trim().split(['(', ' ']).next().unwrap();
+                assert!(
+                    ["lower", "upper", "capitalize", "trim", "length"].contains(&filter),
+                    "templates/{file}: {filter} in {piece}"
+                );
+            }
+        }
+        for word in [
+            "|safe",
+            "| safe",
+            "{% autoescape",
+            "{% raw",
+            "{%- raw",
+            "{% filter",
+            "{%- filter",
+            "<script>",
+            " style=\"",
+            "javascript:",
+            "srcdoc",
+        ] {
+            assert!(!text.contains(word), "templates/{file} holds {word}");
+        }
+        // An attribute without quotation marks ends at the first blank of what is written into it.
+        for (at, _) in text.match_indices("={{") {
+            let tag = text[..at].rsplit('<').next().unwrap();
+            assert!(tag.matches('"').count() % 2 == 1, "templates/{file}: no quotation marks in <{tag}");
+        }
+    }
+    let mut broken = Vec::new();
+    for (file, text) in source() {
+        for (n, line) in code(&text) {
+            let named = [
+                "MarkupDisplay",
+                "HtmlSafe",
+                "filters::Safe",
+                "filters::safe",
+                "escape = \"",
+                "ext = \"",
+                "Html(",
+            ]
+            .iter()
+            .any(|word| line.contains(word));
+            // The one place where a rendered page becomes an answer.
+            if named && file != "web/error.rs" {
+                broken.push(format!("src/{file}:{n}: {line}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "only askama writes pages:\n{}", broken.join("\n"));
 }

@@ -29,8 +29,8 @@ fn modules() -> PathBuf {
     folder
 }
 
-/// Runs a script of `tests/browser` to its end.
-fn script(name: &str, variables: &[(&str, String)]) {
+/// Runs a script of `tests/browser` to its end; gives what it wrote to stdout.
+pub fn script(name: &str, variables: &[(&str, String)]) -> String {
     let path = format!("{}/tests/browser/{name}", env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new("node");
     command.arg(path).env("MAILKEEP_BROWSER_MODULES", modules()).stdin(Stdio::null());
@@ -42,6 +42,7 @@ fn script(name: &str, variables: &[(&str, String)]) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+    String::from_utf8(output.stdout).unwrap()
 }
 
 fn variables(
@@ -138,6 +139,76 @@ fn message_html_can_do_nothing() {
     let mut variables = variables(lab, &alice, &bob, &world, &server.address);
     variables.push(("MESSAGE", world.only("*")));
     script("hostile.mjs", &variables);
+}
+
+/// A message that is nothing but this HTML, as base64 so that no byte of it changes.
+fn of_html(name: &str, html: &[u8]) -> String {
+    let lines: Vec<String> = data_encoding::BASE64
+        .encode(html)
+        .as_bytes()
+        .chunks(76)
+        .map(|line| String::from_utf8_lossy(line).into_owned())
+        .collect();
+    format!(
+        "From: News <news@lab.test>\r\nTo: alice@lab.test\r\nSubject: {name}\r\nMessage-ID: <{name}@stories.test>\r\n\
+         Date: Fri, 17 May 2024 09:30:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\
+         Content-Transfer-Encoding: base64\r\n\r\n{}\r\n",
+        lines.join("\r\n")
+    )
+}
+
+/// All HTML files of a folder, the larger ones first: they are the designed ones.
+fn html_files(folder: &std::path::Path, into: &mut Vec<(u64, PathBuf)>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().map_while(Result::ok) {
+        let path = entry.path();
+        if path.is_dir() {
+            html_files(&path, into);
+        } else if path.extension().is_some_and(|ending| ending == "html") {
+            into.push((entry.metadata().unwrap().len(), path));
+        }
+    }
+}
+
+#[test]
+fn newsletters_have_their_pictures_taken_before_and_after() {
+    let (Some(shots), Some(corpora)) =
+        (std::env::var_os("MAILKEEP_SHOTS"), std::env::var_os("MAILKEEP_CORPORA"))
+    else {
+        eprintln!(
+            "NOT RUN: no newsletters without MAILKEEP_CORPORA (a folder with newsletters/) and MAILKEEP_SHOTS"
+        );
+        return;
+    };
+    let mut found = Vec::new();
+    html_files(&PathBuf::from(corpora).join("newsletters"), &mut found);
+    found.sort();
+    let world = World::new();
+    let server = world.serve();
+    let mut list = Vec::new();
+    for (at, (_, path)) in found.iter().rev().take(24).enumerate() {
+        let name = format!("newsletter-{at:02}");
+        world.ok(&[
+            "import",
+            &world.file(&format!("{name}.eml"), of_html(&name, &std::fs::read(path).unwrap())),
+        ]);
+        let id = world.only(&format!("subject:{name}"));
+        let after = format!("http://{}/messages/{id}?view=html", server.address);
+        list.push(serde_json::json!({ "name": name, "before": path, "after": after }));
+    }
+    assert!(!list.is_empty(), "there are newsletters");
+    let list = world.file("list.json", serde_json::Value::from(list).to_string());
+    let shots = PathBuf::from(shots);
+    std::fs::create_dir_all(&shots).unwrap();
+    let variables = [
+        ("BASE", format!("http://{}", server.address)),
+        ("PASSPHRASE", PASSPHRASE.to_owned()),
+        ("LIST", list),
+        ("SHOTS", shots.to_str().unwrap().to_owned()),
+    ];
+    script("newsletters.mjs", &variables);
+    let report = std::fs::read_to_string(shots.join("report.txt")).unwrap();
+    let sideways: Vec<&str> = report.lines().filter(|line| line.ends_with("SCROLLS SIDEWAYS")).collect();
+    assert!(sideways.is_empty(), "no newsletter scrolls sideways in its frame: {sideways:#?}");
 }
 
 #[test]

@@ -110,6 +110,24 @@ struct Ledger {
     sent: Mutex<BTreeMap<String, String>>,
 }
 
+/// What the workers are told. Between two servers they wait: a command that finds none opens the store by itself, and one
+/// after the other they would keep the next server out.
+#[derive(Default)]
+struct Work {
+    may_go_on: AtomicBool,
+    over: AtomicBool,
+}
+
+impl Work {
+    /// Waits until there is a server again; false when all is over.
+    fn goes_on(&self) -> bool {
+        while !self.may_go_on.load(Ordering::SeqCst) && !self.over.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        !self.over.load(Ordering::SeqCst)
+    }
+}
+
 #[test]
 fn what_was_acknowledged_by_a_killed_server_is_there_and_nothing_is_sent_twice() {
     let mut chance = Chance::new("kill serve");
@@ -117,18 +135,20 @@ fn what_was_acknowledged_by_a_killed_server_is_there_and_nothing_is_sent_twice()
     let (alice, bob) = (lab.person("alice"), lab.person("bob"));
     let world = World::with_account(&lab, &alice);
     let ledger = Ledger::default();
-    let (over, next) = (AtomicBool::new(false), AtomicUsize::new(10_000));
+    let (work, next) = (Work::default(), AtomicUsize::new(10_000));
     std::thread::scope(|scope| {
-        scope.spawn(|| importing(&world, &ledger, &over, &next));
-        scope.spawn(|| tagging(&world, &ledger, &over));
-        scope.spawn(|| sending(&world, &ledger, &over, &bob.address));
+        scope.spawn(|| importing(&world, &ledger, &work, &next));
+        scope.spawn(|| tagging(&world, &ledger, &work));
+        scope.spawn(|| sending(&world, &ledger, &work, &bob.address));
         for _ in 0..kills().div_ceil(2) {
             let server = start_again(&world);
+            work.may_go_on.store(true, Ordering::SeqCst);
             // Long enough for some to get past the time to undo.
             std::thread::sleep(Duration::from_millis(200 + chance.below(14_000)));
             server.kill();
+            work.may_go_on.store(false, Ordering::SeqCst);
         }
-        over.store(true, Ordering::SeqCst);
+        work.over.store(true, Ordering::SeqCst);
     });
     clean(&world);
     let server = start_again(&world);
@@ -225,8 +245,8 @@ fn start_again(world: &World) -> crate::support::Server<'_> {
     })
 }
 
-fn importing(world: &World, ledger: &Ledger, over: &AtomicBool, next: &AtomicUsize) {
-    while !over.load(Ordering::SeqCst) {
+fn importing(world: &World, ledger: &Ledger, work: &Work, next: &AtomicUsize) {
+    while work.goes_on() {
         let n = next.fetch_add(1, Ordering::SeqCst);
         let path = world.file(&format!("letter-{n}.eml"), lf(&letter(n)));
         let done = world.run_json(&["import", &path]);
@@ -237,9 +257,9 @@ fn importing(world: &World, ledger: &Ledger, over: &AtomicBool, next: &AtomicUsi
     }
 }
 
-fn tagging(world: &World, ledger: &Ledger, over: &AtomicBool) {
+fn tagging(world: &World, ledger: &Ledger, work: &Work) {
     let mut round = 0;
-    while !over.load(Ordering::SeqCst) {
+    while work.goes_on() {
         let last = ledger.imported.lock().unwrap().iter().next_back().copied();
         let Some(n) = last else {
             std::thread::sleep(Duration::from_millis(50));
@@ -254,10 +274,10 @@ fn tagging(world: &World, ledger: &Ledger, over: &AtomicBool) {
     }
 }
 
-fn sending(world: &World, ledger: &Ledger, over: &AtomicBool, to: &str) {
+fn sending(world: &World, ledger: &Ledger, work: &Work, to: &str) {
     let body = world.file("body.txt", "hello bob\n");
     let mut round = 0;
-    while !over.load(Ordering::SeqCst) {
+    while work.goes_on() {
         round += 1;
         let subject = format!("note {round}");
         let done = world.run_json(&["send", "--to", to, "--subject", &subject, "--body-file", &body]);

@@ -136,12 +136,20 @@ pub(super) enum Command {
         #[arg(required = true)]
         ids: Vec<String>,
     },
+    /// Leave the mailing list that a message came from
+    Unsubscribe {
+        /// The message's id
+        id: String,
+    },
     /// Queue a message
     Send(Box<Send>),
     /// The queue: list, flush, retry, cancel
     #[command(subcommand)]
     Outbox(Outbox),
-    /// The network: log
+    /// Senders: list, set, forget
+    #[command(subcommand)]
+    Sender(Sender),
+    /// The network: status, log
     #[command(subcommand)]
     Network(Network),
     /// Read everything and verify every seal
@@ -341,6 +349,46 @@ pub(super) enum Outbox {
 }
 
 #[derive(Subcommand)]
+pub(super) enum Sender {
+    /// What was decided about senders
+    List,
+    /// Decide about a sender
+    Set {
+        /// The address
+        address: String,
+        /// Whether pictures from other servers are always fetched
+        #[arg(long, value_name = "always|ask")]
+        pictures: Option<Pictures>,
+        /// Which view of their mail comes first
+        #[arg(long, value_name = "html|text|usual")]
+        view: Option<View>,
+    },
+    /// Forget what was decided about a sender
+    Forget {
+        /// The address
+        address: String,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Pictures {
+    /// Whenever a message is opened
+    Always,
+    /// Only when asked for
+    Ask,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum View {
+    /// As it was designed
+    Html,
+    /// Its text
+    Text,
+    /// As for everybody
+    Usual,
+}
+
+#[derive(Subcommand)]
 pub(super) enum Network {
     /// Every connection that left, the newest first
     Log {
@@ -348,7 +396,7 @@ pub(super) enum Network {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Tor state (not there yet)
+    /// Tor, and which way things go
     Status,
 }
 

@@ -15,6 +15,7 @@ use crate::engine::failure::Failure;
 use crate::engine::import::plain;
 use crate::engine::request::{Answer, Form, Request, attach, perform};
 use crate::engine::search::Sort;
+use crate::engine::senders::Change;
 use crate::engine::settings::Scope;
 use crate::engine::tags::Which;
 use crate::engine::vault::Vault;
@@ -43,7 +44,6 @@ pub(super) async fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Command::Key { .. } => Err(not_yet("key")),
         Command::Peer { .. } => Err(not_yet("peer")),
         Command::Device { .. } => Err(not_yet("device")),
-        Command::Network(Network::Status) => Err(not_yet("network status")),
         command => {
             let request = request(command)?;
             let what = output::What::of(&request);
@@ -368,12 +368,15 @@ fn request(command: Command) -> Result<Request, Failure> {
         }
         Command::Tag { changes, query } => tag(&changes, query)?,
         Command::Delete { ids } => Request::Delete(ids),
+        Command::Unsubscribe { id } => Request::Unsubscribe(id),
         Command::Send(message) => send(*message)?,
         Command::Outbox(Outbox::List) => Request::OutboxList,
         Command::Outbox(Outbox::Flush) => Request::OutboxFlush,
         Command::Outbox(Outbox::Retry { id }) => Request::OutboxRetry(id),
         Command::Outbox(Outbox::Cancel { id }) => Request::OutboxCancel(id),
         Command::Network(Network::Log { limit }) => Request::NetworkLog { limit },
+        Command::Network(Network::Status) => Request::NetworkStatus,
+        Command::Sender(sender) => about_sender(sender)?,
         Command::Token(Token::Create { name, scope }) => {
             let scope = match scope {
                 args::Scope::Read => Scope::Read,
@@ -395,6 +398,25 @@ fn request(command: Command) -> Result<Request, Failure> {
         }
         Command::Status => Request::Status,
         _ => return Err(Failure::usage("That is no question for the store")),
+    })
+}
+
+fn about_sender(sender: args::Sender) -> Result<Request, Failure> {
+    Ok(match sender {
+        args::Sender::List => Request::SenderList,
+        args::Sender::Set { pictures: None, view: None, .. } => {
+            return Err(Failure::usage("Say what to decide, with --pictures or --view"));
+        }
+        args::Sender::Set { address, pictures, view } => {
+            let view = view.map(|view| match view {
+                args::View::Html => "html".to_owned(),
+                args::View::Text => "text".to_owned(),
+                args::View::Usual => String::new(),
+            });
+            let pictures = pictures.map(|pictures| pictures == args::Pictures::Always);
+            Request::SenderSet { address, change: Change { pictures, view } }
+        }
+        args::Sender::Forget { address } => Request::SenderForget(address),
     })
 }
 

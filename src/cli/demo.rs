@@ -21,9 +21,12 @@ pub(super) async fn demo(listen: &str) -> Result<u8, Failure> {
 }
 
 async fn filled(directory: &std::path::Path, listen: &str) -> Result<u8, Failure> {
-    let passphrase = "four quiet owls reading";
+    // A new one each time: whoever can reach the port must not know it from the source.
+    let letters = data_encoding::BASE32_NOPAD.encode(&random::<10>()).to_lowercase();
+    let groups: Vec<_> = letters.as_bytes().chunks(4).map(String::from_utf8_lossy).collect();
+    let passphrase = groups.join("-");
     let vault = Arc::new(Vault::new(directory));
-    let app = vault.create(&SecretText::new(passphrase.to_owned()), Some(Cost::MINIMUM)).await?;
+    let app = vault.create(&SecretText::new(passphrase.clone()), Some(Cost::MINIMUM)).await?;
     app.claim(demo::OWNER_ADDRESS);
     let mut messages = demo::messages(app.now());
     while !messages.is_empty() {

@@ -16,6 +16,11 @@ use std::io::Write;
 /// Runs the program with the arguments of this process; gives its exit status.
 #[must_use]
 pub fn run() -> u8 {
+    if std::env::args_os().nth(1).is_some_and(|word| word == crate::worker::WORD) {
+        return crate::worker::child::run(
+            std::env::args_os().skip(2).filter_map(|word| word.into_string().ok()),
+        );
+    }
     let arguments = args::forward(std::env::args_os().collect::<Vec<OsString>>());
     let arguments = match args::Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,

@@ -16,6 +16,7 @@ pub(super) enum What {
     Count,
     Show,
     Token,
+    Unsubscribe,
     Other,
 }
 
@@ -26,6 +27,7 @@ impl What {
             Request::Count(_) => Self::Count,
             Request::Show { .. } => Self::Show,
             Request::TokenCreate { .. } => Self::Token,
+            Request::Unsubscribe(_) => Self::Unsubscribe,
             _ => Self::Other,
         }
     }
@@ -72,6 +74,14 @@ fn words(value: &Value, what: What) -> String {
         What::Search => search(value),
         What::Show => show(value),
         What::Token => format!("{}\n", text(value, "token")),
+        What::Unsubscribe => {
+            let link = text(value, "link");
+            format!(
+                "{}\n{}",
+                text(value, "words"),
+                if link.is_empty() { String::new() } else { format!("{link}\n") }
+            )
+        }
         What::Check | What::Other => plain(value, 0),
     };
     tame(&words)
@@ -114,6 +124,9 @@ fn show(value: &Value) -> String {
     for (name, line) in lines.iter().filter(|(_, line)| !line.is_empty()) {
         out.push_str(&format!("{name}: {line}\n"));
     }
+    // What makes the sender doubtful stands above the text.
+    let reasons = value.get("reasons").and_then(Value::as_array).into_iter().flatten();
+    reasons.filter_map(Value::as_str).for_each(|reason| out.push_str(&format!("! {reason}\n")));
     out.push_str(&format!("\n{}\n", text(value, "text")));
     let parts = value.get("parts").and_then(Value::as_array).into_iter().flatten();
     for part in parts.filter(|part| !text(part, "name").is_empty()) {

@@ -311,9 +311,8 @@ pub async fn remove(app: &Arc<App>, address: &str, keep_mail: bool) -> Result<St
     let _pass = pass.lock().await;
     let orphans = forget(app, row.id, keep_mail).await?;
     if !keep_mail {
-        for some in orphans.chunks(1000) {
-            super::tags::destroy(app, some).await?;
-        }
+        super::tags::sweep(app, &orphans).await?;
+        super::snapshots::renew(app).await?;
     }
     app.learn_own_addresses().await?;
     app.accounts_changed.notify_waiters();
@@ -336,6 +335,10 @@ async fn forget(app: &App, id: AccountId, keep_mail: bool) -> Result<Vec<Message
     let orphans = places::homeless(&mut c, &held).await?;
     let lone: BTreeSet<_> = orphans.iter().copied().collect();
     let mut mirrored = TagChanges::default();
+    if !keep_mail {
+        // Dead from this moment on, whatever may keep them from being swept away at once.
+        orphans.iter().for_each(|number| mirrored.clear(tags::ALL, *number));
+    }
     if keep_mail {
         for (number, role) in roles.iter().filter(|(n, _)| lone.contains(n)) {
             let role = if role.is_empty() { "archive" } else { role };

@@ -12,6 +12,7 @@ use crate::network::dialer::Dialer;
 use crate::storage::data_dir::DataDir;
 use crate::storage::database::{self, Reader, Writer, accounts, settings, tags};
 use crate::storage::packs::Packs;
+use crate::storage::pictures::Pictures;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{Notify, broadcast, watch};
@@ -28,6 +29,8 @@ pub struct App {
     pub packs: Arc<Packs>,
     /// The search index.
     pub indexing: Indexing,
+    /// What opens attachments, behind walls.
+    pub opener: super::preview::Opener,
     /// The door to the outside.
     pub dialer: Dialer,
     pub(in crate::engine) identifier: Identifier,
@@ -35,13 +38,20 @@ pub struct App {
     pub(in crate::engine) snapshots: Key,
     events: broadcast::Sender<Event>,
     own: RwLock<BTreeSet<String>>,
+    pub(in crate::engine) acquaintances: super::sender::Acquaintances,
     passes: Mutex<HashMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
     /// Changes when something is to be pushed to the servers; every account's task listens.
     pub push_wanted: watch::Sender<()>,
     /// Told when an entry of the outbox may be due.
     pub outbox_wanted: Notify,
+    /// Pictures from elsewhere that are being fetched.
+    pub(in crate::engine) remote: super::remote::Fetching,
+    /// Copies of such pictures.
+    pub(in crate::engine) pictures: Pictures,
     /// Held while the outbox is worked on: nothing is tried twice at a time.
     pub(in crate::engine) outbox_busy: tokio::sync::Mutex<()>,
+    /// Told when signatures of new mail are to be checked.
+    pub signatures_wanted: Notify,
     /// Told when accounts were added, changed or removed.
     pub accounts_changed: Notify,
     /// Health of what runs in the background.
@@ -71,28 +81,36 @@ impl App {
             None => Vec::new(),
         };
         drop(connection);
+        let pictures = Pictures::new(data.pictures());
         let app = Arc::new(Self {
             data,
+            pictures,
+            remote: super::remote::Fetching::default(),
             reader,
             writer: tokio::sync::Mutex::new(writer),
             packs: Arc::new(packs),
             indexing,
+            opener: super::preview::Opener::default(),
             dialer: Dialer::new(&extra)?,
             identifier: master.identifier(),
             tokens: master.subkey(Use::Tokens),
             snapshots: master.subkey(Use::Snapshots),
             events: broadcast::channel(256).0,
             own: RwLock::default(),
+            acquaintances: super::sender::Acquaintances::default(),
             passes: Mutex::default(),
             push_wanted: watch::channel(()).0,
             outbox_wanted: Notify::new(),
             outbox_busy: tokio::sync::Mutex::default(),
+            signatures_wanted: Notify::new(),
             accounts_changed: Notify::new(),
             health: Mutex::default(),
         });
         app.learn_own_addresses().await?;
         super::check::adopt(&app).await?;
         super::outbox::recover(&app).await?;
+        super::settings::apply(&app).await?;
+        super::remote::tidy(&app).await;
         let last = tags::bitmap(&mut *app.reader.get().await?, tags::ALL).await?.max().unwrap_or(0);
         app.indexing.begin(last).await;
         Ok(app)
@@ -100,6 +118,7 @@ impl App {
 
     /// Finishes what is open: the index is committed, the database copied into a snapshot when it is time, files are closed.
     pub async fn close(&self) {
+        self.remote.stop();
         if let Err(error) = self.indexing.commit().await {
             tracing::warn!(%error, "The index could not be finished; it will catch up");
         }
@@ -127,6 +146,12 @@ impl App {
     #[must_use]
     pub fn link_of_id(&self, id: MessageId) -> i64 {
         self.short_digest(b"none\0", &id.0)
+    }
+
+    /// The keyed hash by which the address of a picture is known.
+    #[must_use]
+    pub fn picture(&self, address: &str) -> i64 {
+        self.short_digest(b"picture\0", address.as_bytes())
     }
 
     fn short_digest(&self, kind: &[u8], bytes: &[u8]) -> i64 {
@@ -158,12 +183,14 @@ impl App {
     /// Counts an address as the owner's without an account, for a store of sample mail.
     pub fn claim(&self, address: &str) {
         self.own.write().unwrap_or_else(PoisonError::into_inner).insert(canonical(address));
+        self.acquaintances.forget();
     }
 
     pub(in crate::engine) async fn learn_own_addresses(&self) -> Result<(), Failure> {
         let mut connection = self.reader.get().await?;
         let own = accounts::list(&mut connection).await?.iter().map(|a| canonical(&a.address)).collect();
         *self.own.write().unwrap_or_else(PoisonError::into_inner) = own;
+        self.acquaintances.forget();
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 use super::app::App;
 use super::failure::Failure;
 use super::outbox;
-use super::receive::{Incoming, Origin, receive};
+use super::receive::{Incoming, Origin, keep_with, understand};
 use super::{read, tags};
 use crate::crypto::secret::random;
 use crate::mail::address::{Person, canonical};
@@ -130,8 +130,7 @@ pub async fn find(app: &App, id: &str) -> Result<Kept, Failure> {
     {
         found = drafts::by_message(&mut reader, row.number).await?;
     }
-    let row = found
-        .ok_or_else(|| Failure::not_found("No draft has this id; it may have been sent or discarded"))?;
+    let row = found.ok_or_else(nobody)?;
     let content =
         serde_json::from_str(&row.content).map_err(|_| Failure::damaged("The draft cannot be read"))?;
     Ok(Kept { id: row.key, saved_at: super::search::rfc3339(row.saved_at), content })
@@ -143,25 +142,27 @@ pub async fn find(app: &App, id: &str) -> Result<Kept, Failure> {
 /// Not found; otherwise when the store fails.
 pub async fn settle(app: &Arc<App>, id: &str) -> Result<MessageId, Failure> {
     let kept = find(app, id).await?;
-    let before = drafts::by_key(&mut *app.reader.get().await?, &kept.id).await?.and_then(|row| row.message);
     let account = account_of(app, &kept.content.from).await.ok();
     let draft = build(app, account.as_ref(), &kept.content, true)?;
     let raw = compose::to_bytes(&draft);
     let origin = Origin::Local { role: "draft".into(), tags: Vec::new() };
-    let received = receive(app, vec![Incoming { raw, received_at: app.now(), origin }]).await?;
-    let (Some(message), Some(number)) = (received.ids.first(), received.numbers.first()) else {
-        return Err(Failure::failed("The draft could not be kept as a message"));
-    };
-    {
-        let writer = app.writer.lock().await;
-        let mut c = writer.begin().await?;
-        drafts::set_message(&mut c, &kept.id, *number).await?;
-        commit(c).await?;
-    }
-    if let Some(before) = before.filter(|b| b != number) {
+    let understood = understand(app, Incoming { raw, received_at: app.now(), origin })?;
+    let message = understood.id();
+    let mut before = None;
+    keep_with(app, vec![understood], async |c, numbers| {
+        // Sent or discarded meanwhile: then nothing is left to be shown.
+        let row = drafts::by_key(c, &kept.id).await?.ok_or_else(nobody)?;
+        let Some(number) = numbers.first() else {
+            return Err(Failure::failed("The draft could not be kept as a message"));
+        };
+        before = row.message;
+        Ok(drafts::set_message(c, &kept.id, *number).await?)
+    })
+    .await?;
+    if let Some(before) = before {
         tags::destroy(app, &[before]).await?;
     }
-    Ok(*message)
+    Ok(message)
 }
 
 /// Discards a draft with the message that shows it.
@@ -205,9 +206,7 @@ pub async fn put_away(app: &Arc<App>, continued: MessageId) -> Result<(), Failur
 /// Usage, where nobody is addressed or an address is none; otherwise when the store fails.
 pub async fn send(app: &Arc<App>, id: &str) -> Result<MessageId, Failure> {
     let kept = find(app, id).await?;
-    let sent = send_content(app, &kept.content).await?;
-    discard(app, &kept.id).await?;
-    Ok(sent)
+    queue(app, &kept.content, Some(&kept.id)).await
 }
 
 /// Sends what was written at once, without a draft.
@@ -215,9 +214,13 @@ pub async fn send(app: &Arc<App>, id: &str) -> Result<MessageId, Failure> {
 /// # Errors
 /// As [`send`].
 pub async fn send_content(app: &Arc<App>, content: &Content) -> Result<MessageId, Failure> {
+    queue(app, content, None).await
+}
+
+async fn queue(app: &Arc<App>, content: &Content, key: Option<&str>) -> Result<MessageId, Failure> {
     let account = account_of(app, &content.from).await?;
     let draft = build(app, Some(&account), content, false)?;
-    let queued = outbox::queue(app, &account, &draft, content.reply_to_id).await?;
+    let queued = outbox::queue(app, &account, &draft, content.reply_to_id, key).await?;
     if let Some(continued) = content.continues
         && let Err(failure) = put_away(app, continued).await
     {
@@ -225,6 +228,11 @@ pub async fn send_content(app: &Arc<App>, content: &Content) -> Result<MessageId
         tracing::warn!(%failure, "The draft on the server could not be moved to the trash");
     }
     Ok(queued)
+}
+
+/// What is said where a draft is not there, or no more.
+pub(super) fn nobody() -> Failure {
+    Failure::not_found("No draft has this id; it may have been sent or discarded")
 }
 
 async fn account_of(app: &App, address: &str) -> Result<AccountRow, Failure> {

@@ -7,7 +7,7 @@ use super::app::App;
 use super::drafts;
 use super::events::Event;
 use super::failure::Failure;
-use super::receive::{Incoming, Origin, receive};
+use super::receive::{Incoming, Origin, keep_with, receive, understand};
 use super::search::rfc3339;
 use super::{accounts, read, settings, tags};
 use crate::mail::address::{Person, canonical};
@@ -16,7 +16,8 @@ use crate::mail::ids::MessageId;
 use crate::network::imap::{ImapError, Session};
 use crate::network::smtp::{self, Outcome};
 use crate::storage::database::{
-    self, AccountRow, OutboxRow, RecipientRow, TagChanges, commit, messages, outbox, places,
+    self, AccountRow, OutboxRow, RecipientRow, TagChanges, commit, drafts as draft_table, messages, outbox,
+    places, tags as tag_table,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -80,15 +81,18 @@ pub fn wait_after(attempts: u32, chance: u8) -> i64 {
     wait + wait * i64::from(chance) / (5 * 255)
 }
 
-/// Queues a message: it is kept, and goes out when the time to undo is over. Gives the id of entry and message.
+/// Queues a message: it is kept, and goes out when the time to undo is over. With the key of the draft that it is made of,
+/// that draft ends in the same moment, so that it is sent once however often it is asked for. Gives the id of entry and
+/// message.
 ///
 /// # Errors
-/// When the store fails; then nothing was queued.
+/// Not found, where the draft is there no more; otherwise when the store fails. Then nothing was queued.
 pub async fn queue(
     app: &Arc<App>,
     account: &AccountRow,
     draft: &Draft,
     replies_to: Option<MessageId>,
+    key: Option<&str>,
 ) -> Result<MessageId, Failure> {
     let recipients: BTreeSet<String> =
         draft.to.iter().chain(&draft.cc).chain(&draft.bcc).map(|p| canonical(&p.address)).collect();
@@ -97,19 +101,30 @@ pub async fn queue(
     let raw = compose::to_bytes(draft);
     let origin = Origin::Local { role: "outbox".into(), tags: Vec::new() };
     let now = app.now();
-    let received = receive(app, vec![Incoming { raw, received_at: now, origin }]).await?;
-    let (Some(id), Some(number)) = (received.ids.first(), received.numbers.first()) else {
-        return Err(Failure::failed("The message could not be kept"));
-    };
-    {
-        let writer = app.writer.lock().await;
-        let mut c = writer.begin().await?;
-        outbox::queue(&mut c, *number, account.id, &recipients, now, now + undo, replies_to).await?;
-        commit(c).await?;
-    }
+    let understood = understand(app, Incoming { raw, received_at: now, origin })?;
+    let id = understood.id();
+    let mut shown = None;
+    keep_with(app, vec![understood], async |c, numbers| {
+        let Some(number) = numbers.first() else {
+            return Err(Failure::failed("The message could not be kept"));
+        };
+        if let Some(key) = key {
+            let row = draft_table::by_key(c, key).await?.ok_or_else(drafts::nobody)?;
+            shown = row.message;
+            draft_table::remove(c, key).await?;
+            let mut changes = TagChanges::default();
+            row.message.iter().for_each(|message| changes.clear(tag_table::ALL, *message));
+            tag_table::apply(c, &changes).await?;
+        }
+        Ok(outbox::queue(c, *number, account.id, &recipients, now, now + undo, replies_to).await?)
+    })
+    .await?;
     app.outbox_wanted.notify_one();
     app.tell(Event::Outbox { words: "A message is waiting to be sent".into() });
-    Ok(*id)
+    if let Some(shown) = shown {
+        tags::destroy(app, &[shown]).await?;
+    }
+    Ok(id)
 }
 
 /// All entries, newest first; ended ones for 30 days.

@@ -1,15 +1,20 @@
 //! A message for the screen: its bytes, its parts, its text, its HTML as the frame gets it.
 
 use super::app::App;
+use super::authentication::{self, Authentication};
 use super::failure::{Failure, blocking};
+use super::heavy;
 use super::receive::visible_text;
 use super::search::{one, rfc3339};
+use super::sender::{self, Sender};
 use crate::mail::address::Person;
+use crate::mail::attachment::{self, SenderStanding};
 use crate::mail::html::{self, Options, Sanitised};
 use crate::mail::ids::MessageId;
 use crate::mail::message::{self, Message};
 use crate::mail::part::Risk;
 use crate::mail::query::Kind;
+use crate::mail::sender::{Fact, link_fact};
 use crate::storage::database::messages::{self, MessageRow};
 use crate::storage::database::{PlaceRow, accounts, drafts, places, tags};
 use serde::Serialize;
@@ -23,7 +28,7 @@ pub struct Opened {
     /// Its exact bytes.
     pub raw: Vec<u8>,
     /// What was understood of them.
-    pub message: Message,
+    pub message: Arc<Message>,
 }
 
 /// A message as the surface shows it.
@@ -61,12 +66,17 @@ pub struct Shown {
     pub bytes: u64,
     /// `none`, or `closed` for encrypted mail that cannot be opened.
     pub privacy: &'static str,
-    /// `none` until keys are known.
+    /// `none` until keys are known, and always where the sender's name or address deceives.
     pub assurance: &'static str,
     /// The fingerprint behind it.
     pub signer: Option<String>,
     /// Why, in words.
     pub reasons: Vec<String>,
+    /// What is known about where it is from.
+    pub authentication: Authentication,
+    /// The facts behind the reasons.
+    #[serde(skip)]
+    pub sender: Sender,
 }
 
 /// A place as the surface shows it.
@@ -145,7 +155,7 @@ pub async fn open_row(app: &Arc<App>, row: MessageRow) -> Result<Opened, Failure
     let packs = Arc::clone(&app.packs);
     blocking(move || {
         let record = packs.read(row.place)?;
-        let message = message::parse(&record.raw);
+        let message = Arc::new(message::parse(&record.raw));
         Ok::<_, crate::storage::packs::PackError>(Opened { row, raw: record.raw, message })
     })
     .await
@@ -177,6 +187,17 @@ impl Opened {
     }
 }
 
+/// The readable text, made where it holds up nobody.
+pub(super) async fn text_of(message: &Arc<Message>) -> Result<String, Failure> {
+    let turn = heavy::markup(message.html().map_or(0, str::len)).await;
+    let message = Arc::clone(message);
+    blocking(move || {
+        let _turn = turn;
+        Ok::<_, Failure>(visible_text(&message))
+    })
+    .await
+}
+
 /// Everything the surface shows of a message.
 ///
 /// # Errors
@@ -190,6 +211,11 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
     let tags = tags::of_messages(&mut reader, &[row.number]).await?.remove(&row.number).unwrap_or_default();
     let thread = messages::thread_ids(&mut reader, [row.thread]).await?.remove(&row.thread).unwrap_or(row.id);
     let closed = opened.is_closed();
+    let sender = sender::of(app, &mut reader, row, message).await?;
+    let unclear = "The message is encrypted, and Mailkeep has no key for it yet";
+    let mut reasons: Vec<String> = closed.then(|| unclear.to_owned()).into_iter().collect();
+    reasons.extend(sender.facts.iter().map(Fact::sentence));
+    let text = text_of(message).await?;
     let place = |p: PlaceRow| ShownPlace {
         account: owners.get(&p.account).cloned().unwrap_or_default(),
         folder: p.folder_name,
@@ -207,7 +233,7 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
         bcc: message.bcc.clone(),
         reply_to: message.reply_to.clone(),
         subject: message.subject.clone(),
-        text: opened.text(),
+        text,
         parts: message
             .parts
             .iter()
@@ -217,7 +243,7 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
                 media_type: part.content_type.clone(),
                 name: part.name.clone(),
                 bytes: part.bytes,
-                risk: risk_word(part.risk),
+                risk: risk_word(attachment::look(part, &opened.raw, SenderStanding::Known).risk),
             })
             .collect(),
         tags,
@@ -225,10 +251,18 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
         privacy: if closed { "closed" } else { "none" },
         assurance: "none",
         signer: None,
-        reasons: if closed {
-            vec!["The message is encrypted, and Mailkeep has no key for it yet".to_owned()]
-        } else {
-            Vec::new()
-        },
+        reasons,
+        sender,
+        authentication: authentication::of(app, &mut reader, opened).await?,
     })
+}
+
+/// What is to be told of a message's links, beside the reasons: where one shows another place than it leads to.
+///
+/// # Errors
+/// When the work breaks off.
+pub async fn link_reason(opened: &Opened) -> Result<Option<String>, Failure> {
+    let Some(source) = opened.message.html().map(str::to_owned) else { return Ok(None) };
+    let found = blocking(move || Ok::<_, Failure>(html::sanitise(&source, &Options::default()).false_links));
+    Ok(link_fact(&opened.message, &found.await?).map(|fact| fact.sentence()))
 }

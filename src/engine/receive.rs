@@ -4,6 +4,7 @@
 //! are committed. Whatever is killed before that leaves nothing, or records that the next start adopts.
 
 use super::app::App;
+use super::authentication::{self, Arrival};
 use super::events::Event;
 use super::failure::{Failure, blocking};
 use super::flags;
@@ -98,6 +99,14 @@ pub struct Understood {
     bytes: Bytes,
 }
 
+impl Understood {
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> MessageId {
+        self.id
+    }
+}
+
 /// Where the bytes of an understood message are.
 enum Bytes {
     /// Compressed, about to be appended to the packs.
@@ -114,6 +123,10 @@ enum Bytes {
 #[must_use]
 pub fn visible_text(message: &Message) -> String {
     let plain = message.plain().unwrap_or_default();
+    let plain = match text::without_secrets(&plain) {
+        std::borrow::Cow::Borrowed(_) => plain,
+        std::borrow::Cow::Owned(seen) => seen,
+    };
     let Some(source) = message.html() else { return plain };
     if plain.trim().len() >= 400 {
         return plain;
@@ -211,53 +224,41 @@ pub async fn receive(app: &Arc<App>, batch: Vec<Incoming>) -> Result<Received, F
 /// # Errors
 /// As [`receive`].
 pub async fn keep(app: &Arc<App>, batch: Vec<Understood>) -> Result<Received, Failure> {
+    keep_with(app, batch, async |_, _| Ok(())).await
+}
+
+/// The same with something more in the same transaction: `also` is given the numbers of what is new, and where it fails
+/// nothing of the batch is kept.
+///
+/// # Errors
+/// As [`receive`], and what `also` fails with.
+pub async fn keep_with(
+    app: &Arc<App>,
+    batch: Vec<Understood>,
+    also: impl AsyncFnOnce(&mut Connection, &[MessageNumber]) -> Result<(), Failure>,
+) -> Result<Received, Failure> {
     let ids: Vec<MessageId> = batch.iter().map(|m| m.id).collect();
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
-    let mut known = messages::known(&mut c, &ids).await?;
-    let mut seen = HashSet::new();
-    let (fresh, again): (Vec<Understood>, Vec<Understood>) =
-        batch.into_iter().partition(|m| !known.contains_key(&m.id) && seen.insert(m.id));
-    // A record that a killed run appended without a row is in the packs already; appending it again costs space, not truth.
-    let (fresh, records) = append(app, fresh).await?;
-    let mut changes = TagChanges::default();
-    let rows: Vec<NewMessage> = fresh.iter().zip(records).map(|(m, place)| row(m, place)).collect();
-    let numbers = messages::insert(&mut c, &rows, &mut changes).await?;
-    known.extend(ids_of(&fresh).zip(numbers.iter().copied()));
-    let mut touched: BTreeSet<MessageNumber> = numbers.iter().copied().collect();
-    let mut held = Vec::new();
-    for (message, number) in fresh.iter().zip(&numbers) {
-        tag_new(message, *number, &mut changes);
-        held.extend(place(message, *number));
-    }
-    let again = revive(app, &mut c, again, &known, &numbers, &mut changes).await?;
-    let mut differ = Vec::new();
-    let left = tags::bitmap(&mut c, tags::LEFT).await?;
-    for message in &again {
-        let Some(number) = known.get(&message.id).copied() else { continue };
-        if let Some(place) = place(message, number) {
-            touched.insert(number);
-            differ.push(number);
-            held.push(place);
-            if left.contains(number.0) {
-                messages::set_role(&mut c, number, "").await?;
-                changes.clear(tags::LEFT, number);
-            }
+    let mut appended = Vec::new();
+    let kept = match keep_in(app, &mut c, batch, &mut appended).await {
+        Ok(kept) => also(&mut c, &kept.numbers).await.map(|()| kept),
+        failed => failed,
+    };
+    let Kept { fresh, numbers, known } = match kept {
+        Ok(kept) => kept,
+        Err(failure) => {
+            // Nothing refers to these records: they must not come to life again in a repair.
+            drop(c);
+            let packs = Arc::clone(&app.packs);
+            blocking(move || packs.destroy(&appended)).await?;
+            return Err(failure);
         }
-        meet_again(message, number, &mut changes);
-        if let Origin::Local { tags, .. } = &message.origin {
-            tags.iter().filter(|t| flags::is_own_tag(t)).for_each(|t| changes.set(t, number));
-        }
-    }
-    places::put(&mut c, &held).await?;
-    // A message that turns up in a second place may have other flags there: the next push makes them one.
-    places::note_changed(&mut c, &differ).await?;
-    tags::apply(&mut c, &changes).await?;
-    let mut mirrored = TagChanges::default();
-    places::mirror(&mut c, &touched, &mut mirrored).await?;
-    tags::apply(&mut c, &mirrored).await?;
-    settings::note_people(&mut c, &people(app, &fresh)).await?;
+    };
     commit(c).await?;
+    if !fresh.is_empty() {
+        app.acquaintances.forget();
+    }
     app.indexing.offer(documents(fresh, &numbers)).await;
     drop(writer);
     let new = numbers.len();
@@ -269,25 +270,89 @@ pub async fn keep(app: &Arc<App>, batch: Vec<Understood>) -> Result<Received, Fa
     Ok(Received { ids, numbers, new })
 }
 
+/// What a batch has become.
+struct Kept {
+    fresh: Vec<Understood>,
+    /// Of `fresh`.
+    numbers: Vec<MessageNumber>,
+    /// Of all.
+    known: HashMap<MessageId, MessageNumber>,
+}
+
+/// Appends a batch to the packs and writes its rows. `appended` holds the new records also when it fails half-way.
+async fn keep_in(
+    app: &Arc<App>,
+    c: &mut Connection,
+    batch: Vec<Understood>,
+    appended: &mut Vec<RecordPlace>,
+) -> Result<Kept, Failure> {
+    let ids: Vec<MessageId> = batch.iter().map(|m| m.id).collect();
+    let mut known = messages::known(c, &ids).await?;
+    let mut seen = HashSet::new();
+    let (fresh, again): (Vec<Understood>, Vec<Understood>) =
+        batch.into_iter().partition(|m| !known.contains_key(&m.id) && seen.insert(m.id));
+    // A record that a killed run appended without a row is in the packs already; appending it again costs space, not truth.
+    let (fresh, records) = append(app, fresh, appended).await?;
+    let mut changes = TagChanges::default();
+    let rows: Vec<NewMessage> = fresh.iter().zip(records).map(|(m, place)| row(m, place)).collect();
+    let numbers = messages::insert(c, &rows, &mut changes).await?;
+    known.extend(ids_of(&fresh).zip(numbers.iter().copied()));
+    let mut touched: BTreeSet<MessageNumber> = numbers.iter().copied().collect();
+    let mut held = Vec::new();
+    for (message, number) in fresh.iter().zip(&numbers) {
+        tag_new(message, *number, &mut changes);
+        held.extend(place(message, *number));
+    }
+    let again = revive(app, c, again, (&known, &numbers), &mut changes, appended).await?;
+    let mut differ = Vec::new();
+    let left = tags::bitmap(c, tags::LEFT).await?;
+    for message in &again {
+        let Some(number) = known.get(&message.id).copied() else { continue };
+        if let Some(place) = place(message, number) {
+            touched.insert(number);
+            differ.push(number);
+            held.push(place);
+            if left.contains(number.0) {
+                messages::set_role(c, number, "").await?;
+                changes.clear(tags::LEFT, number);
+            }
+        }
+        meet_again(message, number, &mut changes);
+        if let Origin::Local { tags, .. } = &message.origin {
+            tags.iter().filter(|t| flags::is_own_tag(t)).for_each(|t| changes.set(t, number));
+        }
+    }
+    places::put(c, &held).await?;
+    // A message that turns up in a second place may have other flags there: the next push makes them one.
+    places::note_changed(c, &differ).await?;
+    tags::apply(c, &changes).await?;
+    let mut mirrored = TagChanges::default();
+    places::mirror(c, &touched, &mut mirrored).await?;
+    tags::apply(c, &mirrored).await?;
+    settings::note_people(c, &people(app, &fresh)).await?;
+    authentication::arrived(app, c, &arrivals(&fresh, &numbers)).await?;
+    Ok(Kept { fresh, numbers, known })
+}
+
 /// A message that was deleted for ever and still waits for its server to hear of it has no bytes any more. When the same
 /// bytes come again from elsewhere they are kept again.
 async fn revive(
     app: &Arc<App>,
     c: &mut Connection,
     again: Vec<Understood>,
-    known: &HashMap<MessageId, MessageNumber>,
-    fresh: &[MessageNumber],
+    (known, fresh): (&HashMap<MessageId, MessageNumber>, &[MessageNumber]),
     changes: &mut TagChanges,
+    appended: &mut Vec<RecordPlace>,
 ) -> Result<Vec<Understood>, Failure> {
     let alive = tags::bitmap(c, tags::ALL).await?;
     let number_of = |m: &Understood| known.get(&m.id).copied();
     let (dead, mut living): (Vec<_>, Vec<_>) = again
         .into_iter()
         .partition(|m| number_of(m).is_some_and(|n| !alive.contains(n.0) && !fresh.contains(&n)));
-    let (dead, records) = append(app, dead).await?;
+    let (dead, records) = append(app, dead, appended).await?;
     for (message, place) in dead.iter().zip(records) {
         if let Some(number) = number_of(message) {
-            messages::set_record(c, number, place).await?;
+            messages::revive(c, number, &row(message, place)).await?;
             changes.set(tags::ALL, number);
         }
     }
@@ -302,12 +367,13 @@ fn ids_of(messages: &[Understood]) -> impl Iterator<Item = MessageId> {
 async fn append(
     app: &Arc<App>,
     mut fresh: Vec<Understood>,
+    appended: &mut Vec<RecordPlace>,
 ) -> Result<(Vec<Understood>, Vec<RecordPlace>), Failure> {
     if fresh.is_empty() {
         return Ok((fresh, Vec::new()));
     }
     let packs = Arc::clone(&app.packs);
-    blocking(move || {
+    let (fresh, places, new) = blocking(move || {
         let mut lying = Vec::with_capacity(fresh.len());
         let mut prepared = Vec::with_capacity(fresh.len());
         for message in &mut fresh {
@@ -320,12 +386,15 @@ async fn append(
                 Bytes::Taken => {}
             }
         }
-        let mut appended = packs.append_prepared(prepared)?.into_iter();
+        let new = packs.append_prepared(prepared)?;
+        let mut next = new.iter().copied();
         let places: Vec<RecordPlace> =
-            lying.into_iter().filter_map(|place| place.or_else(|| appended.next())).collect();
-        Ok::<_, PackError>((fresh, places))
+            lying.into_iter().filter_map(|place| place.or_else(|| next.next())).collect();
+        Ok::<_, PackError>((fresh, places, new))
     })
-    .await
+    .await?;
+    appended.extend(new);
+    Ok((fresh, places))
 }
 
 fn row(message: &Understood, place: RecordPlace) -> NewMessage {
@@ -391,11 +460,23 @@ fn place(message: &Understood, number: MessageNumber) -> Option<(FolderId, Uid, 
     }
 }
 
+/// What of a batch came from servers.
+fn arrivals<'a>(batch: &'a [Understood], numbers: &[MessageNumber]) -> Vec<Arrival<'a>> {
+    let arrival = |(m, number): (&'a Understood, &MessageNumber)| match &m.origin {
+        Origin::Server { account, role, .. } => {
+            let (number, received_at) = (*number, m.received_at);
+            Some(Arrival { number, message: &m.message, account, role, received_at })
+        }
+        Origin::Local { .. } => None,
+    };
+    batch.iter().zip(numbers).filter_map(arrival).collect()
+}
+
 /// Who a batch is from and to, gathered by address; one's own messages count for those they were sent to.
 fn people(app: &App, batch: &[Understood]) -> Vec<PersonRow> {
     let own = app.own_addresses();
     let mut found: BTreeMap<String, PersonRow> = BTreeMap::new();
-    let mut note = |person: &Person, sent: bool, at: i64| {
+    let mut note = |person: &Person, sent: bool, (at, came): (i64, i64)| {
         if !person.address.contains('@') || person.address.len() > 320 {
             return;
         }
@@ -406,9 +487,11 @@ fn people(app: &App, batch: &[Understood]) -> Vec<PersonRow> {
             received: 0,
             sent: 0,
             last_at: i64::MIN,
+            first_at: i64::MAX,
         });
         row.sent += u32::from(sent);
         row.received += u32::from(!sent);
+        row.first_at = row.first_at.min(came);
         if at >= row.last_at {
             row.last_at = at;
             if !person.name.is_empty() {
@@ -426,7 +509,8 @@ fn people(app: &App, batch: &[Understood]) -> Vec<PersonRow> {
             continue;
         };
         let (first, second) = (lists[0], if ours { lists[1].as_slice() } else { &[] });
-        first.iter().chain(second).take(50).for_each(|person| note(person, ours, message.date));
+        let at = (message.date, message.received_at);
+        first.iter().chain(second).take(50).for_each(|person| note(person, ours, at));
     }
     found.into_values().collect()
 }

@@ -10,7 +10,7 @@ use super::failure::{Failure, Kind};
 use super::search::{self, Sort};
 use super::settings::{self, Scope};
 use super::tags::{self, Which};
-use super::{check, import, outbox, read, status, sync};
+use super::{check, import, outbox, read, senders, status, sync, unsubscribe};
 use crate::mail::html::{Options, Remote};
 use crate::mail::ids::MessageId;
 use serde::{Deserialize, Serialize};
@@ -134,6 +134,8 @@ pub enum Request {
     TokenList,
     /// Revokes a token.
     TokenRevoke(String),
+    /// Leaves the list that a message came from.
+    Unsubscribe(String),
     /// A setting, or all.
     ConfigGet(Option<String>),
     /// Sets a setting.
@@ -143,8 +145,21 @@ pub enum Request {
         /// To what.
         value: String,
     },
+    /// What was decided about senders.
+    SenderList,
+    /// Decides about a sender.
+    SenderSet {
+        /// The address.
+        address: String,
+        /// What changes.
+        change: senders::Change,
+    },
+    /// Forgets what was decided about a sender.
+    SenderForget(String),
     /// How everything is.
     Status,
+    /// Tor, and which way things go.
+    NetworkStatus,
     /// The connections that left.
     NetworkLog {
         /// How many, the newest first.
@@ -205,6 +220,7 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         Request::Sync(email) => value(sync::sync(app, email.as_deref(), watcher).await?),
         Request::Check { repair } => value(check::check(app, repair, watcher).await?),
         Request::Status => value(status::status(app).await?),
+        Request::NetworkStatus => value(status::network(app).await?),
         Request::NetworkLog { limit } => value(network_log(app, limit)),
         Request::Search { .. } | Request::Count(_) => find(app, request, watcher).await,
         Request::Show { .. } | Request::Thread(_) | Request::Part { .. } => show(app, request).await,
@@ -216,6 +232,9 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::TokenCreate { .. }
         | Request::TokenList
         | Request::TokenRevoke(_)
+        | Request::SenderList
+        | Request::SenderSet { .. }
+        | Request::SenderForget(_)
         | Request::ConfigGet(_)
         | Request::ConfigSet { .. } => configure(app, request).await,
         Request::Send(_)
@@ -223,6 +242,7 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::DraftChange { .. }
         | Request::DraftDiscard(_)
         | Request::DraftSend(_)
+        | Request::Unsubscribe(_)
         | Request::OutboxList
         | Request::OutboxFlush
         | Request::OutboxRetry(_)
@@ -285,13 +305,20 @@ async fn show(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
             let opened = read::open(app, &id).await?;
             let id = opened.row.id;
             Ok(match form {
-                Form::Fields => return value(read::shown(app, &opened).await?),
+                Form::Fields => {
+                    let mut shown = read::shown(app, &opened).await?;
+                    shown.reasons.extend(read::link_reason(&opened).await?);
+                    return value(shown);
+                }
                 Form::Raw => bytes(opened.raw, "message/rfc822", format!("{id}.eml")),
                 Form::Text => {
-                    bytes(opened.text().into_bytes(), "text/plain; charset=utf-8", format!("{id}.txt"))
+                    let text = read::text_of(&opened.message).await?;
+                    bytes(text.into_bytes(), "text/plain; charset=utf-8", format!("{id}.txt"))
                 }
                 Form::Html => {
+                    let turn = super::heavy::markup(opened.message.html().map_or(0, str::len)).await;
                     let document = super::failure::blocking(move || {
+                        let _turn = turn;
                         Ok::<_, Failure>(opened.document(&inert()).document)
                     });
                     bytes(document.await?.into_bytes(), "text/html; charset=utf-8", format!("{id}.html"))
@@ -360,6 +387,11 @@ async fn configure(app: &Arc<App>, request: Request) -> Result<Answer, Failure> 
             settings::revoke_token(app, &name).await?;
             Ok(Answer::Json(json!({"revoked": name})))
         }
+        Request::SenderList => value(senders::list(app).await?),
+        Request::SenderSet { address, change } => value(senders::set(app, &address, &change).await?),
+        Request::SenderForget(address) => {
+            Ok(Answer::Json(json!({"forgotten": senders::forget(app, &address).await?})))
+        }
         Request::ConfigGet(Some(key)) => {
             let value = settings::get(app, &key).await?;
             Ok(Answer::Json(json!({"key": key, "value": value})))
@@ -396,6 +428,7 @@ async fn write(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
             Ok(Answer::Json(json!({"discarded": id})))
         }
         Request::DraftSend(id) => queued(drafts::send(app, &id).await?),
+        Request::Unsubscribe(id) => value(unsubscribe::unsubscribe(app, &id).await?),
         Request::OutboxList => value(outbox::list(app).await?),
         Request::OutboxFlush => {
             outbox::flush(app, true).await?;

@@ -3,7 +3,9 @@
 use super::app::App;
 use super::failure::Failure;
 use crate::crypto::secret::random;
-use crate::storage::database::{TokenRow, commit, settings};
+use crate::network::dialer::{BadProxy, Proxy, Purpose};
+use crate::network::web_address::WebAddress;
+use crate::storage::database::{TokenRow, commit, settings, signatures};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
@@ -16,18 +18,25 @@ struct Known {
 }
 
 /// Every setting there is; an empty list of allowed values means any text.
-const KNOWN: [Known; 12] = [
+const KNOWN: [Known; 16] = [
     Known { key: "extra-ca", default: "", allowed: &[] },
     Known { key: "appearance.theme", default: "auto", allowed: &["auto", "light", "dark"] },
     Known { key: "appearance.density", default: "normal", allowed: &["compact", "normal", "roomy"] },
     Known { key: "writing.signature", default: "", allowed: &[] },
     Known { key: "writing.undo-seconds", default: "10", allowed: &["0", "5", "10", "20", "30"] },
+    // The resolver that is asked for DKIM keys, as an https address; `off` asks nobody.
+    Known { key: "dkim.resolver", default: "https://dns.quad9.net/dns-query", allowed: &[] },
+    // The names under which the owner's servers note what they checked; empty for those that were learnt.
+    Known { key: "authentication.servers", default: "", allowed: &[] },
     Known { key: "sync.minutes", default: "5", allowed: &["1", "5", "15", "60"] },
     // What no build asks for yet keeps its name; the values that ask for it are refused until it is there.
     Known { key: "avatars", default: "off", allowed: &["off"] },
     Known { key: "lookup.servers", default: "", allowed: &[] },
     Known { key: "lookup.wkd", default: "off", allowed: &["off"] },
-    Known { key: "tor.mode", default: "off", allowed: &["off"] },
+    // Pictures on other people's servers: fetched where the owner says so for a message or a sender, or never at all.
+    Known { key: "remote-images", default: "ask", allowed: &["ask", "never"] },
+    Known { key: "remote-images.route", default: "tor", allowed: &["tor", "direct"] },
+    Known { key: "tor.mode", default: "off", allowed: &["off", "socks"] },
     Known { key: "tor.socks", default: "", allowed: &[] },
     Known { key: "tor.config", default: "", allowed: &[] },
 ];
@@ -66,10 +75,21 @@ pub async fn all(app: &App) -> Result<Vec<(String, String)>, Failure> {
 /// Usage, for a name or a value that cannot be.
 pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     let known = known(key)?;
+    if (key, value) == ("tor.mode", "embedded") {
+        return Err(Failure::usage(
+            "Mailkeep has no Tor of its own yet; run Tor yourself, name it with `tor.socks` and set `tor.mode` to socks",
+        ));
+    }
     if !known.allowed.is_empty() && !known.allowed.contains(&value) {
         return Err(Failure::usage(format!(
             "{key} cannot be {value:?}; it can be {}",
             known.allowed.join(", ")
+        )));
+    }
+    if key == "dkim.resolver" && value != "off" && !WebAddress::from_owner(value).is_ok_and(|a| a.is_secure())
+    {
+        return Err(Failure::usage(format!(
+            "{key} cannot be {value:?}; give the https address of a resolver, or off"
         )));
     }
     if key == "extra-ca" && !value.is_empty() {
@@ -77,10 +97,49 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
             .map_err(|e| Failure::failed(format!("Cannot read {value}: {}", super::import::plain(&e))))?;
         app.dialer.set_extra_ca(&[pem])?;
     }
+    if key == "tor.socks" && !value.is_empty() {
+        proxy(value)?;
+    }
+    if (key, value) == ("tor.mode", "socks") && get(app, "tor.socks").await?.is_empty() {
+        return Err(Failure::usage(
+            "Say first where Tor listens: set `tor.socks` to HOST:PORT, such as 127.0.0.1:9050",
+        ));
+    }
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     settings::set(&mut c, key, value).await?;
+    // What waited for Tor or a resolver is tried at once where these change.
+    let opens_a_way = key.starts_with("tor.") || key == "dkim.resolver";
+    if opens_a_way {
+        signatures::hurry(&mut c).await?;
+    }
     commit(c).await?;
+    drop(writer);
+    if (key, value) == ("remote-images", "never") {
+        super::remote::clear(app).await?;
+    }
+    apply(app).await?;
+    if opens_a_way {
+        app.signatures_wanted.notify_one();
+    }
+    Ok(())
+}
+
+fn proxy(text: &str) -> Result<Proxy, Failure> {
+    text.parse().map_err(|bad: BadProxy| Failure::usage(format!("tor.socks cannot be {text:?}. {bad}")))
+}
+
+/// Tells the network what the settings say about routes.
+///
+/// # Errors
+/// When the store fails.
+pub(in crate::engine) async fn apply(app: &App) -> Result<(), Failure> {
+    let socks = get(app, "tor.mode").await? == "socks";
+    let named = get(app, "tor.socks").await?;
+    // A value that cannot be read is no Tor; nothing goes direct instead.
+    app.dialer.set_tor(proxy(&named).ok().filter(|_| socks));
+    let direct = get(app, "remote-images.route").await? == "direct";
+    app.dialer.set_direct(Purpose::RemoteImage, direct);
     Ok(())
 }
 

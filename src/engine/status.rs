@@ -2,6 +2,8 @@
 
 use super::app::App;
 use super::failure::Failure;
+use super::settings;
+use crate::network::dialer::{Purpose, Route, TorState};
 use crate::storage::database::{accounts as table, messages, outbox, tags};
 use serde::Serialize;
 use std::path::Path;
@@ -36,6 +38,65 @@ pub struct Status {
     pub accounts: Vec<AccountStatus>,
     /// Background tasks by name, each with a word or a sentence.
     pub tasks: std::collections::BTreeMap<String, String>,
+}
+
+/// The answer of `network status`.
+#[derive(Debug, Serialize)]
+pub struct NetworkStatus {
+    /// Whether the network is switched off.
+    pub offline: bool,
+    /// How we stand with Tor.
+    pub tor: TorStatus,
+    /// Each purpose and the route it takes.
+    pub routes: Vec<PurposeRoute>,
+}
+
+/// How we stand with Tor.
+#[derive(Debug, Serialize)]
+pub struct TorStatus {
+    /// `off` or `socks`.
+    pub mode: String,
+    /// Where Tor should listen; null where nobody said so.
+    pub socks: Option<String>,
+    /// `off`, `answers` or `silent`.
+    pub state: TorState,
+    /// The same in a sentence.
+    pub words: String,
+}
+
+/// The route of a purpose.
+#[derive(Debug, Serialize)]
+pub struct PurposeRoute {
+    /// What connections are for.
+    pub purpose: Purpose,
+    /// `direct` or `tor`.
+    pub route: Route,
+}
+
+/// How the network is. Asks the proxy whether it is there, and nobody else.
+///
+/// # Errors
+/// When the store fails.
+pub async fn network(app: &App) -> Result<NetworkStatus, Failure> {
+    let mode = settings::get(app, "tor.mode").await?;
+    let socks = Some(settings::get(app, "tor.socks").await?).filter(|named| !named.is_empty());
+    let state = app.dialer.tor_state().await;
+    let place = socks.clone().unwrap_or_default();
+    let offline = app.dialer.is_offline();
+    let words = match state {
+        TorState::Off => "Tor is not set up: what may only go through Tor is not asked for.".to_owned(),
+        TorState::Answers => {
+            format!("A SOCKS proxy answers at {place}. Whether Tor is behind it cannot be seen from here.")
+        }
+        TorState::Silent if offline => "Mailkeep is offline.".to_owned(),
+        TorState::Silent => {
+            format!("Nothing answers at {place} as Tor does: what may only go through Tor is not asked for.")
+        }
+    };
+    let routes = Purpose::ALL
+        .iter()
+        .map(|purpose| PurposeRoute { purpose: *purpose, route: app.dialer.route(*purpose) });
+    Ok(NetworkStatus { offline, tor: TorStatus { mode, socks, state, words }, routes: routes.collect() })
 }
 
 /// How far the index is.

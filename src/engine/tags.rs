@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::search;
 use crate::mail::ids::{MessageId, MessageNumber};
 use crate::storage::database::places::{self, GONE, ROLES};
-use crate::storage::database::{TagChanges, commit, messages, tags};
+use crate::storage::database::{TagChanges, commit, drafts, messages, tags};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -191,16 +191,17 @@ pub async fn delete(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<usize, 
     if numbers.is_empty() {
         return Ok(0);
     }
-    let trash = tags::bitmap(&mut *app.reader.get().await?, "trash").await?;
-    if let Some(other) = numbers.iter().find(|n| !trash.contains(n.0)) {
-        let row = messages::by_numbers(&mut *app.reader.get().await?, &[*other]).await?;
-        let id = row.first().map_or_else(String::new, |row| row.id.to_string());
-        return Err(Failure::usage(format!(
-            "The message {id} is not in the trash; move it to the trash first, and delete it for ever then"
-        )));
-    }
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
+    // Asked with the pen in hand: nobody can take one of them out of the trash meanwhile.
+    let trash = tags::bitmap(&mut c, "trash").await?;
+    if let Some(other) = numbers.iter().find(|n| !trash.contains(n.0)) {
+        let row = messages::by_numbers(&mut c, &[*other]).await?;
+        let id = row.first().map_or_else(String::new, |row| row.id.to_string());
+        return Err(Failure::usage(format!(
+            "The message {id} is not in the trash; move it there first and delete it then"
+        )));
+    }
     let held = places::of_messages(&mut c, numbers.iter().copied()).await?;
     let still: BTreeSet<MessageNumber> = held.iter().map(|p| p.message).collect();
     for place in &held {
@@ -208,18 +209,20 @@ pub async fn delete(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<usize, 
     }
     let mut mirrored = TagChanges::default();
     places::mirror(&mut c, &still, &mut mirrored).await?;
-    for number in &still {
+    let (waiting, now): (Vec<_>, Vec<_>) = numbers.iter().partition(|n| still.contains(n));
+    let records: Vec<_> = messages::by_numbers(&mut c, &waiting).await?;
+    for number in numbers {
         mirrored.clear(tags::ALL, *number);
     }
     tags::apply(&mut c, &mirrored).await?;
+    drafts::remove_of(&mut c, numbers).await?;
+    messages::blank(&mut c, numbers).await?;
     commit(c).await?;
     drop(writer);
-    let (waiting, now): (Vec<_>, Vec<_>) = numbers.iter().partition(|n| still.contains(n));
-    destroy(app, &now).await?;
+    sweep(app, &now).await?;
     if !waiting.is_empty() {
         // The bytes go at once; the row stays until the server has been told, so that it is not fetched again.
-        let rows = messages::by_numbers(&mut *app.reader.get().await?, &waiting).await?;
-        erase(app, &rows).await?;
+        erase(app, &records).await?;
         app.push_wanted.send_replace(());
     }
     super::snapshots::renew(app).await?;
@@ -235,21 +238,51 @@ pub async fn destroy(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<(), Fa
     if numbers.is_empty() {
         return Ok(());
     }
-    let rows = messages::by_numbers(&mut *app.reader.get().await?, numbers).await?;
-    erase(app, &rows).await?;
-    let writer = app.writer.lock().await;
-    let mut c = writer.begin().await?;
-    let mut changes = TagChanges::default();
-    messages::delete(&mut c, numbers, &mut changes).await?;
-    tags::apply(&mut c, &changes).await?;
-    commit(c).await?;
-    writer.checkpoint().await?;
+    {
+        let writer = app.writer.lock().await;
+        let mut c = writer.begin().await?;
+        let mut changes = TagChanges::default();
+        numbers.iter().for_each(|number| changes.clear(tags::ALL, *number));
+        tags::apply(&mut c, &changes).await?;
+        commit(c).await?;
+    }
+    sweep(app, numbers).await
+}
+
+/// Removes messages that are alive no more. The same bytes may come in again while their old record is being destroyed:
+/// such a message has a new record, and keeps its row.
+pub(super) async fn sweep(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<(), Failure> {
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    for some in numbers.chunks(1000) {
+        let rows = messages::by_numbers(&mut *app.reader.get().await?, some).await?;
+        destroy_records(app, &rows).await?;
+    }
+    // Once for all of them: each time whole segments of the index are written anew.
+    app.indexing.forget(numbers.to_vec()).await?;
+    for some in numbers.chunks(5000) {
+        let writer = app.writer.lock().await;
+        let mut c = writer.begin().await?;
+        let alive = tags::bitmap(&mut c, tags::ALL).await?;
+        let dead: Vec<MessageNumber> = some.iter().copied().filter(|n| !alive.contains(n.0)).collect();
+        let mut changes = TagChanges::default();
+        messages::delete(&mut c, &dead, &mut changes).await?;
+        tags::apply(&mut c, &changes).await?;
+        commit(c).await?;
+    }
+    app.writer.lock().await.checkpoint().await?;
     Ok(())
 }
 
-/// Destroys the keys of records and takes their words out of the index.
+/// Destroys the keys of records, with the pictures that were fetched for them, and takes their words out of the index.
 async fn erase(app: &Arc<App>, rows: &[messages::MessageRow]) -> Result<(), Failure> {
-    let (packs, records) = (Arc::clone(&app.packs), rows.iter().map(|row| row.place).collect::<Vec<_>>());
-    super::failure::blocking(move || packs.destroy(&records)).await?;
+    destroy_records(app, rows).await?;
     app.indexing.forget(rows.iter().map(|row| row.number).collect()).await
+}
+
+async fn destroy_records(app: &Arc<App>, rows: &[messages::MessageRow]) -> Result<(), Failure> {
+    super::remote::forget(app, &rows.iter().map(|row| row.number).collect::<Vec<_>>()).await?;
+    let (packs, records) = (Arc::clone(&app.packs), rows.iter().map(|row| row.place).collect::<Vec<_>>());
+    super::failure::blocking(move || packs.destroy(&records)).await
 }

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::attachment::name::{Trick, tricks};
 use super::message::{charset, people, transfer};
 
 /// A node of the MIME tree. It knows where it lies in the message and decodes itself when asked.
@@ -30,8 +31,10 @@ pub struct Part {
     pub role: Role,
     /// How many bytes it has once decoded; for a multipart, as it lies there.
     pub bytes: u64,
-    /// How risky it is to open.
+    /// How risky it is to open, by its name and its type; [`super::attachment::look`] also looks at its content.
     pub risk: Risk,
+    /// The tricks in its name as it was written.
+    pub tricks: Vec<Trick>,
     /// `format=flowed` (RFC 3676).
     pub flowed: bool,
     /// `delsp=yes` (RFC 3676).
@@ -93,7 +96,7 @@ pub enum Role {
 }
 
 /// How risky it is to open a part.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Risk {
     /// Nothing speaks against it.
@@ -122,6 +125,11 @@ impl Part {
     #[must_use]
     pub fn decoded<'a>(&self, raw: &'a [u8]) -> Cow<'a, [u8]> {
         transfer::decode(self.raw_body(raw), self.encoding)
+    }
+
+    /// `body`, or its beginning, with the transfer encoding undone.
+    pub(super) fn decode<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
+        transfer::decode(body, self.encoding)
     }
 
     /// Its bytes as text, by its charset. `raw` is the message it was found in.
@@ -163,7 +171,8 @@ impl Part {
     /// Whether it is an image.
     #[must_use]
     pub fn is_image(&self) -> bool {
-        self.content_type.starts_with("image/") || self.is_unspecific() && IMAGES.contains(&self.extension())
+        self.content_type.starts_with("image/")
+            || self.is_unspecific() && IMAGES.contains(&self.extension().as_str())
     }
 
     /// Whether it is a document: text, table, slides, book, PDF.
@@ -179,14 +188,14 @@ impl Part {
             || kind.starts_with("application/vnd.ms-word")
             || kind.starts_with("application/vnd.oasis.opendocument.")
             || kind.starts_with("application/vnd.openxmlformats-officedocument.")
-            || DOCUMENTS.contains(&self.extension())
+            || DOCUMENTS.contains(&self.extension().as_str())
     }
 
     /// Whether it is a calendar object.
     #[must_use]
     pub fn is_calendar(&self) -> bool {
         matches!(self.content_type.as_str(), "text/calendar" | "text/x-vcalendar" | "application/ics")
-            || matches!(self.extension(), "ics" | "vcs")
+            || matches!(self.extension().as_str(), "ics" | "vcs")
     }
 
     /// Whether it is an address card.
@@ -200,8 +209,9 @@ impl Part {
         matches!(self.content_type.as_str(), "application/octet-stream" | "application/x-unknown")
     }
 
-    pub(super) fn extension(&self) -> &str {
-        self.name.as_deref().map_or("", extension)
+    /// What stands behind the last dot of its name, in lower case.
+    pub(super) fn extension(&self) -> String {
+        self.name.as_deref().map_or_else(String::new, |name| extension(name).to_ascii_lowercase())
     }
 }
 
@@ -329,20 +339,30 @@ const DANGEROUS_TYPES: &[&str] = &[
     "text/vbscript",
 ];
 
+/// Whether a name of this ending (in lower case) is a program's, a script's, a shortcut's, a disk's.
+pub(super) fn is_dangerous_ending(ending: &str) -> bool {
+    DANGEROUS.contains(&ending)
+}
+
+/// Whether a media type (in lower case) is that of a program.
+pub(super) fn is_dangerous_type(media_type: &str) -> bool {
+    DANGEROUS_TYPES.contains(&media_type)
+}
+
+/// Whether an ending (in lower case) is one that people trust: pictures, documents, text.
+pub(super) fn is_shown_ending(ending: &str) -> bool {
+    DOCUMENTS.contains(&ending) || IMAGES.contains(&ending) || matches!(ending, "txt" | "mp3" | "mp4" | "avi")
+}
+
 /// How risky a part of that type and that name (as its sender wrote it) is.
 #[must_use]
 pub fn risk(content_type: &str, written_name: Option<&str>) -> Risk {
     let name = written_name.unwrap_or_default();
     let safe = safe_name(name).unwrap_or_default();
     let ending = extension(&safe).to_ascii_lowercase();
-    let turned = name.chars().any(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
     let kind = content_type.to_ascii_lowercase();
-    if turned
-        || DANGEROUS.contains(&ending.as_str())
-        || DANGEROUS_TYPES.contains(&kind.as_str())
-        || kind.contains("macroenabled")
-        || has_second_face(&safe, &ending)
-    {
+    let tricked = tricks(name).into_iter().map(Trick::risk).max().unwrap_or_default();
+    let own = if is_dangerous_ending(&ending) || is_dangerous_type(&kind) || kind.contains("macroenabled") {
         Risk::Danger
     } else if DOUBTFUL.contains(&ending.as_str())
         || matches!(
@@ -354,18 +374,8 @@ pub fn risk(content_type: &str, written_name: Option<&str>) -> Risk {
         Risk::Caution
     } else {
         Risk::None
-    }
-}
-
-/// `invoice.pdf.html`, `photo.jpg      .zip`: an ending that is there to be seen before another that counts.
-fn has_second_face(name: &str, ending: &str) -> bool {
-    let Some(stem) = name.len().checked_sub(ending.len() + 1).and_then(|end| name.get(..end)) else {
-        return false;
     };
-    let inner = extension(stem.trim_end()).to_ascii_lowercase();
-    let shown = DOCUMENTS.contains(&inner.as_str()) || IMAGES.contains(&inner.as_str()) || inner == "txt";
-    let hides = matches!(ending, "htm" | "html" | "shtml" | "svg" | "xhtml" | "mht" | "mhtml");
-    shown && (hides || stem.ends_with("   "))
+    own.max(tricked)
 }
 
 /// The ending of a file name without the dot; empty when there is none.

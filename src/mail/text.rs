@@ -1,5 +1,11 @@
 //! Plain text of messages: flowed lines joined, quotes and signatures told apart, the first words for a list.
 
+mod wrap;
+
+pub use wrap::soft_breaks;
+
+use std::borrow::Cow;
+
 /// Joins the lines of flowed text (RFC 3676). `delsp`: the space that marks a soft break is not part of the text.
 #[must_use]
 pub fn unflow(text: &str, delsp: bool) -> String {
@@ -108,6 +114,38 @@ fn marks(line: &str) -> (usize, &str) {
         rest = after.strip_prefix(' ').filter(|after| after.starts_with('>')).unwrap_or(after);
     }
     (depth, rest)
+}
+
+/// Leaves out the characters by which text can be carried that nobody sees: tag characters, but for those of a flag, and
+/// variation selectors beyond the first of a character.
+#[must_use]
+pub fn without_secrets(text: &str) -> Cow<'_, str> {
+    // Both kinds begin with one of two bytes that little else begins with.
+    let may = memchr::memchr2(0xf3, 0xef, text.as_bytes()).is_some();
+    if !may || !text.chars().any(|c| is_tag(c) || is_selector(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut in_flag = false;
+    let mut before = None;
+    for c in text.chars() {
+        in_flag = c == '\u{1f3f4}' || in_flag && is_tag(c);
+        let keeps =
+            if is_tag(c) { in_flag } else { !is_selector(c) || before.is_some_and(|b| !is_selector(b)) };
+        if keeps {
+            out.push(c);
+        }
+        before = Some(c);
+    }
+    if out.len() == text.len() { Cow::Borrowed(text) } else { Cow::Owned(out) }
+}
+
+const fn is_tag(c: char) -> bool {
+    matches!(c, '\u{e0000}'..='\u{e007f}')
+}
+
+const fn is_selector(c: char) -> bool {
+    matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
 /// The first words of a text, in one line: without quotes, the lines that introduce them, and the signature. If
@@ -233,5 +271,20 @@ mod tests {
         assert_eq!(snippet("=======\nTitle", 10), "Title");
         assert_eq!(snippet("", 10), "");
         assert_eq!(snippet("word", 0), "");
+    }
+
+    #[test]
+    fn characters_that_carry_hidden_text_go_and_flags_stay() {
+        let smuggled: String =
+            "buy now".chars().filter_map(|c| char::from_u32(0xe0000 + u32::from(c))).collect();
+        assert_eq!(without_secrets(&format!("Hello{smuggled} Alice")), "Hello Alice");
+        let england = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
+        assert_eq!(without_secrets(england), england);
+        assert_eq!(without_secrets(&format!("{england} {smuggled}")), format!("{england} "));
+        assert_eq!(
+            without_secrets("a\u{fe0f}\u{fe01}\u{e0101}b \u{2764}\u{fe0f}"),
+            "a\u{fe0f}b \u{2764}\u{fe0f}"
+        );
+        assert!(matches!(without_secrets("Grüße, 漢字 ﷺ"), Cow::Borrowed(_)));
     }
 }

@@ -6,13 +6,15 @@ use tokio::time::{Duration, timeout};
 
 use super::address_guard;
 use super::dialer::{Dialer, Purpose, Security};
-use super::{http, smtp};
+use super::http::{self, Ask, Limits};
+use super::smtp;
+use super::web_address::WebAddress;
 
 mod known;
 mod xml;
 
-/// The largest file that is read.
-const MOST_BYTES: usize = 256 << 10;
+/// What a file may cost.
+const LIMITS: Limits = Limits { bytes: 256 << 10, time: Duration::from_secs(10), redirects: 3 };
 /// How long a guess may take to prove itself.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -130,8 +132,12 @@ async fn published(dialer: &Dialer, account: &Account) -> Vec<Candidate> {
         (domain.clone(), "/.well-known/autoconfig/mail/config-v1.1.xml"),
     ];
     let asked = places.iter().map(|(host, path)| async move {
-        let document = http::get(dialer, Purpose::Autoconfig, host, path, MOST_BYTES).await.ok()?;
-        xml::candidate(&document, account, &format!("https://{host}{path}"))
+        let place = format!("https://{host}{path}");
+        let address = WebAddress::from_mail(&place).ok()?;
+        let purpose = Purpose::Autoconfig;
+        let ask = Ask { purpose, address: &address, accept: "*/*", circuit: None, limits: LIMITS };
+        let answer = http::get(dialer, &ask).await.ok().filter(|answer| answer.status == 200)?;
+        xml::candidate(&answer.body, account, &place)
     });
     let mut found: Vec<Candidate> = join_all(asked).await.into_iter().flatten().collect();
     found.dedup_by(|second, first| second.imap == first.imap && second.smtp == first.smtp);

@@ -1,16 +1,14 @@
 //! The one door: every connection that leaves the process is opened here, with a purpose, a route, time-outs and an
 //! entry in the network log. It never falls back from TLS to clear text, or from Tor to a direct connection.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -19,10 +17,19 @@ use tokio_rustls::client::TlsStream;
 use super::address_guard;
 use super::log::Log;
 pub use super::log::{Entry, Purpose, Route};
+pub use error::DialError;
+use stream::Inner;
+pub use stream::Stream;
 pub use tls::BadCa;
 use tls::Trust;
+pub use tor::{BadProxy, Proxy, TorState};
 
+mod error;
+#[cfg(test)]
+mod rigged;
+mod stream;
 mod tls;
+mod tor;
 
 /// How long a connection or a handshake may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
@@ -39,107 +46,6 @@ pub enum Security {
     None,
 }
 
-/// Why no connection came to be. Printed, it is one sentence for the owner.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-pub enum DialError {
-    /// The owner switched the network off.
-    #[error("Mailkeep is offline: {host} was not asked. Switch it online again in the network settings.")]
-    Offline {
-        /// The server.
-        host: String,
-    },
-    /// It has to go through Tor, and there is none.
-    #[error("{host} may only be reached through Tor ({purpose}), and Tor is not there, so it was not asked.")]
-    NoTor {
-        /// The server.
-        host: String,
-        /// What for.
-        purpose: Purpose,
-    },
-    /// The name has no address.
-    #[error("No server is known by the name {host}. Check the spelling and the connection to the Internet.")]
-    NameNotFound {
-        /// The server.
-        host: String,
-    },
-    /// Nobody answers there.
-    #[error(
-        "{host} does not answer on port {port} ({why}). Check the name and the port, or try again later."
-    )]
-    Unreachable {
-        /// The server.
-        host: String,
-        /// Its port.
-        port: u16,
-        /// The system's word for it.
-        why: String,
-    },
-    /// It took too long.
-    #[error("{host} did not answer in time on port {port}. Check the port, or try again later.")]
-    TimedOut {
-        /// The server.
-        host: String,
-        /// Its port.
-        port: u16,
-    },
-    /// The server could not prove who it is.
-    #[error(
-        "The certificate of {host} {why}. If this is your own server, give the certificate of its authority with the account."
-    )]
-    Certificate {
-        /// The server.
-        host: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// What answers does not speak TLS, or not with us.
-    #[error("No secure connection to {host} on port {port}: {why}. Check the port and the kind of security.")]
-    Handshake {
-        /// The server.
-        host: String,
-        /// Its port.
-        port: u16,
-        /// What went wrong.
-        why: String,
-    },
-    /// Words in clear came where only TLS may follow.
-    #[error(
-        "Somebody spoke into the connection to {host} before it was secure. It was ended; no password was sent."
-    )]
-    Injected {
-        /// The server.
-        host: String,
-    },
-    /// The name or its addresses are none that a stranger may send us to.
-    #[error("{host} is not a public server, so it was not asked.")]
-    NotPublic {
-        /// The server.
-        host: String,
-    },
-    /// The CA that was given cannot be used.
-    #[error("The CA given for {host} holds no usable certificate. Give a file in PEM form.")]
-    BadCa {
-        /// The server.
-        host: String,
-    },
-}
-
-impl DialError {
-    /// Whether the same may work later without anybody doing anything.
-    #[must_use]
-    pub const fn is_temporary(&self) -> bool {
-        matches!(
-            self,
-            Self::Offline { .. }
-                | Self::NoTor { .. }
-                | Self::NameNotFound { .. }
-                | Self::Unreachable { .. }
-                | Self::TimedOut { .. }
-                | Self::Injected { .. }
-        )
-    }
-}
-
 /// Opens connections. Clones share their log, their switches and their trust.
 #[derive(Clone)]
 pub struct Dialer {
@@ -151,8 +57,12 @@ struct Shared {
     log: Log,
     offline: AtomicBool,
     tor_for_everything: AtomicBool,
+    tor: RwLock<Option<Proxy>>,
+    /// Purposes that go direct although the policy says Tor, because the owner said so in words.
+    direct: RwLock<HashSet<Purpose>>,
+    isolation: tor::Isolation,
     #[cfg(test)]
-    pinned: std::sync::Mutex<Vec<(String, u16, SocketAddr)>>,
+    rigged: rigged::Rigged,
 }
 
 /// One wish for a connection.
@@ -163,6 +73,8 @@ struct Call<'a> {
     security: Security,
     account_ca: Option<&'a [u8]>,
     only_public: bool,
+    /// The name that a circuit through Tor is kept for.
+    circuit: &'a str,
 }
 
 impl Dialer {
@@ -177,8 +89,11 @@ impl Dialer {
                 log: Log::default(),
                 offline: AtomicBool::new(false),
                 tor_for_everything: AtomicBool::new(false),
+                tor: RwLock::default(),
+                direct: RwLock::default(),
+                isolation: tor::Isolation::new(),
                 #[cfg(test)]
-                pinned: std::sync::Mutex::default(),
+                rigged: rigged::Rigged::default(),
             }),
         })
     }
@@ -209,10 +124,44 @@ impl Dialer {
         self.shared.tor_for_everything.store(tor, Ordering::Relaxed);
     }
 
+    /// Says where Tor listens; `None` where there is none, and then nothing that needs it goes out.
+    pub fn set_tor(&self, proxy: Option<Proxy>) {
+        *self.shared.tor.write().unwrap_or_else(PoisonError::into_inner) = proxy;
+    }
+
+    fn tor(&self) -> Option<Proxy> {
+        self.shared.tor.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks the proxy whether it is there.
+    pub async fn tor_state(&self) -> TorState {
+        if self.is_offline() && self.tor().is_some() {
+            return TorState::Silent;
+        }
+        tor::state(self.tor().as_ref()).await
+    }
+
+    /// Lets a purpose go direct although the policy says Tor: only where the owner said so in words.
+    pub fn set_direct(&self, purpose: Purpose, direct: bool) {
+        let mut all = self.shared.direct.write().unwrap_or_else(PoisonError::into_inner);
+        if direct {
+            all.insert(purpose);
+        } else {
+            all.remove(&purpose);
+        }
+    }
+
     /// The route that a purpose takes.
     #[must_use]
     pub fn route(&self, purpose: Purpose) -> Route {
-        if self.shared.tor_for_everything.load(Ordering::Relaxed) { Route::Tor } else { purpose.route() }
+        let direct = &self.shared.direct;
+        if self.shared.tor_for_everything.load(Ordering::Relaxed) {
+            Route::Tor
+        } else if direct.read().unwrap_or_else(PoisonError::into_inner).contains(&purpose) {
+            Route::Direct
+        } else {
+            purpose.route()
+        }
     }
 
     /// The last connections, oldest first.
@@ -234,11 +183,13 @@ impl Dialer {
         security: Security,
         account_ca: Option<&[u8]>,
     ) -> Result<Stream, DialError> {
-        let host = host.trim().to_owned();
-        self.open(Call { purpose, host, port, security, account_ca, only_public: false }).await
+        let circuit = host.trim();
+        let host = circuit.to_owned();
+        self.open(Call { purpose, host, port, security, account_ca, only_public: false, circuit }).await
     }
 
-    /// Connects by TLS to a server that somebody else named: a public name with public addresses, looked up once.
+    /// Connects to a server that somebody else named: a public name with public addresses, looked up once, or not
+    /// looked up here at all where the way leads through Tor.
     ///
     /// # Errors
     /// Says why there is no connection.
@@ -249,8 +200,22 @@ impl Dialer {
         port: u16,
         security: Security,
     ) -> Result<Stream, DialError> {
+        self.connect_apart(purpose, host, port, security, host, true).await
+    }
+
+    /// The same with a circuit kept for `circuit`, such as the domain that is asked about; `only_public` is false
+    /// for a server that the owner named.
+    pub(super) async fn connect_apart(
+        &self,
+        purpose: Purpose,
+        host: &str,
+        port: u16,
+        security: Security,
+        circuit: &str,
+        only_public: bool,
+    ) -> Result<Stream, DialError> {
         let host = host.to_owned();
-        self.open(Call { purpose, host, port, security, account_ca: None, only_public: true }).await
+        self.open(Call { purpose, host, port, security, account_ca: None, only_public, circuit }).await
     }
 
     async fn open(&self, call: Call<'_>) -> Result<Stream, DialError> {
@@ -258,7 +223,7 @@ impl Dialer {
             purpose: call.purpose,
             host: call.host.clone(),
             port: call.port,
-            route: self.route(call.purpose),
+            route: if is_onion(&call.host) { Route::Tor } else { self.route(call.purpose) },
             shared: Arc::clone(&self.shared),
         };
         let result = self.try_open(&call, &terms).await;
@@ -276,8 +241,8 @@ impl Dialer {
         if self.is_offline() {
             return Err(DialError::Offline { host: host() });
         }
-        if terms.route == Route::Tor || is_onion(&call.host) {
-            return Err(DialError::NoTor { host: host(), purpose: call.purpose });
+        if call.only_public && !address_guard::is_public_name(&call.host) {
+            return Err(DialError::NotPublic { host: host() });
         }
         let config = self
             .shared
@@ -286,7 +251,10 @@ impl Dialer {
             .unwrap_or_else(PoisonError::into_inner)
             .config(call.account_ca)
             .map_err(|BadCa| DialError::BadCa { host: host() })?;
-        let tcp = self.reach(call).await?;
+        let tcp = match terms.route {
+            Route::Direct => self.reach(call).await?,
+            Route::Tor => self.reach_by_tor(call).await?,
+        };
         if let Err(error) = tcp.set_nodelay(true) {
             tracing::debug!(%error, "A connection keeps its delay");
         }
@@ -297,6 +265,14 @@ impl Dialer {
         Ok((inner, config))
     }
 
+    /// Hands the name to Tor as it is. Without Tor nothing happens.
+    async fn reach_by_tor(&self, call: &Call<'_>) -> Result<TcpStream, DialError> {
+        let host = || call.host.clone();
+        let proxy = self.tor().ok_or_else(|| DialError::NoTor { host: host(), purpose: call.purpose })?;
+        let name = ascii_name(&call.host).ok_or_else(|| DialError::NameNotFound { host: host() })?;
+        tor::reach(&proxy, &self.shared.isolation, call.purpose, (&name, call.port), call.circuit).await
+    }
+
     /// Looks the name up once and connects to the first address that answers.
     async fn reach(&self, call: &Call<'_>) -> Result<TcpStream, DialError> {
         let (host, port) = (call.host.clone(), call.port);
@@ -304,7 +280,7 @@ impl Dialer {
         let share = CONNECT_LIMIT / u32::try_from(addresses.len().clamp(1, 4)).unwrap_or(1);
         let mut last = DialError::NameNotFound { host: host.clone() };
         for address in addresses.into_iter().take(4) {
-            last = match timeout(share, TcpStream::connect(address)).await {
+            last = match timeout(share, self.walk(address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => {
                     DialError::Unreachable { host: host.clone(), port, why: plain_reason(&error) }
@@ -317,36 +293,44 @@ impl Dialer {
 
     async fn addresses(&self, call: &Call<'_>) -> Result<Vec<SocketAddr>, DialError> {
         let host = || call.host.clone();
-        if call.only_public && !address_guard::is_public_name(&call.host) {
-            return Err(DialError::NotPublic { host: host() });
-        }
-        #[cfg(test)]
-        if let Some(address) = self.pinned(&call.host, call.port) {
-            return Ok(vec![address]);
-        }
         let ascii = ascii_name(&call.host).ok_or_else(|| DialError::NameNotFound { host: host() })?;
-        let found = match timeout(CONNECT_LIMIT, tokio::net::lookup_host((ascii, call.port))).await {
+        let found = match timeout(CONNECT_LIMIT, self.look_up(ascii, call.port)).await {
             Err(_) => return Err(DialError::TimedOut { host: host(), port: call.port }),
             Ok(Err(_)) => return Err(DialError::NameNotFound { host: host() }),
             Ok(Ok(found)) => found,
         };
-        let found: Vec<SocketAddr> = found.collect();
         if call.only_public && !found.iter().all(|address| address_guard::is_public_address(address.ip())) {
             return Err(DialError::NotPublic { host: host() });
         }
         Ok(found)
     }
 
+    /// The one place that asks the system for addresses.
+    async fn look_up(&self, name: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+        #[cfg(test)]
+        if let Some(found) = self.shared.rigged.look_up(&name, port) {
+            return Ok(found);
+        }
+        Ok(tokio::net::lookup_host((name, port)).await?.collect())
+    }
+
+    /// The one place that connects to an address.
+    async fn walk(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        #[cfg(test)]
+        let address = self.shared.rigged.way(address)?;
+        TcpStream::connect(address).await
+    }
+
+    /// What tests put in place of the resolver and the roads.
+    #[cfg(test)]
+    pub(super) fn rigged(&self) -> &rigged::Rigged {
+        &self.shared.rigged
+    }
+
     /// Lets a name lead to a scripted server.
     #[cfg(test)]
     pub(super) fn pin(&self, host: &str, port: u16, to: SocketAddr) {
-        self.shared.pinned.lock().unwrap().push((host.to_owned(), port, to));
-    }
-
-    #[cfg(test)]
-    fn pinned(&self, host: &str, port: u16) -> Option<SocketAddr> {
-        let pinned = self.shared.pinned.lock().unwrap();
-        pinned.iter().find(|(name, number, _)| name == host && *number == port).map(|(_, _, to)| *to)
+        self.shared.rigged.pin(host, port, to);
     }
 }
 
@@ -414,83 +398,6 @@ fn plain_reason(error: &io::Error) -> String {
         io::ErrorKind::HostUnreachable => "no way leads there".into(),
         io::ErrorKind::TimedOut => "it took too long".into(),
         kind => kind.to_string(),
-    }
-}
-
-enum Inner {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-/// A connection: clear text or TLS.
-pub struct Stream {
-    inner: Inner,
-    config: Arc<rustls::ClientConfig>,
-    terms: Terms,
-}
-
-impl Stream {
-    /// Whether what is written now is protected by TLS.
-    #[must_use]
-    pub const fn is_encrypted(&self) -> bool {
-        matches!(self.inner, Inner::Tls(_))
-    }
-
-    /// Begins TLS on a connection in clear. The caller makes sure that it has read nothing ahead.
-    ///
-    /// # Errors
-    /// If the server does not prove who it is; the connection is then gone.
-    pub async fn upgrade(self) -> Result<Self, DialError> {
-        let Self { inner, config, terms } = self;
-        let inner = match inner {
-            Inner::Plain(tcp) => match handshake(tcp, &config, &terms).await {
-                Ok(stream) => Inner::Tls(Box::new(stream)),
-                Err(error) => {
-                    terms.log(Some(&error));
-                    return Err(error);
-                }
-            },
-            Inner::Tls(stream) => Inner::Tls(stream),
-        };
-        Ok(Self { inner, config, terms })
-    }
-
-    pub(super) fn injected(self) -> DialError {
-        let error = DialError::Injected { host: self.terms.host.clone() };
-        self.terms.log(Some(&error));
-        error
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().inner {
-            Inner::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Inner::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().inner {
-            Inner::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Inner::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().inner {
-            Inner::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Inner::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().inner {
-            Inner::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Inner::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
     }
 }
 

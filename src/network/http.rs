@@ -1,188 +1,274 @@
-//! A small HTTPS GET over the one door: bounded in bytes, time and redirects, to public names only.
+//! HTTP over the one door: a question and its answer on a connection of its own, bounded in bytes, time, headers and
+//! redirects. It bears no cookie, no referrer, and nothing that tells one owner from another.
 
 use std::time::Duration;
 
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::address_guard;
-use super::dialer::{Dialer, Purpose, Security};
-use super::wire::{Wire, WireError};
+use super::dialer::{DialError, Dialer, Purpose, Security};
+use super::web_address::{NotAllowed, WebAddress};
 
-/// How long the whole of it may take.
-const WHOLE_LIMIT: Duration = Duration::from_secs(10);
-/// How often the answer may be "elsewhere".
-const MOST_REDIRECTS: usize = 3;
-const LONGEST_LINE: usize = 8 << 10;
+/// The head of an answer may be this many bytes.
+const LARGEST_HEAD: usize = 64 << 10;
 const MOST_HEADERS: usize = 100;
+/// What most browsers behind Tor call themselves, so that a server learns nothing by it.
+const USER_AGENT: &str = "Mozilla/5.0 (Windows NT 10.0; rv:128.0) Gecko/20100101 Firefox/128.0";
 
-/// Why there is no document. Nobody needs to know more: the next way is tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NotFetched;
+/// How much an answer may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest body, in bytes; no more is read.
+    pub bytes: usize,
+    /// How long the whole of it may take, redirects included.
+    pub time: Duration,
+    /// How often a server may say "elsewhere" to a GET; a POST follows none.
+    pub redirects: usize,
+}
 
-impl<E: Into<Cause>> From<E> for NotFetched {
-    fn from(_: E) -> Self {
-        Self
+/// A question to a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// What for; decides the route.
+    pub purpose: Purpose,
+    /// Where.
+    pub address: &'a WebAddress,
+    /// The media types that are wanted, as `Accept` says it.
+    pub accept: &'a str,
+    /// The name that a circuit through Tor is kept for, such as the domain that is looked up; the server's own where
+    /// there is none.
+    pub circuit: Option<&'a str>,
+    /// How much it may cost.
+    pub limits: Limits,
+}
+
+/// What a server answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The media type it claims, as it was written.
+    pub content_type: Option<String>,
+    /// The body; empty where the status is no success.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// Whether it is a success.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        self.status >= 200 && self.status < 300
     }
 }
 
-/// What may go wrong on the way.
-pub(super) struct Cause;
-
-impl From<WireError> for Cause {
-    fn from(_: WireError) -> Self {
-        Self
-    }
+/// Why there is no answer.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum HttpError {
+    /// No connection came to be.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// It led where it may not lead.
+    #[error("{host} leads to an address that is not asked: {why}.")]
+    Redirect {
+        /// The server.
+        host: String,
+        /// Which rule it breaks.
+        why: NotAllowed,
+    },
+    /// It led on and on.
+    #[error("{host} leads elsewhere again and again.")]
+    TooManyRedirects {
+        /// The server that was asked first.
+        host: String,
+    },
+    /// The body is too large.
+    #[error("{host} answers with more than {most} bytes.")]
+    TooLarge {
+        /// The server.
+        host: String,
+        /// How many are read.
+        most: usize,
+    },
+    /// What came is not HTTP as it should be, or broke off.
+    #[error("{host} gives no proper answer.")]
+    Garbled {
+        /// The server.
+        host: String,
+    },
+    /// It took too long.
+    #[error("{host} did not answer in time.")]
+    TimedOut {
+        /// The server that was asked first.
+        host: String,
+    },
 }
 
-impl From<super::dialer::DialError> for Cause {
-    fn from(_: super::dialer::DialError) -> Self {
-        Self
-    }
-}
-
-enum Answer {
-    Document(Vec<u8>),
-    Elsewhere(String, String),
-}
-
-/// Fetches `https://HOST/PATH`. Without Internet, without the page, with too much in it: not fetched.
-pub(super) async fn get(
-    dialer: &Dialer,
-    purpose: Purpose,
-    host: &str,
-    path: &str,
-    most_bytes: usize,
-) -> Result<Vec<u8>, NotFetched> {
+/// Fetches a document, by way of a few other addresses where servers say so. Each of them is checked like the first.
+///
+/// # Errors
+/// Says why there is none. A status that is no success is an answer, not an error.
+pub async fn get(dialer: &Dialer, ask: &Ask<'_>) -> Result<Answer, HttpError> {
     let whole = async {
-        let (mut host, mut path) = (host.to_owned(), path.to_owned());
-        for _ in 0..=MOST_REDIRECTS {
-            match ask(dialer, purpose, &host, &path, most_bytes).await? {
-                Answer::Document(bytes) => return Ok(bytes),
-                Answer::Elsewhere(new_host, new_path) => (host, path) = (new_host, new_path),
-            }
+        let mut address = ask.address.clone();
+        for _ in 0..=ask.limits.redirects {
+            let (head, body) = question(dialer, ask, &address, Method::GET, None).await?;
+            let location = is_redirect(head.status).then(|| head.headers.get(header::LOCATION)).flatten();
+            let Some(location) = location else { return answer(ask, &address, &head, body).await };
+            address = location
+                .to_str()
+                .map_err(|_| NotAllowed::Unreadable)
+                .and_then(|location| address.elsewhere(location))
+                .map_err(|why| HttpError::Redirect { host: address.host().to_owned(), why })?;
         }
-        Err(NotFetched)
+        Err(HttpError::TooManyRedirects { host: ask.address.host().to_owned() })
     };
-    timeout(WHOLE_LIMIT, whole).await.unwrap_or(Err(NotFetched))
+    bounded(ask, whole).await
 }
 
-async fn ask(
+/// Sends a body and gives what is answered. A redirect is not followed: it is the answer.
+///
+/// # Errors
+/// Says why there is no answer. A status that is no success is an answer, not an error.
+pub async fn post(
     dialer: &Dialer,
-    purpose: Purpose,
-    host: &str,
-    path: &str,
-    most_bytes: usize,
-) -> Result<Answer, NotFetched> {
-    let stream = dialer.connect_public(purpose, host, 443, Security::Tls).await?;
-    let mut wire = Wire::new(stream, WHOLE_LIMIT);
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"
-    );
-    wire.send(request.as_bytes()).await?;
-    let status = status(&wire.line(LONGEST_LINE).await?).ok_or(NotFetched)?;
-    let headers = headers(&mut wire).await?;
-    let header = |name: &str| headers.iter().find(|(its, _)| its == name).map(|(_, value)| value.as_str());
-    match status {
-        200 => {
-            let chunked =
-                header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
-            let length = header("content-length").map(|value| value.parse::<usize>().map_err(|_| NotFetched));
-            let body = match length.transpose()? {
-                _ if chunked => chunks(&mut wire, most_bytes).await?,
-                Some(length) if length > most_bytes => return Err(NotFetched),
-                Some(length) => wire.exact(length).await?,
-                None => wire.rest(most_bytes).await?,
-            };
-            Ok(Answer::Document(body))
-        }
-        301 | 302 | 303 | 307 | 308 => {
-            let (host, path) = elsewhere(header("location").ok_or(NotFetched)?, host).ok_or(NotFetched)?;
-            Ok(Answer::Elsewhere(host, path))
-        }
-        _ => Err(NotFetched),
-    }
-}
-
-fn status(line: &[u8]) -> Option<u16> {
-    let line = std::str::from_utf8(line).ok()?;
-    line.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()
-}
-
-async fn headers(wire: &mut Wire) -> Result<Vec<(String, String)>, NotFetched> {
-    let mut headers = Vec::new();
-    for _ in 0..MOST_HEADERS {
-        let line = wire.line(LONGEST_LINE).await?;
-        if line.is_empty() {
-            return Ok(headers);
-        }
-        let line = String::from_utf8_lossy(&line).into_owned();
-        let (name, value) = line.split_once(':').ok_or(NotFetched)?;
-        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-    }
-    Err(NotFetched)
-}
-
-async fn chunks(wire: &mut Wire, most_bytes: usize) -> Result<Vec<u8>, NotFetched> {
-    let mut body = Vec::new();
-    loop {
-        let line = wire.line(LONGEST_LINE).await?;
-        let line = String::from_utf8_lossy(&line).into_owned();
-        let digits = line.split(';').next().unwrap_or_default().trim();
-        let size = usize::from_str_radix(digits, 16).map_err(|_| NotFetched)?;
-        if size == 0 {
-            return Ok(body);
-        }
-        if size > most_bytes - body.len() {
-            return Err(NotFetched);
-        }
-        body.extend(wire.exact(size).await?);
-        wire.line(2).await?;
-    }
-}
-
-/// Where a redirect leads: the same host, or another public one, by https on its usual port.
-fn elsewhere(location: &str, host: &str) -> Option<(String, String)> {
-    let printable = location.bytes().all(|byte| byte.is_ascii_graphic());
-    if !printable || location.len() > 2000 {
-        return None;
-    }
-    let (new_host, path) = if location.starts_with('/') && !location.starts_with("//") {
-        (host, location.to_owned())
-    } else {
-        let rest = location.strip_prefix("https://")?;
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at_checked(end)?;
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        (authority.strip_suffix(":443").unwrap_or(authority), path)
+    ask: &Ask<'_>,
+    content_type: &str,
+    body: Vec<u8>,
+) -> Result<Answer, HttpError> {
+    let whole = async {
+        let content_type = HeaderValue::from_str(content_type).map_err(|_| garbled(ask.address))?;
+        let sent = Some((content_type, body));
+        let (head, body) = question(dialer, ask, ask.address, Method::POST, sent).await?;
+        answer(ask, ask.address, &head, body).await
     };
-    let path = path.split('#').next().unwrap_or("/").to_owned();
-    address_guard::is_public_name(new_host).then(|| (new_host.to_owned(), path))
+    bounded(ask, whole).await
+}
+
+async fn bounded<F>(ask: &Ask<'_>, whole: F) -> Result<Answer, HttpError>
+where
+    F: Future<Output = Result<Answer, HttpError>>,
+{
+    let late = || HttpError::TimedOut { host: ask.address.host().to_owned() };
+    timeout(ask.limits.time, whole).await.unwrap_or_else(|_| Err(late()))
+}
+
+fn garbled(address: &WebAddress) -> HttpError {
+    HttpError::Garbled { host: address.host().to_owned() }
+}
+
+const fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// The head of an answer.
+struct Head {
+    status: StatusCode,
+    headers: HeaderMap,
+}
+
+/// The body that is still to come, and the task that brings it; it ends when nobody wants it any more.
+struct Coming {
+    body: Incoming,
+    _task: AbortOnDropHandle<()>,
+}
+
+async fn question(
+    dialer: &Dialer,
+    ask: &Ask<'_>,
+    address: &WebAddress,
+    method: Method,
+    sent: Option<(HeaderValue, Vec<u8>)>,
+) -> Result<(Head, Coming), HttpError> {
+    let security = if address.is_secure() { Security::Tls } else { Security::None };
+    let circuit = ask.circuit.unwrap_or_else(|| address.host());
+    let only_public = !address.is_by_owner();
+    let stream = dialer
+        .connect_apart(ask.purpose, address.host(), address.port(), security, circuit, only_public)
+        .await?;
+    let bad = |_| garbled(address);
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(LARGEST_HEAD)
+        .max_header_size(LARGEST_HEAD)
+        .max_headers(MOST_HEADERS)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(bad)?;
+    let task = tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "A connection ended early");
+        }
+    });
+    let task = AbortOnDropHandle::new(task);
+    let request = request(ask, address, method, sent)?;
+    let response = sender.send_request(request).await.map_err(bad)?;
+    let (parts, body) = response.into_parts();
+    Ok((Head { status: parts.status, headers: parts.headers }, Coming { body, _task: task }))
+}
+
+fn request(
+    ask: &Ask<'_>,
+    address: &WebAddress,
+    method: Method,
+    sent: Option<(HeaderValue, Vec<u8>)>,
+) -> Result<Request<Full<Bytes>>, HttpError> {
+    let (content_type, body) = sent.map_or_else(|| (None, Vec::new()), |(kind, body)| (Some(kind), body));
+    let mut request = Request::builder()
+        .method(method)
+        .uri(address.path())
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|_| garbled(address))?;
+    let mut set = |name: HeaderName, value: &str| match HeaderValue::from_str(value) {
+        Ok(value) => {
+            request.headers_mut().insert(name, value);
+            Ok(())
+        }
+        Err(_) => Err(garbled(address)),
+    };
+    set(header::HOST, &address.host_field())?;
+    set(header::USER_AGENT, USER_AGENT)?;
+    set(header::ACCEPT, ask.accept)?;
+    // What is not packed cannot swell.
+    set(header::ACCEPT_ENCODING, "identity")?;
+    set(header::CONNECTION, "close")?;
+    if let Some(content_type) = content_type {
+        request.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    }
+    Ok(request)
+}
+
+async fn answer(
+    ask: &Ask<'_>,
+    address: &WebAddress,
+    head: &Head,
+    mut coming: Coming,
+) -> Result<Answer, HttpError> {
+    let field = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let mut answer = Answer {
+        status: head.status.as_u16(),
+        content_type: field(header::CONTENT_TYPE).map(str::to_owned),
+        body: Vec::new(),
+    };
+    if !answer.is_success() {
+        return Ok(answer);
+    }
+    if field(header::CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        return Err(garbled(address));
+    }
+    while let Some(frame) = coming.body.frame().await {
+        let Ok(data) = frame.map_err(|_| garbled(address))?.into_data() else { continue };
+        if data.len() > ask.limits.bytes.saturating_sub(answer.body.len()) {
+            return Err(HttpError::TooLarge { host: address.host().to_owned(), most: ask.limits.bytes });
+        }
+        answer.body.extend_from_slice(&data);
+    }
+    Ok(answer)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn redirects_stay_outside_and_secure() {
-        let to = |location: &str| elsewhere(location, "a.example");
-        assert_eq!(to("/x?y#z"), Some(("a.example".into(), "/x?y".into())));
-        assert_eq!(to("https://b.example:443/x"), Some(("b.example".into(), "/x".into())));
-        assert_eq!(to("https://b.example?x"), Some(("b.example".into(), "/?x".into())));
-        for wrong in [
-            "http://b.example/",
-            "//b.example/",
-            "https://127.0.0.1/",
-            "https://[::1]/",
-            "https://b.example:8443/",
-            "https://u@b.example/",
-            "https://b.onion/",
-            "https://localhost/",
-            "x",
-            "/a b",
-            "/a\r\nHost: x",
-        ] {
-            assert_eq!(to(wrong), None, "{wrong}");
-        }
-    }
-}
+mod tests;

@@ -36,6 +36,19 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Imap,
+        Self::Submission,
+        Self::Autoconfig,
+        Self::KeyLookup,
+        Self::KeyPublication,
+        Self::Avatar,
+        Self::RemoteImage,
+        Self::Unsubscribe,
+        Self::Dkim,
+    ];
+
     /// The words of the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -85,7 +98,7 @@ impl Serialize for Purpose {
 pub enum Route {
     /// From this machine to the server.
     Direct,
-    /// Through the Tor network. Not there yet: it is refused, and nothing goes direct instead.
+    /// Through the Tor network. Where Tor is not there, nothing goes direct instead.
     Tor,
 }
 

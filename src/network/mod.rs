@@ -3,11 +3,15 @@
 pub mod address_guard;
 pub mod autoconfig;
 pub mod dialer;
-mod http;
+pub mod doh;
+pub mod http;
 pub mod imap;
 pub mod log;
 pub mod smtp;
+pub mod web_address;
 mod wire;
 
 #[cfg(test)]
 mod test_server;
+#[cfg(test)]
+mod test_socks;

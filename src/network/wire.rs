@@ -84,21 +84,6 @@ impl Wire {
         }
     }
 
-    /// Reads until the other side closes.
-    pub(super) async fn rest(&mut self, limit: usize) -> Result<Vec<u8>, WireError> {
-        let deadline = Instant::now() + self.silence + at_least(limit);
-        loop {
-            if self.unread().len() > limit {
-                return Err(WireError::TooLong);
-            }
-            match self.more(deadline).await {
-                Ok(()) => {}
-                Err(WireError::Closed) => return Ok(self.unread().to_vec()),
-                Err(other) => return Err(other),
-            }
-        }
-    }
-
     async fn more(&mut self, deadline: Instant) -> Result<(), WireError> {
         if self.start == self.ahead.len() {
             self.ahead.clear();

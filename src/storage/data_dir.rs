@@ -126,7 +126,7 @@ impl DataDir {
     }
 
     fn make_subdirectories(&self) -> Result<(), DiskError> {
-        [self.packs(), self.index(), self.snapshots(), self.tmp()]
+        [self.packs(), self.index(), self.pictures(), self.snapshots(), self.tmp()]
             .iter()
             .try_for_each(|path| make_directory(path))
     }
@@ -153,6 +153,12 @@ impl DataDir {
     #[must_use]
     pub fn index(&self) -> PathBuf {
         self.root.join("index")
+    }
+
+    /// Sealed copies of pictures from elsewhere.
+    #[must_use]
+    pub fn pictures(&self) -> PathBuf {
+        self.root.join("pictures")
     }
 
     /// Sealed copies of the database.
@@ -286,7 +292,8 @@ fn read_vault_file(path: &Path) -> Result<Result<Vault, VaultError>, DiskError> 
 /// Whether this may be what a store that was stopped while being made has left: it holds nothing yet.
 fn is_left_of_creating(path: &Path) -> Result<bool, DiskError> {
     let name = path.file_name().unwrap_or_default();
-    if ["packs", "index", "snapshots", "tmp"].iter().any(|known| name == *known) && path.is_dir() {
+    if ["packs", "index", "pictures", "snapshots", "tmp"].iter().any(|known| name == *known) && path.is_dir()
+    {
         return Ok(std::fs::read_dir(path).on(path)?.next().is_none());
     }
     Ok(name == "lock" || name == "vault.new")

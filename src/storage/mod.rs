@@ -5,3 +5,4 @@ pub mod database;
 pub mod disk;
 pub mod index;
 pub mod packs;
+pub mod pictures;

@@ -224,6 +224,17 @@ impl Throttle {
         }
     }
 
+    /// The same for a passphrase, which counts as wrong until it is [noted](Self::note) as right: a thousand guesses at once
+    /// must not all be admitted before the first of them is known to be wrong.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub(super) fn attempt(&self, from: IpAddr) -> Result<(), WebError> {
+        self.admit(from)?;
+        self.note(from, false);
+        Ok(())
+    }
+
     /// Notes whether it was right.
     pub(super) fn note(&self, from: IpAddr, right: bool) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -237,5 +248,21 @@ impl Throttle {
             let wait = 2_u64.saturating_mul(1 << (guesses.wrong - FREE).min(7));
             guesses.until = Some(Instant::now() + Duration::from_secs(wait));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guesses_that_are_under_way_count() {
+        let (throttle, home, afar) =
+            (Throttle::default(), IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 0, 0, 9]));
+        let admitted = (0..1000).filter(|_| throttle.attempt(afar).is_ok()).count();
+        assert_eq!(admitted, FREE as usize, "the others wait");
+        throttle.attempt(home).unwrap();
+        throttle.note(home, true);
+        assert!((0..FREE).all(|_| throttle.attempt(home).is_ok()), "a right one clears the count");
     }
 }

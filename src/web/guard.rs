@@ -37,12 +37,17 @@ pub(super) async fn guard(State(web): State<Arc<Web>>, request: Request, next: N
         return refused("This change does not come from a page of Mailkeep");
     }
     let is_content = path.starts_with("/content/");
-    let mut response = next.run(request).await;
+    let mut response = if changes { to_its_end(next.run(request)).await } else { next.run(request).await };
     // Content comes dressed in its own way; an address below it that is none does not.
     if !is_content || !response.headers().contains_key(header::CONTENT_SECURITY_POLICY) {
         dress(response.headers_mut(), web.port);
     }
     response
+}
+
+/// Does what was begun to its end, also when the browser hangs up: half a change helps nobody.
+async fn to_its_end(deed: impl Future<Output = Response> + Send + 'static) -> Response {
+    tokio::spawn(deed).await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 /// Whether a change comes from one of our own pages. `null` never does: every sandboxed frame of the web says that.
@@ -63,7 +68,7 @@ fn refused(words: &'static str) -> Response {
 /// The headers of every page.
 fn dress(headers: &mut HeaderMap, port: u16) {
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: http://*.localhost:{port}; connect-src 'self'; \
          form-action 'self'; frame-src 'self' http://*.localhost:{port}; base-uri 'none'; frame-ancestors 'none'"
     );
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY)

@@ -30,14 +30,11 @@ impl axum::serve::Listener for Guarded {
     async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
-                Ok((stream, from)) if from.ip().is_loopback() => {
-                    let local = self.listener.local_addr().ok();
-                    match owner_of(from, local) {
-                        Some(uid) if uid != self.own && uid != 0 => {
-                            tracing::warn!("Another user of this machine knocked and was turned away");
-                        }
-                        // A peer that the system does not name is let in only where there is no such table.
-                        _ => return (stream, from),
+                Ok((stream, from)) if from.ip().to_canonical().is_loopback() => {
+                    match stream.local_addr().map(|here| owner_of(from, here)) {
+                        Ok(Owner::Uid(uid)) if uid == self.own || uid == 0 => return (stream, from),
+                        Ok(Owner::NoTable) => return (stream, from),
+                        _ => tracing::warn!("Another user of this machine knocked and was turned away"),
                     }
                 }
                 Ok(accepted) => return accepted,
@@ -51,29 +48,55 @@ impl axum::serve::Listener for Guarded {
     }
 }
 
-/// The user behind a connection from this machine, as the kernel's table of sockets says.
-fn owner_of(peer: SocketAddr, local: Option<SocketAddr>) -> Option<u32> {
-    let port = format!(":{:04X}", peer.port());
-    let remote = local.map(|local| format!(":{:04X}", local.port())).unwrap_or_default();
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        let Ok(text) = std::fs::read_to_string(table) else { continue };
-        for line in text.lines().skip(1) {
-            let mut fields = line.split_ascii_whitespace();
-            let (Some(local), Some(far)) = (fields.nth(1), fields.next()) else { continue };
-            if local.ends_with(&port) && far.ends_with(&remote) && is_loopback(local) {
-                return fields.nth(4).and_then(|uid| uid.parse().ok());
-            }
-        }
-    }
-    None
+/// Who holds the other end of a connection from this machine.
+#[derive(Debug, PartialEq, Eq)]
+enum Owner {
+    /// The user with this id.
+    Uid(u32),
+    /// Nobody that the kernel names: it is let in by nobody's right.
+    Nobody,
+    /// This system has no such table.
+    NoTable,
 }
 
-/// Whether an address of the kernel's table (hexadecimal, in the machine's byte order) is on loopback.
-fn is_loopback(field: &str) -> bool {
-    let Some((address, _)) = field.split_once(':') else { return false };
-    match address.len() {
-        8 => u32::from_str_radix(address, 16).is_ok_and(|n| IpAddr::from(n.to_ne_bytes()).is_loopback()),
-        _ => address == "00000000000000000000000001000000" || address.starts_with("0000000000000000FFFF0000"),
+/// The user behind a connection, as the kernel's tables of sockets say.
+fn owner_of(peer: SocketAddr, here: SocketAddr) -> Owner {
+    let mut owner = Owner::NoTable;
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let Ok(text) = std::fs::read_to_string(table) else { continue };
+        match owner_in(&text, peer, here) {
+            Some(uid) => return Owner::Uid(uid),
+            None => owner = Owner::Nobody,
+        }
+    }
+    owner
+}
+
+/// The user of the socket in a table that goes from `peer` to `here`: both addresses count, for every other address of
+/// this machine has the same ports once more. A socket that its process closed is listed as root's, without an inode.
+fn owner_in(table: &str, peer: SocketAddr, here: SocketAddr) -> Option<u32> {
+    let (peer, here) = (written(peer), written(here));
+    table.lines().skip(1).find_map(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [_, from, to, _, _, _, _, uid, _, inode, ..] = fields.as_slice() else { return None };
+        (peer.iter().any(|p| p == from) && here.iter().any(|h| h == to) && *inode != "0")
+            .then(|| uid.parse().ok())
+            .flatten()
+    })
+}
+
+/// An address as the tables write it: hexadecimal, in words of the machine's byte order; that of IPv4 also as IPv6 maps it.
+fn written(address: SocketAddr) -> Vec<String> {
+    let port = address.port();
+    let words = |octets: &[u8]| -> String {
+        octets.as_chunks::<4>().0.iter().map(|word| format!("{:08X}", u32::from_ne_bytes(*word))).collect()
+    };
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => vec![
+            format!("{}:{port:04X}", words(&ip.octets())),
+            format!("{}:{port:04X}", words(&ip.to_ipv6_mapped().octets())),
+        ],
+        IpAddr::V6(ip) => vec![format!("{}:{port:04X}", words(&ip.octets()))],
     }
 }
 
@@ -92,4 +115,33 @@ pub async fn serve(
         .with_graceful_shutdown(stop)
         .await
         .map_err(|_| Failure::failed("The server stopped: the system closed its port"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn the_owner_is_who_holds_both_ends() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:B992 0100007F:1DFD 01 00000000:00000000 00:00000000 00000000  1000        0 100 1 0 20 4 30 10 -1
+   1: 0200007F:B992 0100007F:1DFD 01 00000000:00000000 00:00000000 00000000  1001        0 101 1 0 20 4 30 10 -1
+   2: 0100007F:B993 0100007F:1DFD 05 00000000:00000000 00:00000000 00000000     0        0 0 1 0 20 4 30 10 -1";
+        let owner = |peer: &str| owner_in(table, peer.parse().unwrap(), "127.0.0.1:7677".parse().unwrap());
+        assert_eq!(owner("127.0.0.1:47506"), Some(1000));
+        assert_eq!(
+            owner("127.0.0.2:47506"),
+            Some(1001),
+            "the same port of another address is somebody else's"
+        );
+        assert_eq!(owner("[::ffff:127.0.0.1]:47506"), Some(1000));
+        assert_eq!(owner("127.0.0.3:47506"), None);
+        assert_eq!(owner("127.0.0.1:47507"), None, "closed by its process, it is nobody's");
+        let mapped = "  sl\n   0: 0000000000000000FFFF00000100007F:B992 0000000000000000FFFF00000100007F:1DFD 01 0:0 0:0 0 7 0 9 1";
+        assert_eq!(
+            owner_in(mapped, "127.0.0.1:47506".parse().unwrap(), "127.0.0.1:7677".parse().unwrap()),
+            Some(7)
+        );
+    }
 }

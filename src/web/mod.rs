@@ -3,9 +3,11 @@
 mod api;
 mod auth;
 mod content;
+mod drawn;
 mod error;
 mod events;
 mod extract;
+mod files;
 mod guard;
 mod leave;
 mod listener;

@@ -77,7 +77,7 @@ story(async (browser, state) => {
   await page.goto(`${base}/messages/${id}?view=text`);
   check((await page.locator('main').innerText()).includes('Here is the plan.'), 'the text is on the page');
   check((await page.locator('iframe[data-message-frame]').count()) === 0, 'and no frame');
-  const [file] = await Promise.all([page.waitForEvent('download'), page.locator('a:has-text("plan.pdf")').first().click()]);
+  const [file] = await Promise.all([page.waitForEvent('download'), page.locator('a[download]:has-text("plan.pdf")').first().click()]);
   check(file.suggestedFilename() === 'plan.pdf', 'the attachment comes under its name');
 
   // Tag it.

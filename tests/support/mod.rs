@@ -5,7 +5,10 @@ pub mod http;
 pub mod imap;
 pub mod lab;
 pub mod mail;
+pub mod onion;
+pub mod signing;
 pub mod smtp;
+pub mod socks;
 pub mod world;
 
 pub use http::{Request, Response};
@@ -29,6 +32,22 @@ pub fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
 /// Waits until `is_so`.
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     wait_for(what, || is_so().then_some(()));
+}
+
+/// Tells a story as on a kernel that does not know a system call: on a thread where it fails, which whatever the story starts
+/// inherits.
+pub fn without_call<T: Send + 'static>(call: i64, story: impl FnOnce() -> T + Send + 'static) -> T {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+    let apart = std::thread::spawn(move || {
+        let refused = SeccompAction::Errno(u32::try_from(libc::ENOSYS).unwrap());
+        let arch = std::env::consts::ARCH.try_into().unwrap();
+        let calls = [(call, Vec::new())].into();
+        let filter = SeccompFilter::new(calls, SeccompAction::Allow, refused, arch).unwrap();
+        let program: BpfProgram = filter.try_into().unwrap();
+        seccompiler::apply_filter(&program).unwrap();
+        story()
+    });
+    apart.join().unwrap()
 }
 
 /// A command run as root: by sudo where this is not root already.

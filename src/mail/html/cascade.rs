@@ -1,18 +1,25 @@
 //! Which rules of a style sheet meet an element, as far as they bear on what a reader sees.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use html5ever::{LocalName, local_name};
 
+use super::classes::is_placeholder;
+use super::css::{self, Block};
+use super::elements::{self, Fate};
 use super::hidden::Facts;
-use super::sheet::{CLASS, Combinator, Compound, ID, Selector, Sheet};
+use super::selectors::{CLASS, Combinator, Compound, ID, Selector, own_name};
+use super::sheet::{Rule, Sheet, View};
 use super::tree::{NodeId, Tree};
 
 /// Steps that matching may take in one message. A sheet made to be slow stops counting, and its text counts as shown.
 const MAX_STEPS: u64 = 20_000_000;
 /// Rules that bear on what is seen, beyond which no more are taken.
 const MAX_ENTRIES: usize = 4_000;
+/// Different style attributes of one message that are remembered.
+const MAX_STYLES: usize = 1_000;
 
 struct Entry<'s> {
     weight: usize,
@@ -30,9 +37,47 @@ pub(super) struct Cascade<'s> {
     steps: Cell<u64>,
 }
 
-impl<'s> Cascade<'s> {
+/// The cascade on a desk, and those of other pages where the message's rules differ there in what is seen.
+pub(super) struct Cascades<'s> {
+    pub(super) desk: Cascade<'s>,
+    pub(super) others: [Option<Cascade<'s>>; 2],
+    styles: RefCell<HashMap<Box<str>, Rc<Block>>>,
+}
+
+impl<'s> Cascades<'s> {
     /// From a message's style sheets.
     pub(super) fn new(sheet: &'s Sheet) -> Self {
+        let bears = |rule: &Rule| !rule.block.facts.is_empty() || !rule.block.important.is_empty();
+        let other = |view: View| {
+            let differs = |rule: &Rule| bears(rule) && rule.holds(view) != rule.holds(View::Desk);
+            sheet.rules.iter().any(differs).then(|| Cascade::new(sheet, view))
+        };
+        let others = [other(View::Phone), other(View::Dark)];
+        Self { desk: Cascade::new(sheet, View::Desk), others, styles: RefCell::default() }
+    }
+
+    /// Only the desk's.
+    pub(super) fn of_desk(sheet: &'s Sheet) -> Self {
+        Self { desk: Cascade::new(sheet, View::Desk), others: [None, None], styles: RefCell::default() }
+    }
+
+    /// Reads a style attribute; mail says the same a hundred times.
+    pub(super) fn style(&self, text: &str) -> Rc<Block> {
+        if let Some(known) = self.styles.borrow().get(text) {
+            return Rc::clone(known);
+        }
+        let block = Rc::new(css::attribute(text));
+        let mut styles = self.styles.borrow_mut();
+        if styles.len() < MAX_STYLES {
+            styles.insert(text.into(), Rc::clone(&block));
+        }
+        block
+    }
+}
+
+impl<'s> Cascade<'s> {
+    /// From a message's style sheets: the rules that hold on such a page.
+    pub(super) fn new(sheet: &'s Sheet, view: View) -> Self {
         let mut cascade = Self {
             entries: Vec::new(),
             by_class: HashMap::new(),
@@ -40,7 +85,7 @@ impl<'s> Cascade<'s> {
             everywhere: Vec::new(),
             steps: Cell::new(0),
         };
-        for rule in sheet.rules.iter().filter(|rule| rule.holds_on_desk()) {
+        for rule in sheet.rules.iter().filter(|rule| rule.holds(view)) {
             let (plain, important) = (&rule.block.facts, &rule.block.important);
             if plain.is_empty() && important.is_empty() {
                 continue;
@@ -89,7 +134,7 @@ impl<'s> Cascade<'s> {
 
     fn candidates(&self, tree: &Tree, id: NodeId) -> Vec<usize> {
         let mut numbers = self.everywhere.clone();
-        if let Some(found) = tree.html_name(id).and_then(|name| self.by_element.get(name)) {
+        if let Some(found) = shown_name(tree, id).and_then(|name| self.by_element.get(&name)) {
             numbers.extend(found);
         }
         if !self.by_class.is_empty() {
@@ -97,7 +142,7 @@ impl<'s> Cascade<'s> {
                 for name in
                     tree.attribute(id, &attribute).unwrap_or_default().split_ascii_whitespace().take(16)
                 {
-                    let own = super::sheet::own_name(prefix, name);
+                    let own = own_name(prefix, name);
                     numbers.extend(own.and_then(|own| self.by_class.get(own.as_str())).into_iter().flatten());
                 }
             }
@@ -157,13 +202,25 @@ impl<'s> Cascade<'s> {
         if self.steps.get() > MAX_STEPS {
             return false;
         }
-        let Some(name) = tree.html_name(id) else { return false };
-        compound.element.as_ref().is_none_or(|element| element == name)
+        let Some(name) = shown_name(tree, id) else { return false };
+        compound.element.as_ref().is_none_or(|element| *element == name)
             && compound.classes.iter().all(|class| has_name(tree, id, class))
             && (!compound.link || tree.attribute(id, &local_name!("href")).is_some())
             && (!compound.first || previous_element(tree, id).is_none())
             && (!compound.last || next_element(tree, id).is_none())
     }
+}
+
+/// The name that rules know an element by: the one under which it is shown, and a placeholder by that of its picture.
+fn shown_name(tree: &Tree, id: NodeId) -> Option<LocalName> {
+    let name = tree.html_name(id)?;
+    if *name == local_name!("bdi") && is_placeholder(tree, id) {
+        return Some(local_name!("img"));
+    }
+    Some(match elements::fate(name) {
+        Fate::Rename(shown) => shown,
+        _ => name.clone(),
+    })
 }
 
 fn has_name(tree: &Tree, id: NodeId, class: &str) -> bool {

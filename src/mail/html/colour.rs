@@ -38,6 +38,14 @@ impl Colour {
         if name.eq_ignore_ascii_case("transparent") {
             return Some(TRANSPARENT);
         }
+        let system = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+        // What word processors write for the reader's own colours.
+        if system(&["windowtext", "canvastext", "captiontext", "menutext", "infotext", "buttontext"]) {
+            return Some(BLACK);
+        }
+        if system(&["window", "canvas"]) {
+            return Some(WHITE);
+        }
         let (red, green, blue) = parse_named_color(name).ok()?;
         Some(Self::opaque(red, green, blue))
     }

@@ -110,7 +110,7 @@ pub(super) struct Declaration {
     pub(super) property: &'static str,
     pub(super) value: String,
     pub(super) important: bool,
-    /// The colour, where that is all the value is: the dark page needs it.
+    /// The colour, where that is all the value is, or the colour of a line: the dark page needs it.
     pub(super) colour: Option<Colour>,
 }
 
@@ -234,11 +234,22 @@ fn function(name: &str, input: &mut Parser<'_>) -> Piece {
     });
     match (name, address) {
         ("rgb" | "rgba", _) => rgb(&tokens).map_or_else(|| Piece::Other(name.to_owned()), Piece::Colour),
+        ("min", None) => held_length(&tokens).unwrap_or_else(|| Piece::Other(name.to_owned())),
         ("hsl" | "hsla", _) => hsl(&tokens).map_or_else(|| Piece::Other(name.to_owned()), Piece::Colour),
         // Any function that names a place wants something loaded: url(), image-set(), cross-fade() and what comes next.
         (_, Some(address)) => Piece::Address(address),
         _ => Piece::Other(name.to_owned()),
     }
+}
+
+/// The length in `min(100%, 600px)`, which is how a greatest width is written here.
+fn held_length(tokens: &[Token<'_>]) -> Option<Piece> {
+    let [Token::Percentage { unit_value: 1.0, .. }, Token::Comma, Token::Dimension { value, unit, .. }] =
+        tokens
+    else {
+        return None;
+    };
+    Unit::from_name(unit).filter(|_| value.is_finite()).map(|unit| Piece::Length(*value, unit))
 }
 
 /// The numbers of a colour function, per cent as parts of `whole`.
@@ -307,8 +318,16 @@ pub(super) fn darkened(declarations: &[Declaration], force: bool) -> Vec<Declara
                 "background-color" => colour.dark_ground(),
                 _ => colour.dark_line(),
             };
+            let property = match declaration.property {
+                "border" => "border-color",
+                "border-top" => "border-top-color",
+                "border-right" => "border-right-color",
+                "border-bottom" => "border-bottom-color",
+                "border-left" => "border-left-color",
+                same => same,
+            };
             (dark != colour).then(|| Declaration {
-                property: declaration.property,
+                property,
                 value: dark.to_css(),
                 important: force || declaration.important,
                 colour: Some(dark),

@@ -3,22 +3,39 @@
 use html5ever::local_name;
 use html5ever::{Attribute, LocalName};
 
+use super::cascade::Cascades;
 use super::elements;
+use super::hidden::has_ink;
+use super::look::{self, Looks};
+use super::sheet::NARROW_PAGE;
 use super::tree::{Data, NodeId, ROOT, Tree};
 
 /// How our own style sheet begins; a message's sheet that begins so is not read, and so ours is not when it comes back.
 pub(super) const OWN_SHEET: &str = "/* Mailkeep */";
 
 const BASE: &str = "
-html { color: #1b1b1f }
-body { margin: 12px 16px; font: 15px/1.5 system-ui, -apple-system, \"Segoe UI\", Roboto, \"Noto Sans\", sans-serif; overflow-wrap: break-word }
-img { max-width: 100% }
+html { color: #1b1b1f; overflow-wrap: break-word }
+body { margin: 12px 16px; font: 15px/1.5 system-ui, -apple-system, \"Segoe UI\", Roboto, \"Noto Sans\", sans-serif }
+img, table { max-width: 100% }
 pre { white-space: pre-wrap }
 blockquote { margin: 8px 0 8px 4px; padding-left: 12px; border-left: 3px solid #c9c9d1 }
-.mk-blocked { display: inline-block; box-sizing: border-box; overflow: hidden; color: #5c5c66; background-color: #ececf0; outline: 1px dashed #b9b9c2; outline-offset: -1px; font: 12px/1.3 system-ui, sans-serif }
+.mk-blocked { display: inline-block; box-sizing: border-box; max-width: 100%; padding: 2px 6px; overflow: hidden; vertical-align: middle; color: #5c5c66 !important; background-color: #ececf0 !important; border-radius: 3px; font: 12px/1.4 system-ui, sans-serif !important; text-align: start; text-transform: none; white-space: normal; letter-spacing: normal }
+.mk-spacer { padding: 0; background-color: transparent !important }
 .mk-text { white-space: pre-wrap }
+.mk-wide { overflow-x: auto }
+.mk-wide > table { max-width: none }
 .mk-quote > summary { color: #5c5c66; cursor: pointer; font: 13px/2 system-ui, sans-serif }
+@media (max-width: 640px) {
+.mk-fit:not(img, td, th, bdi) { width: auto !important; max-width: 100% }
+table.mk-fit, bdi.mk-fit, td.mk-fit:only-child { width: 100% !important }
+img.mk-fit { height: auto !important }
+td[nowrap], th[nowrap] { white-space: normal }
+.mk-wide td, .mk-wide th { white-space: nowrap }
+}
 ";
+
+/// What is laid out in tables brings its own distances between lines, or counts on the usual ones.
+const DESIGNED: &str = "body { line-height: normal }\n";
 
 const LIGHT: &str = "html { color-scheme: light }\n";
 
@@ -27,7 +44,8 @@ const DARK: &str = "html { color-scheme: light dark }
 html { color: #e7e7ea }
 a { color: #8ab4f8 }
 blockquote { border-left-color: #4a4a52 }
-.mk-blocked { color: #b4b4bd; background-color: #2a2a2f; outline-color: #55555e }
+.mk-blocked { color: #b4b4bd !important; background-color: #2a2a2f !important }
+.mk-spacer { background-color: transparent !important }
 .mk-quote > summary { color: #b4b4bd }
 }
 ";
@@ -41,6 +59,8 @@ const DARK_GROUND: &str = "@media (prefers-color-scheme: dark) { html { backgrou
 pub(super) struct Head {
     /// The message's style sheet.
     pub(super) css: String,
+    /// Rules by which the message's style sheet gives way on a narrow page.
+    pub(super) narrow_css: String,
     /// Whether the document adapts to a dark page.
     pub(super) dark: bool,
     /// The rules that adapt it.
@@ -61,6 +81,15 @@ pub(super) fn whole(body: &str, head: &Head) -> String {
     if !head.has_ground {
         text.push_str(LIGHT_GROUND);
         text.push_str(if head.dark { DARK_GROUND } else { "" });
+    }
+    if body.contains("<table") {
+        text.push_str(DESIGNED);
+    }
+    if !head.narrow_css.is_empty() && !head.narrow_css.contains(['<', '\\']) {
+        text.push_str(NARROW_PAGE);
+        text.push_str(" {\n");
+        text.push_str(&head.narrow_css);
+        text.push_str("}\n");
     }
     text.push_str("</style>\n");
     // What came from a message holds neither tags nor escapes; if it ever did, it would not be written.
@@ -158,22 +187,30 @@ fn push_escaped(text: &mut String, words: &str) {
     text.push_str(rest);
 }
 
-/// Reads our own document back as the tree that its body makes, holding it against the lists once more.
-pub(super) fn read_back(raw: &Tree) -> Tree {
+/// Reads our own document back as the tree that its body makes, holding it against the lists once more. What the document
+/// itself would hide goes.
+pub(super) fn read_back(raw: &Tree, cascades: &Cascades<'_>) -> Tree {
     let mut out = Tree::new();
     let Some(body) = raw.body() else {
         out.add_element(ROOT, local_name!("body"), Vec::new());
         return out;
     };
     let top = out.add_element(ROOT, local_name!("body"), attributes(raw, body));
-    let mut stack: Vec<(NodeId, NodeId)> = raw.children_reversed(body).map(|id| (id, top)).collect();
-    while let Some((id, parent)) = stack.pop() {
+    let looks = look::see(raw, body, cascades, &Looks::default()).looks;
+    let below = |id: NodeId, inside: NodeId, looks: Looks| {
+        let shown = (!looks.are_gone()).then(|| raw.children_reversed(id));
+        shown.into_iter().flatten().map(move |child| (child, inside, looks))
+    };
+    let mut stack: Vec<(NodeId, NodeId, Looks)> = below(body, top, looks).collect();
+    while let Some((id, parent, looks)) = stack.pop() {
         match &raw.node(id).data {
+            Data::Text(text) if looks.conceal_text() && has_ink(text) => {}
             Data::Text(text) => out.add_text(parent, text),
             Data::Element(..) => {
                 let Some(name) = raw.html_name(id).filter(|name| elements::is_kept(name)) else { continue };
                 let inside = out.add_element(parent, name.clone(), attributes(raw, id));
-                stack.extend(raw.children_reversed(id).map(|child| (child, inside)));
+                let looks = look::see(raw, id, cascades, &looks).looks;
+                stack.extend(below(id, inside, looks));
             }
             Data::Nothing => {}
         }

@@ -265,6 +265,11 @@ impl Look {
         self.gone || self.invisible
     }
 
+    /// Whether it and all in it is not shown.
+    pub(super) const fn is_gone(&self) -> bool {
+        self.gone
+    }
+
     /// Whether it must be given `display: none` to stay out of sight.
     pub(super) const fn must_be_hidden(&self) -> bool {
         self.hide

@@ -2,6 +2,8 @@
 
 use data_encoding::BASE64;
 
+use crate::mail::domain;
+
 /// A data: image may be this many characters of base64.
 const MAX_DATA: usize = 1 << 20;
 /// An address longer than this is not one.
@@ -67,6 +69,34 @@ pub(super) fn host(address: &str) -> Option<String> {
     let host = authority.rsplit('@').next()?;
     let host = if host.starts_with('[') { host } else { host.split(':').next()? };
     (!host.is_empty()).then(|| host.to_lowercase())
+}
+
+/// A link whose text names another place than it leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FalseLink {
+    /// The host that the text names.
+    pub shown: String,
+    /// The host that it leads to.
+    pub leads: String,
+}
+
+/// Whether the text of a link is an address of the web by itself, of another owner's than where the link leads.
+pub(super) fn false_link(text: &str, target: &str) -> Option<FalseLink> {
+    let text = text.trim();
+    if text.is_empty() || text.contains(char::is_whitespace) {
+        return None;
+    }
+    let leads = host(target)?;
+    let lower = text.to_lowercase();
+    let shown = match lower.split_once("://") {
+        Some(("http" | "https", _)) => host(&lower)?,
+        Some(_) => return None,
+        None => {
+            host(&format!("http://{lower}")).filter(|shown| !lower.contains('@') && shown.contains('.'))?
+        }
+    };
+    let differ = domain::is_plausible(&shown) && !domain::aligned(&shown, &leads);
+    differ.then_some(FalseLink { shown, leads })
 }
 
 /// Browsers drop tabs and line ends anywhere, and controls and spaces at both ends.
@@ -362,6 +392,21 @@ mod tests {
         let gif = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
         assert_eq!(image_source(gif), ImageSource::Data(gif.into()));
         assert_eq!(image_source(&gif.replace("gif", "png")), ImageSource::Nowhere);
+    }
+
+    #[test]
+    fn a_link_that_shows_one_place_and_leads_to_another_is_found() {
+        let found = |text: &str, target: &str| false_link(text, target).map(|f| (f.shown, f.leads));
+        let eve = "https://eve.example.net/x";
+        for text in ["www.bob.org", " https://bob.org/login ", "BOB.org/login?x=1", "http://www.bob.org:80"] {
+            let (shown, leads) = found(text, eve).unwrap();
+            assert!(shown.ends_with("bob.org") && leads == "eve.example.net", "{text}");
+        }
+        for text in ["", "click here", "bob@bob.org", "readme.txt", "3.14", "mailto:x", "www.example.net"] {
+            assert_eq!(found(text, eve), None, "{text}");
+        }
+        assert_eq!(found("bob.org", "https://click.bob.org/?to=1"), None);
+        assert_eq!(found("bob.org", "mailto:bob@bob.org"), None);
     }
 
     #[test]

@@ -1,46 +1,97 @@
 //! How each element of a message looks, walking down its tree: style sheet, attributes and own style taken together.
 
+use std::rc::Rc;
+
 use html5ever::local_name;
 
-use super::cascade::Cascade;
-use super::colour;
-use super::css::{self, Block};
+use super::cascade::Cascades;
+use super::classes::{QUOTE, class_names, is_placeholder};
+use super::colour::{self, Colour};
+use super::css::Block;
 use super::elements;
 use super::hidden::{Facts, FontSize, Ground, Look};
 use super::sheet::Sheet;
 use super::tree::{Data, NodeId, ROOT, Tree};
 
+/// The look of what is ours in a message, a placeholder or the lid of a quote: it can be read wherever it stands.
+const OWN_TEXT: Colour = Colour::opaque(0x5c, 0x5c, 0x66);
+const OWN_GROUND: Colour = Colour::opaque(0xec, 0xec, 0xf0);
+
 /// What an element's attributes came to.
 pub(super) struct Seen {
     /// How it looks.
-    pub(super) look: Look,
+    pub(super) looks: Looks,
     /// Its own style.
-    pub(super) own: Block,
-    /// Everything known about it.
+    pub(super) own: Rc<Block>,
+    /// Everything known about it, on a desk.
     pub(super) facts: Facts,
     /// The ground it has apart from its own style.
     pub(super) under: Option<Ground>,
 }
 
-/// Looks at one element, given its parent's look.
-pub(super) fn see(tree: &Tree, id: NodeId, cascade: &Cascade<'_>, parent: Look) -> Seen {
-    let mut facts = from_attributes(tree, id);
-    let (plain, important) = cascade.facts(tree, id);
-    let own = tree.attribute(id, &local_name!("style")).map(css::attribute).unwrap_or_default();
-    facts.lay(&plain);
-    let under = important.ground.or(facts.ground);
-    facts.lay(&own.facts);
-    facts.lay(&important);
-    facts.lay(&own.important);
-    let is_link =
-        tree.html_name(id) == Some(&local_name!("a")) && tree.attribute(id, &local_name!("href")).is_some();
-    let mut look = parent.child(&facts, is_link);
-    let closed = tree.html_name(id).is_some_and(|name| &**name == "dialog")
-        && tree.attribute(id, &local_name!("open")).is_none();
-    if closed || tree.attribute(id, &local_name!("hidden")).is_some() {
-        look = look.vanished();
+/// How an element looks on a desk, and on the other pages on which the message looks different.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Looks {
+    pub(super) desk: Look,
+    others: [Option<Look>; 2],
+}
+
+impl Looks {
+    /// Whether text here is seen on no page.
+    pub(super) fn conceal_text(&self) -> bool {
+        self.desk.conceals_text()
+            && (self.desk.must_be_hidden() || self.others.iter().flatten().all(Look::conceals_text))
     }
-    Seen { look, own, facts, under }
+
+    /// Whether it and all in it is shown on no page.
+    pub(super) fn are_gone(&self) -> bool {
+        self.desk.is_gone() && (self.desk.must_be_hidden() || self.others.iter().flatten().all(Look::is_gone))
+    }
+
+    /// Whether nothing here is seen on any page, pictures neither.
+    pub(super) fn conceal_all(&self) -> bool {
+        self.desk.conceals_all() && self.others.iter().flatten().all(Look::conceals_all)
+    }
+}
+
+/// Looks at one element, given its parent's looks.
+pub(super) fn see(tree: &Tree, id: NodeId, cascades: &Cascades<'_>, parent: &Looks) -> Seen {
+    let given = from_attributes(tree, id);
+    let own = tree.attribute(id, &local_name!("style")).map(|text| cascades.style(text)).unwrap_or_default();
+    let name = tree.html_name(id);
+    let is_link = name == Some(&local_name!("a")) && tree.attribute(id, &local_name!("href")).is_some();
+    let closed =
+        name.is_some_and(|name| &**name == "dialog") && tree.attribute(id, &local_name!("open")).is_none();
+    let vanished = closed || tree.attribute(id, &local_name!("hidden")).is_some();
+    let is_ours = is_placeholder(tree, id) || is_lid(tree, id);
+    let look = |cascade: &super::cascade::Cascade<'_>, parent: Look| {
+        let mut facts = given;
+        let (plain, important) = cascade.facts(tree, id);
+        facts.lay(&plain);
+        let under = important.ground.or(facts.ground);
+        facts.lay(&own.facts);
+        facts.lay(&important);
+        facts.lay(&own.important);
+        if is_ours {
+            facts.font = Some(FontSize::Pixels(12.0));
+            facts.colour = Some(OWN_TEXT);
+            facts.ground = Some(Ground::Colour(OWN_GROUND));
+        }
+        let look = parent.child(&facts, is_link);
+        (if vanished { look.vanished() } else { look }, facts, under)
+    };
+    let (desk, facts, under) = look(&cascades.desk, parent.desk);
+    let [phone, dark] = &cascades.others;
+    let [phone_parent, dark_parent] = parent.others;
+    let others = [(phone, phone_parent), (dark, dark_parent)]
+        .map(|(cascade, parent)| cascade.as_ref().map(|cascade| look(cascade, parent.unwrap_or_default()).0));
+    Seen { looks: Looks { desk, others }, own, facts, under }
+}
+
+/// Whether it is the line by which a folded quote is opened.
+fn is_lid(tree: &Tree, id: NodeId) -> bool {
+    tree.html_name(id) == Some(&local_name!("summary"))
+        && tree.node(id).parent.is_some_and(|parent| class_names(tree, parent).any(|name| name == QUOTE))
 }
 
 /// Colours and sizes as attributes of the old kind.

@@ -3,6 +3,7 @@
 //! not served at all. Nothing here makes a request, and no output makes a browser make one that was not asked for.
 
 mod cascade;
+mod classes;
 mod clean;
 mod colour;
 mod css;
@@ -12,10 +13,14 @@ mod hidden;
 mod links;
 mod look;
 mod parse;
+mod placeholder;
 mod plain;
 mod properties;
 mod quotes;
+mod selectors;
 mod sheet;
+mod size;
+mod tables;
 mod tag_scan;
 mod text;
 mod tree;
@@ -23,9 +28,10 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use links::FalseLink;
 pub use text::{VisibleText, visible_text};
 
-use cascade::Cascade;
+use cascade::Cascades;
 use document::{Head, OWN_SHEET};
 
 /// How often a document may be read back and written anew before it is shown as text instead.
@@ -73,10 +79,16 @@ pub struct Sanitised {
     pub trackers: Vec<String>,
     /// There is text that is made not to be seen.
     pub hidden_text: bool,
+    /// Links whose text names another place than they lead to, the first few.
+    pub false_links: Vec<FalseLink>,
+    /// All of that is a short line at the beginning, such as newsletters have for lists of mail to show.
+    pub preview_text: bool,
     /// There were forms.
     pub forms_removed: bool,
     /// Something is there to be seen.
     pub has_content: bool,
+    /// About how many pixels high it is, in a frame 800 pixels wide and in one of 360.
+    pub heights: (u32, u32),
     /// Not all of it could be shown: a limit was reached.
     pub truncated: bool,
     /// It could not be shown as HTML without harm and is shown as its text.
@@ -87,23 +99,26 @@ pub struct Sanitised {
 pub fn sanitise(html: &str, options: &Options<'_>) -> Sanitised {
     let raw = parse::parse(html);
     let sheet = look::sheets(&raw, &[OWN_SHEET]);
-    let cascade = Cascade::new(&sheet);
+    let cascades = Cascades::new(&sheet);
     let adapt = options.dark && !sheet.knows_dark();
-    let cleaned = clean::clean(&raw, &cascade, options, adapt);
+    let cleaned = clean::clean(&raw, &cascades, options, adapt);
     let found = cleaned.found;
+    let preview_text = found.preview();
     let dark_css = if adapt { dark_css(&sheet, &cleaned.dark_css) } else { String::new() };
     let head = Head {
         css: sheet.to_css(options.dark),
+        narrow_css: sheet.to_narrow_css(),
         dark: options.dark,
         dark_css,
         has_ground: cleaned.has_ground,
     };
     let truncated = raw.truncated || cleaned.tree.truncated || sheet.is_cut();
-    let settled = settle(cleaned.tree);
+    let heights = heights(&cleaned.tree);
+    let settled = settle(cleaned.tree, &head.css);
     let shown_as_text = settled.is_none();
     let document = match settled {
         Some(body) => document::whole(&body, &head),
-        None => text_document(&text::from_tree(&raw, &cascade).text, options).document,
+        None => text_document(&text::from_tree(&raw, &cascades).text, options).document,
     };
     Sanitised {
         document,
@@ -111,8 +126,11 @@ pub fn sanitise(html: &str, options: &Options<'_>) -> Sanitised {
         tracking_pixels: found.tracking_pixels,
         trackers: found.trackers,
         hidden_text: found.hidden_text,
+        false_links: found.false_links,
+        preview_text,
         forms_removed: found.forms,
         has_content: found.content,
+        heights,
         truncated,
         shown_as_text,
     }
@@ -122,6 +140,7 @@ pub fn sanitise(html: &str, options: &Options<'_>) -> Sanitised {
 pub fn text_document(text: &str, options: &Options<'_>) -> Sanitised {
     let tree = plain::tree(text, options);
     Sanitised {
+        heights: heights(&tree),
         document: document::whole(&document::body(&tree), &Head { dark: options.dark, ..Head::default() }),
         has_content: hidden::has_ink(text),
         truncated: tree.truncated,
@@ -130,8 +149,12 @@ pub fn text_document(text: &str, options: &Options<'_>) -> Sanitised {
 }
 
 /// Writes a tree as a body, reads it back and writes it again until both are the same: what the browser will build is then the
-/// tree that was checked. Markup that does not settle is not served.
-fn settle(tree: tree::Tree) -> Option<String> {
+/// tree that was checked. What the style sheet, as it is served, hides is left out on the way, so that nothing is there that
+/// is not shown. Markup that does not settle is not served.
+fn settle(tree: tree::Tree, css: &str) -> Option<String> {
+    let mut sheet = sheet::Sheet::default();
+    sheet.read(css);
+    let cascades = Cascades::new(&sheet);
     let mut body = document::body(&tree);
     drop(tree);
     for _ in 0..MAX_ROUNDS {
@@ -139,13 +162,19 @@ fn settle(tree: tree::Tree) -> Option<String> {
         if raw.truncated {
             return None;
         }
-        let again = document::body(&document::read_back(&raw));
+        let again = document::body(&document::read_back(&raw, &cascades));
         if again == body {
             return Some(body);
         }
         body = again;
     }
     None
+}
+
+fn heights(tree: &tree::Tree) -> (u32, u32) {
+    // A cast from float saturates.
+    let guess = |wide: f32| size::height(tree, wide).ceil() as u32;
+    (guess(800.0), guess(360.0))
 }
 
 fn dark_css(sheet: &sheet::Sheet, classes: &str) -> String {

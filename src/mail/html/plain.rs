@@ -2,7 +2,8 @@
 
 use html5ever::local_name;
 
-use super::clean::{QUOTE, TEXT, attribute};
+use super::classes::{QUOTE, TEXT};
+use super::clean::attribute;
 use super::tree::{NodeId, ROOT, Tree};
 use super::{Options, links};
 

@@ -110,6 +110,7 @@ const BULLETS: &[&str] = &[
     "outside",
 ];
 const WIDE: f32 = 2_000.0;
+const NARROW: f32 = 300.0;
 const HIGH: f32 = 4_000.0;
 
 /// Writes a declaration, or the several that a shorthand stands for, if its values are among those allowed.
@@ -145,7 +146,13 @@ impl Rule {
             }
             value.push_str(&self.value(piece, pieces.len() == 1, &mut colours)?);
         }
-        let colour = colours.first().copied().filter(|_| colours.len() == 1 && pieces.len() == 1);
+        let is_all = pieces.len() == 1 || self.property.starts_with("border");
+        let colour = colours.first().copied().filter(|_| colours.len() == 1 && is_all);
+        if self.property == "max-width"
+            && matches!(pieces, [Piece::Length(length, unit)] if length * unit.pixels() > NARROW)
+        {
+            value = format!("min(100%, {value})");
+        }
         Some(Declaration { property: self.property, value, important, colour })
     }
 
@@ -351,7 +358,8 @@ fn text_rule(name: &str) -> Option<Rule> {
 fn box_rule(name: &str) -> Option<Rule> {
     Some(match name {
         "width" => sizes("width", WIDE, 100.0, 1),
-        "min-width" => sizes("min-width", WIDE, 100.0, 1),
+        // A wider one would only force a phone to scroll sideways.
+        "min-width" => sizes("min-width", NARROW, 100.0, 1),
         "max-width" => sizes("max-width", WIDE, 100.0, 1),
         "height" => sizes("height", HIGH, 100.0, 1),
         "min-height" => sizes("min-height", HIGH, 100.0, 1),
@@ -371,6 +379,7 @@ fn box_rule(name: &str) -> Option<Rule> {
         "overflow" | "overflow-x" | "overflow-y" => {
             words("overflow", &["visible", "hidden", "auto", "scroll"], 2)
         }
+        "aspect-ratio" => Rule { number: Some((0.01, 100.0)), words: &["auto"], ..rule("aspect-ratio") },
         "object-fit" => words("object-fit", &["fill", "contain", "cover", "none", "scale-down"], 1),
         _ => return None,
     })

@@ -2,10 +2,10 @@
 
 use html5ever::local_name;
 
-use super::clean::{QUOTE, class_names};
+use super::classes::{QUOTE, class_names, is_placeholder};
 use super::elements::{self, Fate};
 use super::hidden::has_ink;
-use super::sheet::CLASS;
+use super::selectors::CLASS;
 use super::tree::{Data, NodeId, Tree};
 
 /// How the text of a forwarded mail begins; that is what the reader is to see, not to unfold.
@@ -60,7 +60,8 @@ fn text(tree: &Tree, top: NodeId, last: bool) -> Option<NodeId> {
             Data::Text(text) if has_ink(text) => return Some(id),
             Data::Element(..) => {
                 let dropped = tree.html_name(id).is_none_or(|name| elements::fate(name) == Fate::Drop);
-                if dropped {
+                // What a picture is called is not what the sender wrote.
+                if dropped || is_placeholder(tree, id) {
                     continue;
                 }
                 if last {

@@ -3,26 +3,23 @@
 
 use std::rc::Rc;
 
+use super::css::{self, Block};
+use super::selectors::{Selector, selector};
 use cssparser::{
     AtRuleParser, CowRcStr, ParseError, Parser, ParserState, QualifiedRuleParser, StyleSheetParser, Token,
 };
-use html5ever::LocalName;
-
-use super::css::{self, Block};
-use super::elements;
 
 /// Style sheets of one message beyond this many bytes are not read.
 const MAX_SHEET: usize = 512 << 10;
 const MAX_RULES: usize = 4_000;
 const MAX_SELECTORS: usize = 64;
-const MAX_COMPOUNDS: usize = 8;
-/// How wide a page is assumed to be when asking what a reader sees.
+/// How wide a page is on a desk and on a phone, when asking what a reader sees.
 const DESK: f32 = 800.0;
-
-/// Prefix of what was a class.
-pub(super) const CLASS: &str = "c-";
-/// Prefix of what was an id.
-pub(super) const ID: &str = "i-";
+const PHONE: f32 = 390.0;
+/// The widest that a rule may make something on a phone without being told otherwise there.
+const FITS: f32 = 320.0;
+/// Up to which width a page counts as narrow.
+pub(super) const NARROW_PAGE: &str = "@media (max-width: 640px)";
 
 /// All style sheets of a message.
 #[derive(Debug, Default)]
@@ -39,12 +36,23 @@ pub(super) struct Rule {
     media: Option<Rc<Media>>,
 }
 
+/// The pages on which it is asked what a reader sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    /// Wide and light: what the text, the index and the first words go by.
+    Desk,
+    /// Narrow and light.
+    Phone,
+    /// Wide and dark.
+    Dark,
+}
+
 impl Rule {
-    /// Whether it holds on a wide light page.
-    pub(super) fn holds_on_desk(&self) -> bool {
-        self.media
-            .as_ref()
-            .is_none_or(|media| media.queries.iter().any(|query| query.iter().all(Feature::holds)))
+    /// Whether it holds on such a page.
+    pub(super) fn holds(&self, view: View) -> bool {
+        self.media.as_ref().is_none_or(|media| {
+            media.queries.iter().any(|query| query.iter().all(|feature| feature.holds(view)))
+        })
     }
 }
 
@@ -63,12 +71,13 @@ enum Feature {
 }
 
 impl Feature {
-    fn holds(&self) -> bool {
-        match *self {
-            Self::MinWidth(width) => DESK >= width,
-            Self::MaxWidth(width) => DESK <= width,
-            Self::Dark => false,
-            Self::Light => true,
+    fn holds(self, view: View) -> bool {
+        let wide = if view == View::Phone { PHONE } else { DESK };
+        match self {
+            Self::MinWidth(width) => wide >= width,
+            Self::MaxWidth(width) => wide <= width,
+            Self::Dark => view == View::Dark,
+            Self::Light => view != View::Dark,
         }
     }
 
@@ -95,96 +104,6 @@ impl Media {
             .collect();
         (!queries.is_empty()).then(|| queries.join(", "))
     }
-}
-
-/// How two compounds stand to each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Combinator {
-    Descendant,
-    Child,
-    Next,
-    Later,
-}
-
-/// One element's part of a selector.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Compound {
-    pub(super) element: Option<LocalName>,
-    any: bool,
-    pub(super) classes: Vec<String>,
-    pub(super) first: bool,
-    pub(super) last: bool,
-    pub(super) link: bool,
-}
-
-impl Compound {
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    fn to_css(&self) -> String {
-        let mut text = match &self.element {
-            Some(element) => element.to_string(),
-            None if self.any => "*".to_owned(),
-            None => String::new(),
-        };
-        for class in &self.classes {
-            text.push('.');
-            text.push_str(class);
-        }
-        for (set, pseudo) in [(self.link, ":link"), (self.first, ":first-child"), (self.last, ":last-child")]
-        {
-            if set {
-                text.push_str(pseudo);
-            }
-        }
-        text
-    }
-}
-
-/// A selector; each compound with how it stands to the one before.
-#[derive(Debug, Clone)]
-pub(super) struct Selector {
-    pub(super) compounds: Vec<(Combinator, Compound)>,
-}
-
-impl Selector {
-    /// The weight of the cascade.
-    pub(super) fn weight(&self) -> usize {
-        self.compounds
-            .iter()
-            .map(|(_, compound)| {
-                let narrow =
-                    usize::from(compound.link) + usize::from(compound.first) + usize::from(compound.last);
-                100 * (compound.classes.len() + narrow) + usize::from(compound.element.is_some())
-            })
-            .sum()
-    }
-
-    fn to_css(&self) -> String {
-        let mut text = String::new();
-        for (combinator, compound) in &self.compounds {
-            if !text.is_empty() {
-                text.push_str(match combinator {
-                    Combinator::Descendant => " ",
-                    Combinator::Child => " > ",
-                    Combinator::Next => " + ",
-                    Combinator::Later => " ~ ",
-                });
-            }
-            text.push_str(&compound.to_css());
-        }
-        text
-    }
-}
-
-/// The name in our document of a class or id of the message, so that it can never meet one of ours.
-pub(super) fn own_name(prefix: &str, name: &str) -> Option<String> {
-    if !css::is_plain(name) {
-        return None;
-    }
-    let is_own = name.starts_with(CLASS) || name.starts_with(ID);
-    Some(if is_own { name.to_owned() } else { format!("{prefix}{name}") }).filter(|name| css::is_plain(name))
 }
 
 impl Sheet {
@@ -218,6 +137,25 @@ impl Sheet {
         let mut css = String::new();
         for rule in &self.rules {
             write_rule(&mut css, rule, &rule.block.declarations, rule.media.as_deref(), dark);
+        }
+        // One that grew too long to be read again is not written.
+        if css.len() > MAX_SHEET { String::new() } else { css }
+    }
+
+    /// Rules that give way on a narrow page where those of the message set a width wider than a phone. They stand before the
+    /// message's own, so that what it says itself for narrow pages wins.
+    pub(super) fn to_narrow_css(&self) -> String {
+        let mut css = String::new();
+        for rule in self.rules.iter().filter(|rule| rule.holds(View::Phone) && rule.media.is_none()) {
+            let is_wide = |name: &str, pixels: Option<f32>| {
+                pixels.is_some_and(|pixels| pixels > FITS)
+                    && rule.block.declarations.iter().any(|declaration| declaration.property == name)
+            };
+            if is_wide("width", rule.block.facts.width.or(rule.block.important.width)) {
+                let value = "auto".to_owned();
+                let auto = css::Declaration { property: "width", value, important: true, colour: None };
+                write_rule(&mut css, rule, &[auto], None, false);
+            }
         }
         css
     }
@@ -255,7 +193,13 @@ fn write_rule(css: &mut String, rule: &Rule, what: &[css::Declaration], media: O
         css.push_str(condition);
         css.push_str(" { ");
     }
-    let selectors: Vec<String> = rule.selectors.iter().map(Selector::to_css).collect();
+    let mut selectors: Vec<String> = Vec::new();
+    for selector in &rule.selectors {
+        selectors.push(selector.to_css());
+        if selector.has_picture() {
+            selectors.push(selector.to_placeholder_css());
+        }
+    }
     css.push_str(&selectors.join(", "));
     css.push_str(" { ");
     css.push_str(&css::write(what));
@@ -275,8 +219,16 @@ impl<'i> QualifiedRuleParser<'i> for Reader<'_> {
     type Error = ();
 
     fn parse_prelude(&mut self, input: &mut Parser<'i>) -> Result<Vec<Selector>, Failure> {
-        let mut selectors = input.parse_comma_separated_ignoring_errors(selector);
-        selectors.truncate(MAX_SELECTORS);
+        let mut selectors: Vec<Selector> = Vec::new();
+        let mut room = MAX_SELECTORS;
+        for selector in input.parse_comma_separated_ignoring_errors(selector) {
+            // One about pictures is written twice, and comes back twice.
+            let Some(left) = room.checked_sub(1 + usize::from(selector.has_picture())) else { break };
+            if !selectors.contains(&selector) {
+                selectors.push(selector);
+                room = left;
+            }
+        }
         if selectors.is_empty() { Err(Failure::unexpected_token()) } else { Ok(selectors) }
     }
 
@@ -363,93 +315,6 @@ fn feature(input: &mut Parser<'_>) -> Result<Feature, Failure> {
         }
         _ => Err(Failure::unexpected_token()),
     }
-}
-
-fn selector(input: &mut Parser<'_>) -> Result<Selector, Failure> {
-    let mut compounds = Vec::new();
-    let mut compound = Compound::default();
-    let mut combinator = Combinator::Descendant;
-    input.skip_whitespace();
-    while let Ok(token) = input.next_including_whitespace() {
-        let stands = match token.clone() {
-            Token::WhiteSpace(_) => Some(Combinator::Descendant),
-            Token::Delim('>') => Some(Combinator::Child),
-            Token::Delim('+') => Some(Combinator::Next),
-            Token::Delim('~') => Some(Combinator::Later),
-            token => {
-                simple(&token, input, &mut compound)?;
-                None
-            }
-        };
-        if let Some(stands) = stands {
-            if !compound.is_empty() {
-                compounds.push((combinator, std::mem::take(&mut compound)));
-                combinator = stands;
-            } else if stands != Combinator::Descendant {
-                if compounds.is_empty() || combinator != Combinator::Descendant {
-                    return Err(Failure::unexpected_token());
-                }
-                combinator = stands;
-            }
-        }
-    }
-    if compound.is_empty() {
-        if combinator != Combinator::Descendant {
-            return Err(Failure::unexpected_token());
-        }
-    } else {
-        compounds.push((combinator, compound));
-    }
-    if compounds.is_empty() || compounds.len() > MAX_COMPOUNDS {
-        return Err(Failure::unexpected_token());
-    }
-    Ok(Selector { compounds })
-}
-
-fn simple(token: &Token<'_>, input: &mut Parser<'_>, compound: &mut Compound) -> Result<(), Failure> {
-    match token {
-        Token::Ident(name) if compound.is_empty() => {
-            let name = LocalName::from(name.to_ascii_lowercase());
-            let known = elements::is_kept(&name) || matches!(&*name, "html" | "body");
-            compound.element = Some(known.then_some(name).ok_or_else(Failure::unexpected_token)?);
-        }
-        Token::Delim('*') if compound.is_empty() => compound.any = true,
-        Token::Delim('.') => match input.next_including_whitespace()?.clone() {
-            Token::Ident(name) => add_class(compound, CLASS, &name)?,
-            _ => return Err(Failure::unexpected_token()),
-        },
-        Token::IDHash(name) => add_class(compound, ID, name)?,
-        Token::Colon => match input.next_including_whitespace()?.clone() {
-            Token::Ident(name) if name.eq_ignore_ascii_case("link") => compound.link = true,
-            Token::Ident(name) if name.eq_ignore_ascii_case("first-child") => compound.first = true,
-            Token::Ident(name) if name.eq_ignore_ascii_case("last-child") => compound.last = true,
-            _ => return Err(Failure::unexpected_token()),
-        },
-        // Old templates write [class=x] where they mean .x
-        Token::SquareBracketBlock => input.parse_nested_block(|input| {
-            let prefix = match &*input.expect_ident()?.to_ascii_lowercase() {
-                "class" => CLASS,
-                "id" => ID,
-                _ => return Err(Failure::unexpected_token()),
-            };
-            match input.next()? {
-                Token::Delim('=') | Token::IncludeMatch => {}
-                _ => return Err(Failure::unexpected_token()),
-            }
-            let name = input.expect_ident_or_string()?.clone();
-            add_class(compound, prefix, &name)
-        })?,
-        _ => return Err(Failure::unexpected_token()),
-    }
-    Ok(())
-}
-
-fn add_class(compound: &mut Compound, prefix: &str, name: &str) -> Result<(), Failure> {
-    if compound.classes.len() >= MAX_COMPOUNDS {
-        return Err(Failure::unexpected_token());
-    }
-    compound.classes.push(own_name(prefix, name).ok_or_else(Failure::unexpected_token)?);
-    Ok(())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod checker;
 mod corpora;
 mod hostile;
+mod nested;
 mod properties;
 
 use super::{Options, Remote, Sanitised, sanitise, text_document, visible_text};
@@ -13,7 +14,7 @@ use super::{Options, Remote, Sanitised, sanitise, text_document, visible_text};
 pub(super) fn same() -> Options<'static> {
     Options {
         remote: Remote::Blocked,
-        cid: &|id| Some(format!("cid:{}", id.replace('%', "%25"))),
+        cid: &|id| Some(format!("cid:{}", id.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>())),
         link: &|url| Some(url.to_owned()),
         fold_quotes: true,
         dark: false,
@@ -55,7 +56,7 @@ fn a_newsletters_table_keeps_its_looks() {
              <font color=#333 face=\"Arial, 'Evil;}'\" size=+1>Hi</font></table>"
         ),
         "<table width=\"600\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" bgcolor=\"#f4f4f4\" align=\"center\" \
-         class=\"c-wrap i-top\"><tbody><tr><td width=\"50%\" valign=\"top\" nowrap=\"\" \
+         class=\"c-wrap i-top mk-fit\"><tbody><tr><td width=\"50%\" valign=\"top\" nowrap=\"\" \
          style=\"padding: 10px; font-family: arial\"><font color=\"#333333\" face=\"Arial, Evil\" size=\"+1\">Hi</font>\
          </td></tr></tbody></table>"
     );
@@ -85,8 +86,8 @@ fn pictures_of_the_message_are_placed_and_others_wait() {
     let result = sanitise(html, &options);
     assert_eq!(
         body(&result.document),
-        "<body><img alt=\"Logo\" src=\"/part/2\"><img alt=\"None\">\
-         <img alt=\"Ad\" width=\"300\" height=\"200\" class=\"mk-blocked\"><img></body>"
+        "<body><img alt=\"Logo\" src=\"/part/2\"><bdi class=\"mk-blocked\" style=\"min-height: 24px; min-width: 24px\">None</bdi>\
+         <bdi class=\"mk-blocked mk-fit\" style=\"width: 300px; aspect-ratio: 1.5; max-width: 300px\">Ad</bdi></body>"
     );
     assert_eq!((result.remote_images, result.tracking_pixels), (1, 0));
     let fetched = Options {
@@ -177,7 +178,13 @@ fn what_is_hidden_is_not_read() {
         "<svg><text>SECRET</text></svg><math><mi>SECRET</mi></math>",
         "<select><option>SECRET</select><textarea>SECRET</textarea>",
     ] {
-        assert_eq!(seen(&format!("<p>Before</p>{hidden}<p>After</p>")), "Before\n\nAfter\n", "{hidden}");
+        let html = format!("<p>Before</p>{hidden}<p>After</p>");
+        assert_eq!(seen(&html), "Before\n\nAfter\n", "{hidden}");
+        for dark in [false, true] {
+            let shown = sanitise(&html, &Options { dark, ..same() });
+            assert!(!shown.document.contains("SECRET"), "{}", shown.document);
+            assert_eq!(sanitise(&shown.document, &Options { dark, ..same() }).document, shown.document);
+        }
     }
 }
 
@@ -203,6 +210,8 @@ fn what_only_looks_hidden_is_read() {
     ] {
         assert!(seen(shown).starts_with("HELLO"), "{shown}");
         assert!(!visible_text(shown).hidden, "{shown}");
+        assert!(clean(shown).contains("HELLO"), "{}", clean(shown));
+        assert!(!sanitise(shown, &same()).hidden_text, "{shown}");
     }
 }
 
@@ -214,10 +223,97 @@ fn the_reader_is_told_of_hidden_text_but_not_of_filling() {
 }
 
 #[test]
-fn what_was_hidden_by_means_we_drop_stays_hidden() {
+fn what_is_shown_on_phones_or_on_dark_pages_only_stays_for_them() {
+    let phone = "<style>.p{display:none}@media (max-width:480px){.p{display:block!important}}</style><p class=p>MENU</p>";
+    let dark = "<style>.d{display:none}@media (prefers-color-scheme:dark){.d{display:block!important}}</style><p class=d>NIGHT</p>";
+    assert!(clean(phone).contains("MENU") && !seen(phone).contains("MENU"));
+    assert!(sanitise(dark, &Options { dark: true, ..same() }).document.contains("NIGHT"));
+    assert!(!sanitise(dark, &same()).document.contains("NIGHT"));
+}
+
+#[test]
+fn a_line_for_lists_of_mail_is_told_from_other_hidden_text() {
+    let of = |html: &str| {
+        let shown = sanitise(html, &same());
+        (shown.hidden_text, shown.preview_text)
+    };
+    assert_eq!(of("<div style='display:none'>This week</div><p>News"), (true, true));
+    assert_eq!(of(&format!("<div style='display:none'>{}</div><p>News", "word ".repeat(200))), (true, false));
+    assert_eq!(of("<p>News<div style='display:none'>This week</div>"), (true, false));
+    assert_eq!(of("<div style='display:none'>a</div><p>News<i hidden>b</i>"), (true, false));
+    assert_eq!(of("<p>News"), (false, false));
+}
+
+#[test]
+fn what_is_too_wide_for_a_phone_gives_way() {
+    let document = sanitise(
+        "<style>.w{width:600px}.x{width:200px}</style><table width=600><tr><td class=w style='min-width:600px'>a</table>\
+         <div style='width:640px;max-width:620px'>b</div><img src=cid:a width=640 height=320>",
+        &same(),
+    )
+    .document;
+    assert!(
+        document.contains("@media (max-width: 640px) {\n.c-w { width: auto !important }\n}"),
+        "{document}"
+    );
+    assert!(document.contains("<table width=\"600\" class=\"mk-fit\">"), "{document}");
+    assert!(document.contains("style=\"min-width: 300px\""), "{document}");
+    assert!(
+        document.contains("class=\"mk-fit\" style=\"width: 640px; max-width: min(100%, 620px)\""),
+        "{document}"
+    );
+    assert!(document.contains("<img width=\"640\" height=\"320\" class=\"mk-fit\" src"), "{document}");
+    assert_eq!(sanitise(&document, &same()).document, document);
+}
+
+#[test]
+fn a_table_of_figures_scrolls_by_itself() {
+    let row = "<tr><td>Mon<td>Tue<td>Wed<td>Thu<td>Fri</tr>";
+    let shown = clean(&format!("<table>{row}</table>"));
+    assert!(shown.starts_with("<div class=\"mk-wide\"><table>"), "{shown}");
+    assert_eq!(clean(&shown), shown);
+    assert!(!clean(&format!("<table align=left>{row}</table>")).contains("mk-wide"));
+    assert!(!clean("<table><tr><td>a<td>b<td>c</table>").contains("mk-wide"));
+    assert!(!clean(&format!("<table>{row}<tr><td><table></table></table>")).starts_with("<div"));
+}
+
+#[test]
+fn a_blocked_picture_leaves_a_quiet_box_of_its_size() {
+    let shown = |html: &str| clean(html);
+    let large = shown(
+        "<img src=https://b.example/x width=600 height=300 alt='Our garden' style='color:#fff;display:block'>",
+    );
+    assert_eq!(
+        large,
+        "<bdi class=\"mk-blocked mk-fit\" style=\"display: block; width: 600px; aspect-ratio: 2; \
+         max-width: min(100%, 600px)\">Our garden</bdi>"
+    );
+    assert_eq!(clean(&large), large);
+    let spacer = shown("<img src=https://b.example/x width=20 height=4 alt=x>");
+    assert_eq!(spacer, "<bdi class=\"mk-blocked mk-spacer\" style=\"width: 20px; height: 4px\"></bdi>");
+    assert_eq!(shown("<img alt=''>"), "");
+    // What a rule says of pictures it says of what stands for them.
+    let document = sanitise(
+        "<style>td > img.wide{margin:0 auto}</style><img class=wide src=https://b.example/x>",
+        &same(),
+    )
+    .document;
+    assert!(
+        document.contains("td > img.c-wide, td > bdi.mk-blocked.c-wide { margin: 0 auto }"),
+        "{document}"
+    );
+    // And a sender cannot hide text by what looks like one.
+    let feigned = "<style>bdi.mk-blocked{display:none} bdi{display:none}</style>\
+                   <bdi class=mk-blocked>a</bdi><bdi>b</bdi><p class=mk-blocked>c";
+    assert!(seen(feigned).contains('b') && seen(feigned).contains('c'));
+    assert!(clean(feigned).contains("b</bdi>") && clean(feigned).contains("<p>c"), "{}", clean(feigned));
+}
+
+#[test]
+fn of_what_was_hidden_only_a_shell_is_left() {
     assert_eq!(
         clean("<div style='position:absolute;left:-9999px;color:red'>SECRET</div>"),
-        "<div style=\"color: #ff0000; display: none !important\">SECRET</div>"
+        "<div style=\"color: #ff0000; display: none !important\"></div>"
     );
 }
 

@@ -2,12 +2,13 @@
 
 use html5ever::{LocalName, local_name, ns};
 
-use super::cascade::Cascade;
+use super::cascade::Cascades;
 use super::elements::{self, Fate};
-use super::hidden::{Look, has_ink, is_blank};
+use super::hidden::{has_ink, is_blank};
 use super::links;
-use super::look;
+use super::look::{self, Looks};
 use super::parse;
+use super::placeholder::pixels;
 use super::tree::{Data, NodeId, Tree};
 
 /// The text never grows beyond about this many bytes.
@@ -30,19 +31,19 @@ pub struct VisibleText {
 pub fn visible_text(html: &str) -> VisibleText {
     let raw = parse::parse(html);
     let sheet = look::sheets(&raw, &[]);
-    from_tree(&raw, &Cascade::new(&sheet))
+    from_tree(&raw, &Cascades::of_desk(&sheet))
 }
 
 /// The same from a tree.
-pub(super) fn from_tree(raw: &Tree, cascade: &Cascade<'_>) -> VisibleText {
-    let mut reader = Reader { raw, cascade, writer: Writer::default(), hidden: false, lists: Vec::new() };
+pub(super) fn from_tree(raw: &Tree, cascades: &Cascades<'_>) -> VisibleText {
+    let mut reader = Reader { raw, cascades, writer: Writer::default(), hidden: false, lists: Vec::new() };
     reader.run();
     let truncated = raw.truncated || reader.writer.full;
     VisibleText { text: reader.writer.finish(), hidden: reader.hidden, truncated }
 }
 
 enum Step {
-    Enter(NodeId, Look),
+    Enter(NodeId, Looks),
     Leave(NodeId),
     /// The end of a link: where its text began, and where it leads.
     LeaveLink(usize, String),
@@ -50,7 +51,7 @@ enum Step {
 
 struct Reader<'a> {
     raw: &'a Tree,
-    cascade: &'a Cascade<'a>,
+    cascades: &'a Cascades<'a>,
     writer: Writer,
     hidden: bool,
     /// The next number of each open list; none for a list of dots.
@@ -60,23 +61,23 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn run(&mut self) {
         let Some(body) = self.raw.body() else { return };
-        let mut stack = vec![Step::Enter(body, Look::default())];
+        let mut stack = vec![Step::Enter(body, Looks::default())];
         while let Some(step) = stack.pop() {
             if self.writer.full {
                 return;
             }
             match step {
-                Step::Enter(id, look) => self.enter(id, look, &mut stack),
+                Step::Enter(id, looks) => self.enter(id, looks, &mut stack),
                 Step::Leave(id) => self.leave(id),
                 Step::LeaveLink(start, target) => self.writer.end_link(start, &target),
             }
         }
     }
 
-    fn enter(&mut self, id: NodeId, look: Look, stack: &mut Vec<Step>) {
+    fn enter(&mut self, id: NodeId, looks: Looks, stack: &mut Vec<Step>) {
         let (name, local) = match &self.raw.node(id).data {
             Data::Text(text) => {
-                if !look.conceals_text() {
+                if !looks.desk.conceals_text() {
                     self.writer.text(text);
                 } else if !self.hidden && has_ink(text) {
                     self.hidden = true;
@@ -89,17 +90,17 @@ impl Reader<'_> {
         if elements::fate(&name.local) == Fate::Drop {
             return;
         }
-        let seen = look::see(self.raw, id, self.cascade, look);
+        let seen = look::see(self.raw, id, self.cascades, &looks);
         if local == local_name!("a") {
             let target = self.raw.attribute(id, &local_name!("href")).and_then(links::link_target);
             stack.extend(target.map(|target| Step::LeaveLink(self.writer.mark(), target)));
-        } else if !seen.look.conceals_all() {
+        } else if !seen.looks.desk.conceals_all() {
             self.open(id, &local);
             if has_end(&local) {
                 stack.push(Step::Leave(id));
             }
         }
-        stack.extend(self.raw.children_reversed(id).map(|child| Step::Enter(child, seen.look)));
+        stack.extend(self.raw.children_reversed(id).map(|child| Step::Enter(child, seen.looks)));
     }
 
     fn open(&mut self, id: NodeId, name: &LocalName) {
@@ -112,7 +113,10 @@ impl Reader<'_> {
             }
             "img" => {
                 let alt = self.raw.attribute(id, &local_name!("alt")).unwrap_or_default().trim();
-                if has_ink(alt) {
+                let side =
+                    |name| self.raw.attribute(id, &name).and_then(pixels).is_some_and(|side| side <= 3.0);
+                let is_pixel = side(local_name!("width")) && side(local_name!("height"));
+                if has_ink(alt) && !is_pixel {
                     self.writer.space = true;
                     self.writer.text("[");
                     self.writer.text(alt);

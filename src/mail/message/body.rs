@@ -19,6 +19,8 @@ pub(super) struct Body {
     pub(super) plain: Option<String>,
     /// The text as HTML; `None` if all of it is only there as plain text.
     pub(super) html: Option<String>,
+    /// There is more text than is decoded.
+    pub(super) is_cut: bool,
 }
 
 /// Places in the list of parts that make up the text, once for each form.
@@ -34,6 +36,7 @@ pub(super) fn read(parts: &mut [Part], raw: &[u8], near: Option<&str>) -> Body {
     let mut shown = Shown::default();
     chooser.visit(0, &mut shown);
     let mut budget = TEXT_MAX;
+    let mut is_cut = false;
     let mut decoded: Vec<(usize, String)> = Vec::new();
     for index in shown.html.iter().chain(&shown.plain) {
         if decoded.iter().any(|(known, _)| known == index) {
@@ -41,12 +44,14 @@ pub(super) fn read(parts: &mut [Part], raw: &[u8], near: Option<&str>) -> Body {
         }
         let Some(part) = parts.get(*index) else { continue };
         let body = part.raw_body(raw);
+        is_cut |= body.len() > budget;
         let body = body.get(..budget).unwrap_or(body);
         budget -= body.len();
         let label = part.charset.as_deref();
         let bytes = transfer::decode(body, part.encoding);
-        let text = match label {
-            Some(_) => charset::decode(&bytes, label),
+        let within = label.is_none().then(|| label_within(part, &bytes)).flatten();
+        let text = match label.or(within.as_deref()) {
+            Some(label) => charset::decode(&bytes, Some(label)),
             None => charset::undeclared(&bytes, near).into_owned(),
         };
         decoded.push((*index, lines(text, part)));
@@ -63,7 +68,25 @@ pub(super) fn read(parts: &mut [Part], raw: &[u8], near: Option<&str>) -> Body {
     if let Some(html) = &html {
         mark_inline(parts, html);
     }
-    Body { plain, html }
+    Body { plain, html, is_cut }
+}
+
+/// The charset that HTML names of itself (`<meta charset=…>`) where the message names none. What is UTF-8 by its bytes was
+/// converted on the way, and the old name was left standing.
+fn label_within(part: &Part, bytes: &[u8]) -> Option<String> {
+    const LOOKED_AT: usize = 1024;
+    let is_utf8 = !bytes.is_ascii() && std::str::from_utf8(bytes).is_ok();
+    if part.content_type != "text/html" || is_utf8 {
+        return None;
+    }
+    let head = String::from_utf8_lossy(bytes.get(..LOOKED_AT).unwrap_or(bytes)).to_ascii_lowercase();
+    let (_, meta) = head.split_once("<meta")?;
+    let (_, value) = meta.split_once("charset")?;
+    let value = value.trim_start().strip_prefix('=')?.trim_start_matches(['"', '\'', ' ']);
+    let label: String =
+        value.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_:.".contains(*c)).collect();
+    // What could be read so far is not written in a charset of two bytes a letter.
+    (charset::is_known(&label) && !label.starts_with("utf-16")).then_some(label)
 }
 
 /// One kind of line break, no other control characters in plain text, and flowed text (RFC 3676) unwrapped.
@@ -129,8 +152,13 @@ impl Chooser<'_> {
         match part.content_type.as_str() {
             "multipart/alternative" => self.visit_alternatives(&below, shown),
             "multipart/related" => {
-                if let Some(first) = below.first() {
-                    self.visit(*first, shown);
+                // The first is the root; where it is none that can be read (a phone's layout), the next that can.
+                for child in below {
+                    let before = shown.plain.len() + shown.html.len();
+                    self.visit(child, shown);
+                    if shown.plain.len() + shown.html.len() > before {
+                        break;
+                    }
                 }
             }
             "multipart/encrypted" => {
@@ -330,10 +358,7 @@ fn is_key(part: &Part, raw: &[u8]) -> bool {
     if part.content_type == "application/pgp-keys" {
         return true;
     }
-    if !matches!(
-        part.extension().to_ascii_lowercase().as_str(),
-        "asc" | "gpg" | "key" | "pgp" | "pub" | "txt"
-    ) {
+    if !matches!(part.extension().as_str(), "asc" | "gpg" | "key" | "pgp" | "pub" | "txt") {
         return false;
     }
     let body = part.raw_body(raw);

@@ -38,6 +38,9 @@ pub(super) fn clean(text: &str) -> String {
         .collect()
 }
 
+/// How long an encoded word may be: some mailers write far more than the 75 characters of the standard.
+const WORD_MAX: usize = 4096;
+
 /// One encoded word, as written.
 struct Word<'a> {
     charset: &'a str,
@@ -45,15 +48,39 @@ struct Word<'a> {
     data: &'a [u8],
 }
 
+/// Whether something still comes in what is left of a text: looked for once, and again only when that place is passed, or
+/// hostile text would have its end searched for from each of its beginnings.
+pub(super) struct Ahead {
+    needle: &'static [u8],
+    /// How many bytes were left where it stands; 0 where it comes no more.
+    left: Option<usize>,
+}
+
+impl Ahead {
+    pub(super) const fn of(needle: &'static [u8]) -> Self {
+        Self { needle, left: None }
+    }
+
+    /// Whether it is in `rest`, the end of the text that was asked about before.
+    pub(super) fn is_in(&mut self, rest: &[u8]) -> bool {
+        let left = match self.left {
+            Some(left) if left <= rest.len() => left,
+            _ => memchr::memmem::find(rest, self.needle).map_or(0, |at| rest.len() - at),
+        };
+        self.left = Some(left);
+        left > 0
+    }
+}
+
 /// Encoded words of `raw` (already unfolded) to text, everything else kept.
 pub(super) fn decode_words(raw: &[u8], near: Option<&str>) -> String {
     let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
+    let (mut rest, mut ends) = (raw, Ahead::of(b"?="));
     while let Some(at) = memchr::memmem::find(rest, b"=?") {
         let (before, found) = rest.split_at(at);
         let Some((words, after)) = words(found) else {
             // No word begins here; without an end anywhere ahead, none will.
-            let skipped = if memchr::memmem::find(found, b"?=").is_none() { found.len() } else { 2 };
+            let skipped = if ends.is_in(found) { 2 } else { found.len() };
             let (kept, after) = rest.split_at((at + skipped).min(rest.len()));
             out.push_str(&charset::undeclared(kept, near));
             rest = after;
@@ -99,6 +126,8 @@ fn word(text: &[u8]) -> Option<(Word<'_>, &[u8])> {
         [b'Q' | b'q', b'?', data @ ..] => (false, data),
         _ => return None,
     };
+    let whole = data;
+    let data = data.get(..WORD_MAX).unwrap_or(data);
     // Some mailers leave `?` in the text, but an encoded word always ends with the first `?=` that is not itself the
     // beginning of a code such as `?=3F`.
     let mut end = 0;
@@ -118,7 +147,7 @@ fn word(text: &[u8]) -> Option<(Word<'_>, &[u8])> {
         }
         end += 2;
     }
-    let (data, after) = (data.get(..end)?, data.get(end + 2..)?);
+    let (data, after) = (data.get(..end)?, whole.get(end + 2..)?);
     Some((Word { charset, base64, data }, after))
 }
 
@@ -193,5 +222,18 @@ mod tests {
             let raw = beginning.repeat(100_000);
             assert!(decode(raw.as_bytes(), None).len() <= raw.len());
         }
+    }
+
+    #[test]
+    fn an_end_is_looked_for_once_until_it_is_passed() {
+        let mut ends = Ahead::of(b"?=");
+        let text = b"=?x =?x ?= =?y";
+        assert!(ends.is_in(text) && ends.is_in(&text[4..]) && ends.is_in(&text[8..]));
+        assert_eq!(ends.left, Some(text.len() - 8), "remembered from the first time");
+        assert!(!ends.is_in(&text[9..]));
+        assert_eq!(ends.left, Some(0));
+        // One far end for a hundred thousand beginnings.
+        let raw = format!("{}?=", "=? ".repeat(100_000));
+        assert_eq!(decode(raw.as_bytes(), None), raw);
     }
 }

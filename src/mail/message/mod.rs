@@ -44,6 +44,8 @@ pub struct Message {
     pub date: Option<i64>,
     /// Who it is from; several only if it says so.
     pub from: Vec<Person>,
+    /// From holds characters that cannot be seen or turn the letters around them; they are left out of the names.
+    pub from_hides: bool,
     /// Who sent it for them.
     pub sender: Vec<Person>,
     /// Where answers should go.
@@ -66,6 +68,8 @@ pub struct Message {
     pub parts: Vec<Part>,
     /// It ends before it should, or has more parts than are told apart.
     pub is_cut: bool,
+    /// Its text is longer than is shown.
+    pub is_text_cut: bool,
     body: body::Body,
     kinds: BTreeSet<Kind>,
 }
@@ -88,6 +92,7 @@ pub fn parse(raw: &[u8]) -> Message {
         references: references(top.all("references")),
         date: top.first("date").and_then(date),
         from: people("from"),
+        from_hides: top.all("from").take(20).any(|value| people::has_hidden(value, near)),
         sender: people("sender"),
         reply_to: people("reply-to"),
         followup_to: people("mail-followup-to"),
@@ -100,6 +105,7 @@ pub fn parse(raw: &[u8]) -> Message {
         kinds: body::kinds(&tree.parts, raw, body.plain.as_deref()),
         parts: tree.parts,
         is_cut: tree.is_cut,
+        is_text_cut: body.is_cut,
         body,
     };
     let mut room = HEADERS_MAX;

@@ -1,5 +1,6 @@
 //! Address lists as they occur (RFC 5322 §3.4 and worse): names, addresses, groups, comments.
 
+use super::encoded::Ahead;
 use super::{charset, encoded};
 use crate::mail::address::Person;
 
@@ -14,8 +15,13 @@ const ADDRESS_MAX: usize = 1000;
 /// [`encoded::decode`].
 pub(in crate::mail) fn parse(raw: &[u8], near: Option<&str>) -> Vec<Person> {
     let raw = encoded::unfold(raw.get(..LIST_MAX).unwrap_or(raw));
-    let mut reader =
-        Reader { near, entry: Entry::default(), people: Vec::new(), no_word_end: false, no_group_end: false };
+    let mut reader = Reader {
+        near,
+        entry: Entry::default(),
+        people: Vec::new(),
+        word_end: Ahead::of(b"?="),
+        group_end: Ahead::of(b";"),
+    };
     let mut rest: &[u8] = &raw;
     while let Some(after) = reader.step(rest) {
         if reader.people.len() >= PEOPLE_MAX {
@@ -49,10 +55,8 @@ struct Reader<'a> {
     near: Option<&'a str>,
     entry: Entry,
     people: Vec<Person>,
-    /// No encoded word ends in what is left, so that nobody looks for one again and again.
-    no_word_end: bool,
-    /// Likewise for the end of a group.
-    no_group_end: bool,
+    word_end: Ahead,
+    group_end: Ahead,
 }
 
 impl Reader<'_> {
@@ -82,7 +86,7 @@ impl Reader<'_> {
             }
             b',' | b';' => self.finish_entry(),
             b':' if self.ends_group_name(after) => self.entry = Entry::default(),
-            b'=' if after.first() == Some(&b'?') && !self.no_word_end => {
+            b'=' if after.first() == Some(&b'?') && self.word_end.is_in(rest) => {
                 if let Some(length) = encoded::word_length(rest)
                     && let (Some(word), Some(after)) = (rest.get(..length), rest.get(length..))
                 {
@@ -90,7 +94,6 @@ impl Reader<'_> {
                     self.entry.bare.extend_from_slice(word);
                     return Some(after);
                 }
-                self.no_word_end = memchr::memmem::find(rest, b"?=").is_none();
                 self.push(byte);
             }
             byte => self.push(byte),
@@ -110,8 +113,7 @@ impl Reader<'_> {
         if self.entry.angle.is_some() || name.contains(&b'@') || name.len() >= 200 {
             return false;
         }
-        self.no_group_end = self.no_group_end || memchr::memchr(b';', after).is_none();
-        !self.no_group_end || name.eq_ignore_ascii_case(b"mailto")
+        self.group_end.is_in(after) || name.eq_ignore_ascii_case(b"mailto")
     }
 
     fn finish_entry(&mut self) {
@@ -281,6 +283,27 @@ pub(in crate::mail) fn is_hidden(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// Whether a list of people, decoded, holds characters that have no business in a name: controls, those that turn the
+/// direction of writing, and those that are nothing to see. Marks that some scripts need are let pass.
+pub(super) fn has_hidden(raw: &[u8], near: Option<&str>) -> bool {
+    let raw = encoded::unfold(bounded(raw));
+    // Nearly all names are nothing but ASCII.
+    if raw.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
+        && memchr::memmem::find(&raw, b"=?").is_none()
+    {
+        return false;
+    }
+    let deceives = |c: char| {
+        c.is_control() && c != '\t'
+            || matches!(c, '\u{ad}' | '\u{200b}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    encoded::decode_words(&raw, near).trim_ascii().chars().any(deceives)
+}
+
+fn bounded(raw: &[u8]) -> &[u8] {
+    raw.get(..LIST_MAX).unwrap_or(raw)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -336,7 +359,10 @@ mod tests {
     #[test]
     fn hostile_lists_are_read_in_one_go() {
         for piece in ["=?utf-8?q?", "(", "\"", "<", "a:", "\\", "<\"", "=?a?q?b?="] {
-            parse(piece.repeat(100_000).as_bytes(), None);
+            // With the one end that all of them might have, and without.
+            for end in ["", ";", "?=", ">", "\"", ")"] {
+                parse(format!("{}{end}", piece.repeat(100_000)).as_bytes(), None);
+            }
         }
         assert_eq!(parse("a@x,".repeat(100_000).as_bytes(), None).len(), PEOPLE_MAX);
     }

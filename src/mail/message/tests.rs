@@ -34,6 +34,45 @@ fn kinds(message: &Message) -> Vec<Kind> {
 }
 
 #[test]
+fn html_may_name_its_own_charset() {
+    let letter = |body: &[u8]| [b"Content-Type: text/html\n\n", body].concat();
+    let cases: &[(&[u8], &str)] = &[
+        (b"<meta charset=\"iso-8859-2\"><p>P\xf8\xedklad</p>", "P\u{159}\u{ed}klad"),
+        (
+            b"<META http-equiv='Content-Type' content='text/html; charset=Shift_JIS'><p>\x82\xb1</p>",
+            "\u{3053}",
+        ),
+        // Converted on the way; the old name was left standing.
+        ("<meta charset=iso-8859-2><p>Př</p>".as_bytes(), "Př"),
+        (b"<meta charset=utf-16><p>plain</p>", "plain"),
+        (b"<meta charset=no-such><p>caf\xe9</p>", "café"),
+    ];
+    for (body, word) in cases {
+        let html = parse(&letter(body)).html().unwrap().to_owned();
+        assert!(html.contains(word), "{html:?} has {word}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_at_the_root_of_related_parts_is_passed_over() {
+    let raw = b"Content-Type: multipart/related; boundary=b; start=\"<s>\"\n\n\
+        --b\nContent-Type: application/smil\nContent-ID: <s>\n\n<smil/>\n\
+        --b\nContent-Type: text/plain\n\nSee you at eight\n\
+        --b\nContent-Type: image/jpeg\n\nx\n--b--\n";
+    assert_eq!(parse(raw).plain().unwrap().trim(), "See you at eight");
+}
+
+#[test]
+fn a_name_in_capitals_has_a_kind_too() {
+    let letter = |name: &str| {
+        parse(format!("Content-Type: application/octet-stream; name=\"{name}\"\n\nx").as_bytes())
+    };
+    assert!(letter("INVOICE.PDF").parts.iter().all(Part::is_document));
+    assert!(letter("IMG_1.JPG").parts.iter().all(Part::is_image));
+    assert!(letter("MEETING.ICS").parts.iter().all(Part::is_calendar));
+}
+
+#[test]
 fn a_letter_with_everything_is_understood() {
     let raw = include_bytes!("../../../tests/data/messages/everything.eml");
     let message = parse(raw);

@@ -4,6 +4,7 @@
 use super::fields::{self, Block, Lines};
 use super::params::{self, Structured};
 use super::{encoded, transfer};
+use crate::mail::attachment::name::tricks;
 use crate::mail::part::{self, Disposition, Encoding, Part, Role};
 
 /// At most so many parts are told apart; the last one holds the rest.
@@ -202,6 +203,7 @@ fn describe(block: &Block<'_>, kind: &Structured, in_digest: bool) -> Part {
         n: 0,
         parent: None,
         risk: if is_multipart { part::Risk::None } else { part::risk(&content_type, written_name) },
+        tricks: written_name.map(tricks).unwrap_or_default(),
         charset: kind.param("charset").filter(|label| !label.is_empty()).map(str::to_owned),
         name: written_name.and_then(part::safe_name),
         disposition: match disposition.value.as_str() {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::network::test_server::{Identity, serve, serve_tls};
+use crate::network::test_socks::Socks;
 
 fn dialer() -> Dialer {
     Dialer::new(&[]).unwrap()
@@ -82,4 +83,58 @@ async fn what_does_not_answer_or_speaks_no_tls_is_said_in_words() {
     let error = tls(&dialer(), "127.0.0.1", clear.port(), None).await.unwrap_err();
     assert!(error.to_string().contains("does not speak TLS"), "{error}");
     assert!(!error.is_temporary());
+}
+
+#[tokio::test]
+async fn an_onion_is_reached_by_tor_alone_and_only_where_the_owner_named_it() {
+    let there = serve(|mut client| async move { client.say("* OK hello\r\n").await }).await;
+    let socks = Socks::begin(&[("abcdef.onion", there)]).await;
+    let dialer = dialer();
+    dialer.rigged().name("abcdef.onion", &[&["127.0.0.1".parse().unwrap()]]);
+    let mail = || dialer.connect(Purpose::Imap, "abcdef.onion", 143, Security::None, None);
+    assert!(matches!(mail().await, Err(DialError::NoTor { .. })));
+    dialer.set_tor(Some(socks.proxy.clone()));
+    mail().await.unwrap();
+    let named = dialer.connect_public(Purpose::RemoteImage, "abcdef.onion", 80, Security::None).await;
+    assert!(matches!(named, Err(DialError::NotPublic { .. })));
+    assert_eq!(socks.hosts(), ["abcdef.onion"]);
+    assert_eq!((dialer.rigged().looked_up().len(), dialer.rigged().tried().len()), (0, 0));
+    assert!(dialer.log().iter().take(2).all(|entry| entry.route == Route::Tor));
+}
+
+#[tokio::test]
+async fn whether_tor_is_there_is_asked_of_the_proxy_itself() {
+    let dialer = dialer();
+    assert_eq!(dialer.tor_state().await, TorState::Off);
+    let socks = Socks::begin(&[]).await;
+    dialer.set_tor(Some(socks.proxy.clone()));
+    assert_eq!(dialer.tor_state().await, TorState::Answers);
+    let other = serve(|mut client| async move { client.say("* OK no proxy\r\n").await }).await;
+    dialer.set_tor(Some(Proxy { host: "127.0.0.1".into(), port: other.port() }));
+    assert_eq!(dialer.tor_state().await, TorState::Silent);
+    assert_eq!(socks.hosts(), [""; 0], "no server is named for that");
+}
+
+#[test]
+fn a_proxy_is_a_host_and_a_port() {
+    for (text, shown) in
+        [("127.0.0.1:9050", "127.0.0.1:9050"), (" [::1]:9150 ", "[::1]:9150"), ("tor:1", "tor:1")]
+    {
+        assert_eq!(text.parse::<Proxy>().unwrap().to_string(), shown);
+    }
+    for bad in [
+        "",
+        "9050",
+        ":9050",
+        "tor:",
+        "tor:0",
+        "tor:99999",
+        "::1:9050",
+        "[tor]:1",
+        "a b:1",
+        "http://tor:1",
+        "a/b:1",
+    ] {
+        assert!(bad.parse::<Proxy>().is_err(), "{bad}");
+    }
 }

@@ -88,3 +88,15 @@ pub async fn remove(c: &mut Connection, key: &str) -> Result<(), DatabaseError> 
     sqlx::query("DELETE FROM draft WHERE key = ?").bind(key).execute(c).await?;
     Ok(())
 }
+
+/// Forgets the drafts that these messages show.
+///
+/// # Errors
+/// When the database fails.
+pub async fn remove_of(c: &mut Connection, messages: &[MessageNumber]) -> Result<(), DatabaseError> {
+    sqlx::query("DELETE FROM draft WHERE message_id IN (SELECT value FROM json_each(?))")
+        .bind(super::json_numbers(messages.iter().copied()))
+        .execute(c)
+        .await?;
+    Ok(())
+}

@@ -429,6 +429,48 @@ pub async fn set_record(
     Ok(())
 }
 
+/// Takes out of the rows of messages that are deleted for ever everything that they say, and the rows out of their threads:
+/// they stay only until the servers have been told.
+///
+/// # Errors
+/// When the database fails.
+pub async fn blank(c: &mut Connection, numbers: &[MessageNumber]) -> Result<(), DatabaseError> {
+    sqlx::query(
+        "UPDATE message
+         SET thread_id = 0, people = '{}', subject = '', snippet = ''
+         WHERE id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(json_numbers(numbers.iter().copied()))
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Gives a row that was [blanked](blank) its message back.
+///
+/// # Errors
+/// When the database fails.
+pub async fn revive(
+    c: &mut Connection,
+    number: MessageNumber,
+    message: &NewMessage,
+) -> Result<(), DatabaseError> {
+    set_record(c, number, message.place).await?;
+    sqlx::query(
+        "UPDATE message
+         SET thread_id = coalesce((SELECT thread_id FROM thread_link WHERE thread_link.link = message.link), id),
+             people = ?, subject = ?, snippet = ?
+         WHERE id = ?",
+    )
+    .bind(serde_json::to_string(&message.people).unwrap_or_default())
+    .bind(message.subject.as_str())
+    .bind(message.snippet.as_str())
+    .bind(number.0)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
 /// Removes messages for ever, with their places; their bits are cleared by `changes`.
 ///
 /// # Errors

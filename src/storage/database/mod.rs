@@ -7,8 +7,11 @@ pub mod accounts;
 pub mod drafts;
 pub mod messages;
 pub mod outbox;
+pub mod pictures;
 pub mod places;
+pub mod senders;
 pub mod settings;
+pub mod signatures;
 pub mod tags;
 pub mod threads;
 
@@ -16,8 +19,11 @@ pub use accounts::{AccountRow, FolderRow};
 pub use drafts::DraftRow;
 pub use messages::{MessageRow, NewMessage, Stored};
 pub use outbox::{OutboxRow, RecipientRow};
+pub use pictures::PictureRow;
 pub use places::PlaceRow;
+pub use senders::SenderRow;
 pub use settings::{PersonRow, TokenRow};
+pub use signatures::SignatureRow;
 pub use tags::TagChanges;
 
 use crate::crypto::secret::Key;
@@ -108,7 +114,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes a consistent copy of the database to a new file under a key of its own, without tokens.
+    /// Writes a consistent copy of the database to a new file under a key of its own, without tokens, and without
+    /// the keys of pictures: what is thrown away shall not come back.
     ///
     /// # Errors
     /// When the disk fails or the file exists.
@@ -122,6 +129,7 @@ impl Writer {
         attached?;
         let copied = async {
             sqlx::query("SELECT sqlcipher_export('snapshot')").execute(&mut *connection).await?;
+            sqlx::query("DELETE FROM snapshot.picture").execute(&mut *connection).await?;
             sqlx::query("DELETE FROM snapshot.token").execute(&mut *connection).await
         }
         .await;

@@ -1,7 +1,7 @@
 //! Settings, API tokens and the people the owner wrote with.
 
 use super::{Connection, DatabaseError};
-use sqlx::Row;
+use sqlx::{Row, sqlite::SqliteRow};
 
 /// An API token, without the token itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct PersonRow {
     pub sent: u32,
     /// When last, UTC seconds.
     pub last_at: i64,
+    /// When the first message from or to it came, UTC seconds; 0 where that is not known.
+    pub first_at: i64,
 }
 
 /// A setting, if it was ever set.
@@ -116,9 +118,10 @@ pub async fn remove_token(c: &mut Connection, name: &str) -> Result<bool, Databa
 pub async fn note_people(c: &mut Connection, people: &[PersonRow]) -> Result<(), DatabaseError> {
     for person in people {
         sqlx::query(
-            "INSERT INTO person (address, name, received, sent, last_at)
-             VALUES (?, ?, ?, ?, ?)
+            "INSERT INTO person (address, name, received, sent, last_at, first_at)
+             VALUES (?, ?, ?, ?, ?, ?)
              ON CONFLICT (address) DO UPDATE SET
+                 first_at = MIN(first_at, excluded.first_at),
                  name = IIF(excluded.name <> '' AND excluded.last_at >= last_at, excluded.name, name),
                  received = received + excluded.received,
                  sent = sent + excluded.sent,
@@ -129,6 +132,7 @@ pub async fn note_people(c: &mut Connection, people: &[PersonRow]) -> Result<(),
         .bind(person.received)
         .bind(person.sent)
         .bind(person.last_at)
+        .bind(person.first_at)
         .execute(&mut *c)
         .await?;
     }
@@ -140,23 +144,43 @@ pub async fn note_people(c: &mut Connection, people: &[PersonRow]) -> Result<(),
 /// # Errors
 /// When the database fails.
 pub async fn people(c: &mut Connection, limit: u32) -> Result<Vec<PersonRow>, DatabaseError> {
+    let rows = sqlx::query("SELECT * FROM person ORDER BY sent > 0 DESC, last_at DESC LIMIT ?")
+        .bind(limit)
+        .fetch_all(c)
+        .await?;
+    Ok(rows.iter().map(person).collect())
+}
+
+fn person(row: &SqliteRow) -> PersonRow {
+    PersonRow {
+        address: row.get("address"),
+        name: row.get("name"),
+        received: row.get("received"),
+        sent: row.get("sent"),
+        last_at: row.get("last_at"),
+        first_at: row.get("first_at"),
+    }
+}
+
+/// The people the owner wrote to or often hears from, those written to first, then the most recent.
+///
+/// # Errors
+/// When the database fails.
+pub async fn known_people(c: &mut Connection, limit: u32) -> Result<Vec<PersonRow>, DatabaseError> {
     let rows = sqlx::query(
-        "SELECT address, name, received, sent, last_at
-         FROM person
-         ORDER BY sent > 0 DESC, last_at DESC
-         LIMIT ?",
+        "SELECT * FROM person WHERE sent > 0 OR received >= 5 ORDER BY sent > 0 DESC, last_at DESC LIMIT ?",
     )
     .bind(limit)
     .fetch_all(c)
     .await?;
-    Ok(rows
-        .iter()
-        .map(|row| PersonRow {
-            address: row.get(0),
-            name: row.get(1),
-            received: row.get(2),
-            sent: row.get(3),
-            last_at: row.get(4),
-        })
-        .collect())
+    Ok(rows.iter().map(person).collect())
+}
+
+/// What is known of one address.
+///
+/// # Errors
+/// When the database fails.
+pub async fn one_person(c: &mut Connection, address: &str) -> Result<Option<PersonRow>, DatabaseError> {
+    let row = sqlx::query("SELECT * FROM person WHERE address = ?").bind(address).fetch_optional(c).await?;
+    Ok(row.as_ref().map(person))
 }

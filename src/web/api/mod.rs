@@ -133,16 +133,14 @@ async fn perform(deed: Deed, web: &Arc<Web>, caller: Caller) -> Result<Response,
             Ok(data(web))
         }
         Deed::ChangePassphrase { old, new } => {
-            web.throttle.admit(caller.from)?;
-            let result = web.vault.change_passphrase(&old, &new).await;
-            match result {
+            web.throttle.attempt(caller.from)?;
+            match web.vault.change_passphrase(&old, &new).await {
                 Err(failure) if failure.kind == Kind::Locked => {
-                    web.throttle.note(caller.from, false);
                     Err(Problem::new(StatusCode::FORBIDDEN, failure.words))
                 }
                 result => {
-                    result?;
                     web.throttle.note(caller.from, true);
+                    result?;
                     Ok(data(web))
                 }
             }

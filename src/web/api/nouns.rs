@@ -19,6 +19,23 @@ const fn noun(
 
 /// What calls answer.
 const ANSWERS: &[Noun] = &[
+    noun(
+        "Sender",
+        "A sender that something was decided about",
+        &[("address", "string"), ("pictures", "boolean"), ("view", "string|null")],
+    ),
+    noun("Forgotten", "The sender that was forgotten", &[("forgotten", "string")]),
+    noun(
+        "NetworkStatus",
+        "Tor, and which way things go",
+        &[("offline", "boolean"), ("tor", "Tor"), ("routes", "[PurposeRoute]")],
+    ),
+    noun(
+        "Tor",
+        "How we stand with Tor: off, or whether something answers where it should",
+        &[("mode", "string"), ("socks", "string|null"), ("state", "string"), ("words", "string")],
+    ),
+    noun("PurposeRoute", "The route of a purpose", &[("purpose", "string"), ("route", "string")]),
     noun("Person", "Somebody", &[("name", "string"), ("address", "string")]),
     noun(
         "Found",
@@ -78,7 +95,38 @@ const ANSWERS: &[Noun] = &[
             ("assurance", "string"),
             ("signer", "string|null"),
             ("reasons", "[string]"),
+            ("authentication", "Authentication"),
         ],
+    ),
+    noun(
+        "Authentication",
+        "What is known about where a message is from",
+        &[("dkim", "Dkim|null"), ("server", "[ServerNote]"), ("words", "[string]")],
+    ),
+    noun(
+        "Dkim",
+        "What became of its DKIM signature",
+        &[
+            ("result", "string"),
+            ("domain", "string|null"),
+            ("selector", "string|null"),
+            ("key", "string|null"),
+            ("resolver", "string|null"),
+            ("dnssec", "boolean"),
+            ("checked_at", "time|null"),
+            ("flaw", "string|null"),
+        ],
+    ),
+    noun("ServerNote", "What the owner's own server noted", &[("server", "string"), ("methods", "[Method]")]),
+    noun(
+        "Method",
+        "A check that a server made",
+        &[("method", "string"), ("result", "string"), ("of", "string|null")],
+    ),
+    noun(
+        "Left",
+        "How a list was left, or how it can be",
+        &[("way", "string"), ("words", "string"), ("draft", "string|null"), ("link", "string|null")],
     ),
     noun("Place", "Where a message lies", &[("account", "string"), ("folder", "string"), ("uid", "integer")]),
     noun(
@@ -330,6 +378,11 @@ const BODIES: &[Noun] = &[
         "TokenCreate",
         "What to call the token, and read, write or admin",
         &[("name", "string"), ("scope", "string")],
+    ),
+    noun(
+        "SenderChange",
+        "What changes about a sender: whether pictures are always fetched, and html, text or nothing as the first view",
+        &[("pictures?", "boolean|null"), ("view?", "string|null")],
     ),
     noun("SettingValue", "What a setting shall be", &[("value", "string")]),
     noun(

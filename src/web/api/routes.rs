@@ -8,6 +8,7 @@ use crate::crypto::secret::SecretText;
 use crate::engine::failure::Failure;
 use crate::engine::request::{Form, Request};
 use crate::engine::search::Sort;
+use crate::engine::senders::Change;
 use crate::engine::settings::Scope;
 use axum::routing::MethodFilter;
 
@@ -237,6 +238,10 @@ pub(super) static TABLE: &[Route] = &[
         Ok(Deed::Ask(Request::Delete(vec![g.segment("id")])))
     })
     .gives(One("Deleted")),
+    call(Post, "/api/v1/messages/{id}/unsubscribe", Write, "Leaves the list that a message came from", |g| {
+        Ok(Deed::Ask(Request::Unsubscribe(g.segment("id"))))
+    })
+    .gives(One("Left")),
     call(Post, "/api/v1/tags/apply", Write, "Changes tags, flags and places of all messages meant", |g| {
         Ok(Deed::Ask(g.body::<TagsApply>()?.request()?))
     })
@@ -345,6 +350,23 @@ pub(super) static TABLE: &[Route] = &[
     })
     .query(LOG)
     .gives(Many("Connection")),
+    call(Get, "/api/v1/network/status", Admin, "Tor, and which way things go", |_| {
+        Ok(Deed::Ask(Request::NetworkStatus))
+    })
+    .gives(One("NetworkStatus")),
+    call(Get, "/api/v1/senders", Admin, "What was decided about senders", |_| {
+        Ok(Deed::Ask(Request::SenderList))
+    })
+    .gives(Many("Sender")),
+    call(Put, "/api/v1/senders/{email}", Admin, "Decides about a sender", |g| {
+        Ok(Deed::Ask(Request::SenderSet { address: g.segment("email"), change: g.body::<Change>()? }))
+    })
+    .body("SenderChange")
+    .gives(One("Sender")),
+    call(Delete, "/api/v1/senders/{email}", Admin, "Forgets what was decided about a sender", |g| {
+        Ok(Deed::Ask(Request::SenderForget(g.segment("email"))))
+    })
+    .gives(One("Forgotten")),
     call(Get, "/api/v1/tokens", Admin, "All tokens, without what they are", |_| {
         Ok(Deed::Ask(Request::TokenList))
     })

@@ -3,11 +3,16 @@
 mod actions;
 mod compose;
 mod composer;
+mod cut;
 mod form;
+mod frame;
 mod list;
 mod long;
+mod origin;
 mod outbox;
+mod pictures;
 mod plain;
+mod preview;
 mod settings;
 mod setup;
 pub(super) mod shell;
@@ -26,9 +31,12 @@ pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .merge(list::routes())
         .merge(thread::routes())
+        .merge(preview::routes())
         .merge(actions::routes())
         .merge(compose::routes())
+        .merge(origin::routes())
         .merge(outbox::routes())
+        .merge(pictures::routes())
         .merge(settings::routes())
         .merge(setup::routes())
         .merge(unlock::routes())

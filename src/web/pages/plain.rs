@@ -1,6 +1,7 @@
 //! The small pages: contacts, what went out over the network, the keys of the keyboard, and what is not there yet.
 
 use super::shell::shell;
+use crate::engine::status;
 use crate::mail::address::Person;
 use crate::network::log::{CAPACITY, Purpose, Route};
 use crate::storage::database::settings as table;
@@ -90,6 +91,7 @@ async fn network(owner: Owner) -> Result<Response, WebError> {
             Purpose::Imap => "reading mail",
             Purpose::Submission => "sending mail",
             Purpose::Autoconfig => "finding the servers of your address",
+            Purpose::RemoteImage => "a picture in a message",
             other => other.as_str(),
         };
         let when = words::when(entry.at.as_second(), owner.app.now()).words;
@@ -100,7 +102,8 @@ async fn network(owner: Owner) -> Result<Response, WebError> {
             progress: None,
         }
     });
-    page(&NetworkPage { shell, hint: shown_of(log.len()), connections: connections.collect() })
+    let tor_words = status::network(&owner.app).await?.tor.words;
+    page(&NetworkPage { shell, hint: shown_of(log.len()), tor_words, connections: connections.collect() })
 }
 
 /// What part of all connections the page shows.

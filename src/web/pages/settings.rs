@@ -100,6 +100,7 @@ async fn settings_page(owner: &Owner, said: Said) -> Result<Response, WebError> 
         token_trouble: said.token,
         tokens,
         new_token: said.new_token,
+        remote: super::pictures::settings(app).await?,
     })?;
     if failed {
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;

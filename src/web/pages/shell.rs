@@ -64,7 +64,7 @@ fn split_here(here: &str) -> (String, Vec<(String, String)>) {
     let mut once = Vec::new();
     for piece in query.split('&').filter(|p| !p.is_empty()) {
         let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
-        if matches!(name, "undo" | "sent" | "notice") {
+        if matches!(name, "undo" | "sent" | "notice" | "pictures") {
             once.push((name.to_owned(), value.to_owned()));
         } else {
             kept.push(piece);

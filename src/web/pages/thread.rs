@@ -1,17 +1,18 @@
 //! A thread and a single message.
 
 use super::composer::{Source, composer, signature};
+use super::frame;
 use super::long::{Long, MOST_SHOWN, Place, broken_line, rows_of};
 use super::shell::shell;
+use super::{cut, pictures};
 use crate::engine::failure::{Failure, Kind, blocking};
 use crate::engine::read::{self, Opened, Shown};
 use crate::engine::receive::clip;
-use crate::engine::request::inert;
-use crate::engine::{drafts, flags, search, tags as deeds};
+use crate::engine::{drafts, flags, heavy, remote, search, senders, tags as deeds};
 use crate::mail::address::{Person, canonical};
-use crate::mail::html;
+use crate::mail::html::Sanitised;
 use crate::mail::ids::ThreadNumber;
-use crate::mail::part::Risk;
+use crate::mail::message::Message;
 use crate::mail::text;
 use crate::storage::database::{drafts as draft_table, messages};
 use crate::web::Web;
@@ -20,8 +21,7 @@ use crate::web::content::Piece as Content;
 use crate::web::error::{WebError, page};
 use crate::web::extract::{Path, Query};
 use crate::web::view::{
-    Attachment, Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag,
-    ThreadPage,
+    Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag, ThreadPage,
 };
 use crate::web::{leave, words};
 use axum::http::HeaderMap;
@@ -57,20 +57,26 @@ struct Asked {
     view: String,
     #[serde(default)]
     from: String,
+    /// The message whose pictures are shown, this once: those that were fetched.
+    #[serde(default)]
+    pictures: String,
+    #[serde(default)]
+    colours: String,
     /// How many of the latest messages of a long thread are passed over.
     #[serde(default)]
     earlier: usize,
 }
 
 /// How much text is shown of one message, in bytes; the rest is in the source.
-const LONGEST_TEXT: usize = 500_000;
+pub(super) const LONGEST_TEXT: usize = 500_000;
 
 async fn message(
     owner: Owner,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, WebError> {
-    let opened = read::open(&owner.app, &id).await?;
+    let row = read::find(&owner.app, &id).await?;
+    let opened = heavy::open(&owner.app, row).await?;
     let count = rows_of(&owner, opened.row.thread).await?.len();
     let shown = read::shown(&owner.app, &opened).await?;
     mark_read(&owner, &[&shown], &opened).await?;
@@ -84,7 +90,7 @@ async fn message(
     let is = |tag: &str| shown.tags.iter().any(|t| t == tag);
     let (starred, in_inbox, in_trash, in_spam) = (is("starred"), is("inbox"), is("trash"), is("spam"));
     let tags = own_tags(shown.tags.iter());
-    let message = view(&owner, opened, shown, &asked.view).await?;
+    let message = view(&owner, opened, shown, &asked).await?;
     page(&MessagePage { shell, subject, tags, starred, in_inbox, in_trash, in_spam, back, message })
 }
 
@@ -154,7 +160,7 @@ async fn thread(
     for row in rows.into_iter().rev().skip(long.passed).take(MOST_SHOWN) {
         let line = broken_line(&owner, &row);
         // A message whose seal is broken must not keep the others from being read.
-        let Ok(opened) = read::open_row(&owner.app, row).await else {
+        let Ok(opened) = heavy::open(&owner.app, row).await else {
             broken.push((all.len(), line));
             continue;
         };
@@ -182,7 +188,7 @@ async fn thread(
         && long.passed == 0;
     let mut views = Vec::with_capacity(all.len());
     for (at, (opened, shown)) in all.into_iter().enumerate() {
-        let mut view = view(&owner, opened, shown, &asked.view).await?;
+        let mut view = view(&owner, opened, shown, &asked).await?;
         view.folded = at != last && !view.unread;
         views.push(view);
     }
@@ -257,35 +263,40 @@ async fn quick_reply(owner: &Owner, id: &str) -> Option<Composer> {
     Some(composer)
 }
 
+/// What there is to know about a message's HTML, and the addresses of the pictures that may be fetched for it.
+async fn looked(message: &Arc<Message>) -> Result<(Option<Sanitised>, Vec<String>), Failure> {
+    let turn = heavy::markup(message.html().map_or(0, str::len)).await;
+    let message = Arc::clone(message);
+    blocking(move || {
+        let _turn = turn;
+        Ok::<_, Failure>(
+            message
+                .html()
+                .map(remote::survey)
+                .map_or((None, Vec::new()), |(look, wanted)| (Some(look), wanted)),
+        )
+    })
+    .await
+}
+
 /// One message as its template wants it.
-async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Result<MessageView, Failure> {
+async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Result<MessageView, Failure> {
     let own = owner.app.own_addresses();
     let when = words::when(opened.row.date, owner.app.now());
     let has_html = opened.message.html().is_some();
     let has_plain = opened.message.plain().is_some_and(|t| !t.trim().is_empty());
-    let as_html = match wanted {
-        "html" => has_html,
-        "text" => false,
+    let decided = senders::of_message(&owner.app, &opened).await?;
+    // What is asked for now goes before what was decided about the sender, and that before what is usual.
+    let as_html = match (asked.view.as_str(), decided.view.as_deref()) {
+        ("html", _) | ("", Some("html")) => has_html,
+        ("text", _) | ("", Some("text")) => false,
         _ => has_html && !has_plain,
     };
     let is = |tag: &str| shown.tags.iter().any(|t| t == tag);
     let sender = opened.message.from.first().cloned().unwrap_or_default();
     let grant = |piece: Content| owner.web.grants.address(owner, shown.id, piece);
-    let attachments = opened
-        .message
-        .attachments()
-        .map(|part| Attachment {
-            name: part.name.clone().unwrap_or_else(|| format!("part {}", part.n)),
-            kind: words::kind(&part.content_type),
-            size_words: words::size(part.bytes),
-            risk_words: match part.risk {
-                Risk::None => String::new(),
-                Risk::Caution => "May carry programs within; open it only if you expected it.".into(),
-                Risk::Danger => "Can run programs on your computer, or pretends to be something else.".into(),
-            },
-            href: format!("/messages/{}/parts/{}", shown.id, part.n),
-        })
-        .collect();
+    let opened = Arc::new(opened);
+    let (attachments, events) = super::preview::of_message(owner, &opened).await?;
     let draft_href = if is("draft") {
         let draft = draft_table::by_message(&mut *owner.app.reader.get().await?, opened.row.number).await?;
         let from = draft.map_or_else(|| format!("edit={}", shown.id), |d| format!("draft={}", d.key));
@@ -293,36 +304,31 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
     } else {
         None
     };
-    let mut notes = Vec::new();
-    if opened.message.from.len() > 1 {
-        notes.push(format!(
-            "This message names {} senders; nobody can tell who wrote it.",
-            opened.message.from.len()
-        ));
-    }
-    let frame = grant(Content::Document);
     let raw_href = format!("/messages/{}/source", shown.id);
     let closed = shown.privacy == "closed" && shown.text.trim().is_empty();
-    let source = opened.message.html().map(str::to_owned);
-    let (look, seen_hidden) = blocking(move || {
-        let look = source.as_deref().map(|html| html::sanitise(html, &inert()));
-        let hidden = look.as_ref().is_some_and(|look| look.hidden_text);
-        Ok::<_, Failure>((look, hidden))
-    })
-    .await?;
+    let (look, wanted) = looked(&opened.message).await?;
+    let notes = cut::words(&opened.message, look.as_ref(), as_html, shown.text.len());
+    let (hidden_words, preview_words) = frame::hidden_words(look.as_ref());
+    let asks = pictures::Asks { decided, wanted, as_html, once: asked.pictures == shown.id.to_string() };
+    let (remote, permission) = pictures::view(owner, &opened, look.as_ref(), asks, &asked.view).await?;
+    let original = asked.colours == "original";
+    let src = grant(Content::Document(permission));
+    let false_links = look.as_ref().map_or(&[][..], |look| look.false_links.as_slice());
+    let origin = super::origin::origin(owner, &opened, &shown, false_links).await?;
     let body = if closed {
         Body::Closed("This message is encrypted, and Mailkeep has no key for it yet.".into())
     } else if as_html {
-        let document = look.as_ref().map_or("", |l| l.document.as_str());
-        let guess = height(document.len() + 40 * shown.text.lines().count());
-        // What is laid out in tables and pictures takes more room than its bytes say.
-        let designed = document.len() > 2_500 && ["<table", "<img"].iter().any(|tag| document.contains(tag));
-        Body::Frame { src: frame, height: if designed { guess.max(5) } else { guess } }
+        let (height, narrow) = frame::steps(look.as_ref());
+        Body::Frame {
+            src: format!("{src}{}", if original { "original" } else { "" }),
+            height,
+            narrow,
+            original,
+        }
     } else {
         let blocks = blocks(&owner.web, clip(&shown.text, LONGEST_TEXT));
         if blocks.is_empty() { Body::Nothing } else { Body::Text(blocks) }
     };
-    let (remote, trackers) = look.map_or((0, Vec::new()), |l| (l.remote_images, l.trackers));
     let person = |p: &Person| PersonView { name: p.name.clone(), address: p.address.clone() };
     Ok(MessageView {
         id: shown.id.to_string(),
@@ -340,58 +346,21 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, wanted: &str) -> Resu
         starred: is("starred"),
         snippet: opened.row.snippet.clone(),
         trust: Vec::new(),
-        notes,
-        remote_words: remote_words(remote, &trackers),
-        hidden_words: if seen_hidden {
-            "It holds text that is made not to be seen; the text view leaves it out.".into()
-        } else {
-            String::new()
-        },
+        origin,
+        notes: notes.into_iter().map(str::to_owned).collect(),
+        remote,
+        hidden_words,
+        preview_words,
         body,
         has_html,
         has_text: true,
         attachments,
+        events,
         draft_href,
         raw_href,
         places: shown.places.iter().map(|p| format!("{} of {}", p.folder, p.account)).collect(),
         ..MessageView::default()
     })
-}
-
-/// How high a frame is made for so much content, in eight steps.
-const fn height(length: usize) -> u8 {
-    match length {
-        0..600 => 1,
-        600..2_000 => 2,
-        2_000..5_000 => 3,
-        5_000..10_000 => 4,
-        10_000..20_000 => 5,
-        20_000..40_000 => 6,
-        40_000..80_000 => 7,
-        _ => 8,
-    }
-}
-
-fn remote_words(pictures: usize, trackers: &[String]) -> String {
-    if pictures == 0 && trackers.is_empty() {
-        return String::new();
-    }
-    let mut words = match pictures {
-        0 => String::new(),
-        1 => "1 picture from another server was not loaded".to_owned(),
-        n => format!("{n} pictures from other servers were not loaded"),
-    };
-    if !trackers.is_empty() {
-        let hosts = trackers.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-        let joined = if words.is_empty() {
-            "A tracking pixel was left out"
-        } else {
-            "; a tracking pixel was left out"
-        };
-        words.push_str(&format!("{joined}: it would have told {hosts} that you read this"));
-    }
-    words.push('.');
-    words
 }
 
 /// Text in blocks, with its links made to lead over the leave page.
@@ -402,11 +371,11 @@ fn blocks(web: &Web, source: &str) -> Vec<Block> {
         .map(|block| {
             let shown = block.text.trim_matches('\n');
             match block.kind {
-                text::Kind::Text => Block::Text(linked(web, shown)),
+                text::Kind::Text => Block::Text(flowing(web, shown)),
                 text::Kind::Quote(depth) => Block::Quote {
                     depth: u8::try_from(depth.min(6)).unwrap_or(6),
                     words: words::count(shown.lines().count() as u64, "quoted line", "quoted lines"),
-                    pieces: linked(web, &unmarked(shown)),
+                    pieces: flowing(web, &unmarked(shown)),
                 },
                 text::Kind::Signature => {
                     Block::Signature(linked(web, shown.trim_start_matches("-- ").trim_start()))
@@ -419,6 +388,28 @@ fn blocks(web: &Web, source: &str) -> Vec<Block> {
 /// A quote without its marks.
 fn unmarked(quote: &str) -> String {
     quote.lines().map(text::unquoted).collect::<Vec<_>>().join("\n")
+}
+
+/// A text with its links, and with the line ends marked that a narrow page need not keep.
+fn flowing(web: &Web, text: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    for end in text::soft_breaks(text) {
+        pieces.extend(linked(web, text.get(from..end).unwrap_or_default()));
+        pieces.push(Piece::Wrap);
+        from = end + 1;
+    }
+    pieces.extend(linked(web, text.get(from..).unwrap_or_default()));
+    pieces
+}
+
+/// An address as it is shown in a text: of a very long one the beginning. The page it leads over shows all of it.
+fn shown_address(url: &str) -> String {
+    const LONGEST: usize = 90;
+    match url.char_indices().nth(LONGEST) {
+        Some(_) => format!("{}…", url.get(..url.floor_char_boundary(LONGEST - 20)).unwrap_or(url)),
+        None => url.to_owned(),
+    }
 }
 
 /// Finds addresses in a text. Each ends at white space, and before punctuation that belongs to the sentence.
@@ -439,7 +430,7 @@ fn linked(web: &Web, text: &str) -> Vec<Piece> {
                 if !plain.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut plain)));
                 }
-                pieces.push(Piece::Link { href, shown: url.to_owned() });
+                pieces.push(Piece::Link { href, shown: shown_address(url) });
                 plain.push_str(word.get(url.len()..).unwrap_or_default());
             }
             None => plain.push_str(word),

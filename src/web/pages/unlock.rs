@@ -55,7 +55,7 @@ async fn unlock(
     form: Form,
 ) -> Result<Response, WebError> {
     prove_visitor(&web, form.get("csrf"))?;
-    web.throttle.admit(from)?;
+    web.throttle.attempt(from)?;
     let passphrase = SecretText::new(form.get("passphrase").to_owned());
     match web.vault.unlock(&passphrase).await {
         Ok(_) => {
@@ -68,12 +68,14 @@ async fn unlock(
             Ok(response)
         }
         Err(failure) if failure.kind == Kind::Locked => {
-            web.throttle.note(from, false);
             let mut response = show(&web, form.get("back"), Some("That is not the passphrase."))?;
             *response.status_mut() = StatusCode::UNAUTHORIZED;
             Ok(response)
         }
-        Err(failure) => Err(failure.into()),
+        Err(failure) => {
+            web.throttle.note(from, true);
+            Err(failure.into())
+        }
     }
 }
 

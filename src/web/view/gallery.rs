@@ -29,6 +29,7 @@ pub(super) fn pages() -> Vec<Page> {
     all.extend(reading());
     all.extend(doors());
     all.extend(rest());
+    all.extend(sample_files::previews().iter().map(|(name, page)| whole(name, page)));
     all
 }
 
@@ -284,6 +285,18 @@ fn settings() -> SettingsPage {
             name: "phone".into(),
             token: "mk_4x7q2m9f8w3k6t1z5r0n8v2c7b4j9h6d".into(),
         }),
+        remote: RemoteSettings {
+            tor: true,
+            socks: "127.0.0.1:9050".into(),
+            tor_words:
+                "A SOCKS proxy answers at 127.0.0.1:9050. Whether Tor is behind it cannot be seen from here."
+                    .into(),
+            senders: vec![SenderView {
+                address: "news@weekly.example".into(),
+                words: "pictures always, shown as designed".into(),
+            }],
+            ..RemoteSettings::default()
+        },
     }
 }
 
@@ -363,6 +376,7 @@ fn rest() -> Vec<Page> {
             "network",
             &NetworkPage {
                 shell: shell("Network", Spot::Elsewhere, "/network", ""),
+                tor_words: "Tor is not set up: what may only go through Tor is not asked for.".into(),
                 hint: "Every connection that went out since the store was unlocked.".into(),
                 connections: vec![Task {
                     name: "imap.example.org, port 993".into(),

@@ -5,8 +5,11 @@
 
 mod compose;
 mod list;
+mod origin;
 mod outbox;
+mod pictures;
 mod plain;
+mod preview;
 mod settings;
 mod setup;
 mod shell;
@@ -19,11 +22,16 @@ mod gallery;
 mod landmarks;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod sample_files;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};
+pub use origin::Origin;
 pub use outbox::{Entry, OutboxPage, Recipient};
+pub use pictures::{RemoteSettings, RemoteView, SenderView};
 pub use plain::{Contact, ContactsPage, ErrorPage, KeyboardPage, LaterPage, LeavePage, NetworkPage};
+pub use preview::{CopyView, EventView, ListingRow, Picture, PreviewPage, Shown};
 pub use settings::{AccountView, NewToken, SettingsPage, TokenView};
 pub use setup::{AccountForm, SetupAccount, SetupDone, SetupPassphrase, SetupPrivacy, UnlockPage};
 pub use shell::{

@@ -116,6 +116,8 @@ pub struct KeyboardPage {
 pub struct NetworkPage {
     /// What surrounds it.
     pub shell: Shell,
+    /// How we stand with Tor, in a sentence.
+    pub tor_words: String,
     /// What the list below is: all connections, or the newest of how many.
     pub hint: String,
     /// The connections, the newest first.

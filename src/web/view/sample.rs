@@ -201,6 +201,11 @@ pub(super) fn message(id: &str) -> MessageView {
             Block::Text(text("Come by when it suits you.\n\nAnna\n")),
             Block::Signature(text("-- \nAnna Berg · Mill Lane 4\n")),
         ]),
+        origin: Origin {
+            quiet: "This is the first message from anna@berg.example.".into(),
+            left_words: "You left this list on 3 Mar 2026.".into(),
+            ..Origin::default()
+        },
         has_text: true,
         raw_href: "/messages/x/raw".into(),
         places: vec!["Inbox of alice@example.org".into()],
@@ -213,9 +218,27 @@ pub(super) fn framed(id: &str) -> MessageView {
         from: person("Rust Weekly", "news@weekly.example"),
         initials: "RW".into(),
         hue: 9,
-        remote_words: "3 remote pictures were not loaded; 1 tracking pixel from news.example.".into(),
+        remote: RemoteView {
+            words: "3 pictures from other servers were not loaded; a tracking pixel was left out: it would have told news.example that you read this.".into(),
+            can_show: true,
+            sender: "news@weekly.example".into(),
+            remember: "html",
+            ..RemoteView::default()
+        },
         hidden_words: "Text that a reader would not see was left out.".into(),
-        body: Body::Frame { src: "/frame.html".into(), height: 4 },
+        origin: Origin {
+            cautions: vec![
+                "examp1e.org looks like example.org, which you know, but it is another place.".into(),
+                "An answer goes to desk@mailbox.example, not to news@weekly.example.".into(),
+            ],
+            details: vec![
+                "Signed by weekly.example (DKIM), checked on 3 Mar 2026.".into(),
+                "Your server mx.example.org noted: DMARC pass for weekly.example, SPF pass.".into(),
+            ],
+            can_leave: true,
+            ..Origin::default()
+        },
+        body: Body::Frame { src: "/frame.html".into(), height: 6, narrow: 8, original: false },
         has_html: true,
         unread: true,
         starred: true,
@@ -229,6 +252,9 @@ pub(super) fn framed(id: &str) -> MessageView {
                 kind: "PDF document".into(),
                 size_words: "1.2 MB".into(),
                 href: "http://cap.localhost:7677/1".into(),
+                preview_href: "/messages/m5/parts/3/preview".into(),
+                copy_href: "/messages/m5/parts/3/copy".into(),
+                thumb: "http://cap.localhost:7677/thumb/3".into(),
                 ..Attachment::default()
             },
             Attachment {
@@ -236,7 +262,10 @@ pub(super) fn framed(id: &str) -> MessageView {
                 kind: "Windows program".into(),
                 size_words: "48 kB".into(),
                 risk_words: "Can run as a program on a computer.".into(),
+                difference: "Its name ends in .pdf, but it is a Windows program.".into(),
+                danger: true,
                 href: "http://cap.localhost:7677/2".into(),
+                ..Attachment::default()
             },
         ],
         ..message(id)

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{AccountForm, Shell};
+use super::{AccountForm, RemoteSettings, Shell};
 
 /// `/settings`.
 #[derive(Debug, Clone, Template)]
@@ -24,6 +24,8 @@ pub struct SettingsPage {
     pub tokens: Vec<TokenView>,
     /// The token that was just made: shown this once.
     pub new_token: Option<NewToken>,
+    /// Pictures from other servers, Tor, and what was decided about senders.
+    pub remote: RemoteSettings,
 }
 
 /// One account.

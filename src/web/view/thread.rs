@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Composer, Shell, Tag};
+use super::{Composer, Origin, RemoteView, Shell, Tag};
 
 /// All messages of a thread: `/threads/{id}`.
 #[derive(Debug, Clone, Template)]
@@ -103,12 +103,16 @@ pub struct MessageView {
     pub snippet: String,
     /// At most two short facts, outside the frame.
     pub trust: Vec<Trust>,
+    /// Where it is from, and the way out of its list.
+    pub origin: Origin,
     /// Sentences about this message: "2 parts of it could not be read."
     pub notes: Vec<String>,
-    /// "3 remote pictures were not loaded; 1 tracking pixel from news.example."; empty for none.
-    pub remote_words: String,
+    /// Pictures on other servers, and what can be decided about the sender.
+    pub remote: RemoteView,
     /// "Text that a reader would not see was left out."; empty for none.
     pub hidden_words: String,
+    /// The same where it is but the line that newsletters begin with for lists of mail; said quietly.
+    pub preview_words: String,
     /// The message itself.
     pub body: Body,
     /// Whether the other view exists, so that one can switch.
@@ -117,6 +121,8 @@ pub struct MessageView {
     pub has_text: bool,
     /// Files.
     pub attachments: Vec<Attachment>,
+    /// What it invites to.
+    pub events: Vec<super::EventView>,
     /// Where to go on writing, when it is a draft.
     pub draft_href: Option<String>,
     /// Where the stored bytes are shown or fetched; empty for nowhere.
@@ -130,6 +136,12 @@ impl MessageView {
     #[must_use]
     pub const fn hue_class(&self) -> u8 {
         self.hue % 12
+    }
+
+    /// Whether it is shown in the sender's colours on a dark page too.
+    #[must_use]
+    pub const fn shows_original(&self) -> bool {
+        matches!(self.body, Body::Frame { original: true, .. })
     }
 
     /// Whether its HTML is what is shown.
@@ -180,8 +192,12 @@ pub enum Body {
     Frame {
         /// The capability address, whole.
         src: String,
-        /// The estimated height, 1 (a line or two) to 8 (very long).
+        /// The estimated height on a wide page, 1 (a line or two) to 16 (very long).
         height: u8,
+        /// The same on a narrow page.
+        narrow: u8,
+        /// It keeps the sender's colours on a dark page.
+        original: bool,
     },
     /// Its readable text.
     Text(Vec<Block>),
@@ -222,6 +238,8 @@ pub enum Piece {
         /// What is shown.
         shown: String,
     },
+    /// A line end that a wide page keeps and a narrow one need not.
+    Wrap,
     /// What a search was looking for.
     Hit(String),
 }
@@ -235,8 +253,26 @@ pub struct Attachment {
     pub kind: String,
     /// "1.2 MB".
     pub size_words: String,
+    /// What its name or its sender says and what it is, where these differ; empty otherwise.
+    pub difference: String,
     /// "Can run programs on your computer."; empty for none.
     pub risk_words: String,
+    /// Whether that is more than a word of caution.
+    pub danger: bool,
+    /// Where it is looked at without being opened; empty for nowhere.
+    pub preview_href: String,
+    /// Where a safe copy of it is made; empty for nowhere.
+    pub copy_href: String,
+    /// A small picture of it: a capability address; empty for none.
+    pub thumb: String,
     /// Where it is fetched from: a capability address.
     pub href: String,
+}
+
+impl Attachment {
+    /// Where its name leads: to the preview where there is one.
+    #[must_use]
+    pub fn main_href(&self) -> &str {
+        if self.preview_href.is_empty() { &self.href } else { &self.preview_href }
+    }
 }

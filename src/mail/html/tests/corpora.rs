@@ -21,6 +21,16 @@ fn files(folder: &Path, ending: &str, into: &mut Vec<PathBuf>) {
     }
 }
 
+/// Real newsletters, where there are any.
+pub(super) fn newsletters() -> Vec<String> {
+    let mut paths = Vec::new();
+    if let Some(folder) = corpora() {
+        files(&folder.join("newsletters"), "html", &mut paths);
+    }
+    paths.sort();
+    paths.iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect()
+}
+
 #[test]
 fn known_payloads_come_to_nothing() {
     let Some(folder) = corpora() else { return };
