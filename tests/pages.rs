@@ -266,8 +266,8 @@ fn a_damaged_message_leaves_a_line_in_its_thread() {
     let world = World::new();
     let ids = thread_of(&world, 3, "tea");
     let packs = world.data().join("packs");
-    let pack = std::fs::read_dir(packs).unwrap().map(|e| e.unwrap().path());
-    let pack = pack.filter(|p| p.extension().is_some_and(|e| e == "pack")).next().unwrap();
+    let mut files = std::fs::read_dir(packs).unwrap().map(|e| e.unwrap().path());
+    let pack = files.find(|p| p.extension().is_some_and(|e| e == "pack")).unwrap();
     let mut bytes = std::fs::read(&pack).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
