@@ -353,10 +353,20 @@ fn what_a_file_is_and_what_it_says_it_is_are_both_shown() {
     let cookies = server.sign_in();
     let first = page(&server, &cookies, &format!("/messages/{id}"));
     assert!(first.contains("file danger") && first.contains("first message from its sender"), "{first}");
+    drop(server);
+    let world = World::new();
+    let again = crate::support::mail::plain("bob@lab.test", "alice@lab.test", "Hello", "x");
+    world.ok(&["import", &world.file("b.eml", again)]);
+    // Mail is received by the second.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
     world.ok(&[
         "import",
-        &world.file("b.eml", crate::support::mail::plain("bob@lab.test", "alice@lab.test", "Again", "x")),
+        &world
+            .file("a.eml", mail("<p>x</p>", &[File("application/zip", "a.zip", zip_of(&[("a.txt", b"a")]))])),
     ]);
+    let id = world.only("filename:zip OR filename:a.zip");
+    let server = world.serve();
+    let cookies = server.sign_in();
     let second = page(&server, &cookies, &format!("/messages/{id}"));
     assert!(!second.contains("file danger") && !second.contains("first message"), "{second}");
 }

@@ -202,7 +202,7 @@ fn written_out() -> Vec<Case> {
                 &format!("<p>the letter{}", "<b><i><a href=http://x.example/><p>".repeat(30_000)),
             ),
             "the letter",
-            None,
+            Some(TOO_LARGE),
         ),
         case(
             "long text",

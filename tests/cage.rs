@@ -271,9 +271,8 @@ fn plain(html: &str) -> String {
         ("&quot;", "\""),
     ]
     .iter()
-    .fold(html.to_owned(), |text, (from, to)| text.replace(from, to))
+    .fold(html.replace("&amp;", "&#38;"), |text, (from, to)| text.replace(from, to))
     .replace("&#38;", "&")
-    .replace("&amp;", "&")
 }
 
 /// What can be seen of a text, without the room between.

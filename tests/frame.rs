@@ -83,7 +83,7 @@ fn the_cage_is_to_the_letter_what_it_is_said_to_be() {
     let (picture_host, path) = parts(&picture);
     assert_eq!(picture_host, host);
     let answer = server.request("GET", &path).host(&host).send();
-    assert_eq!((answer.status, answer.header("content-type")), (200, Some("image/gif")));
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("image/png")), "drawn anew");
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
     assert!(answer.header("content-security-policy").unwrap().contains("sandbox"));
 }
@@ -200,8 +200,8 @@ fn links_leave_by_a_page_that_takes_only_its_own_tokens() {
     assert!(
         links[0].starts_with(&format!("{page}/leave?t="))
             && links[1].starts_with(&format!("{page}/leave?t="))
+            && links[2].starts_with(&format!("{page}/leave?t="))
     );
-    assert_eq!(links[2], format!("{page}/compose?to=bob@lab.test&subject=Hi"));
     assert!(!document.contains("eve.example") && !document.contains("eve@lab.test"), "{document}");
     let path = |link: &str| link.strip_prefix(&page).unwrap().to_owned();
     let shown = server.get(&path(&links[0]));

@@ -21,7 +21,12 @@ story(async (browser, state) => {
   await page.waitForSelector('input[name=address]');
   await page.fill('input[name=address]', env.ADDRESS);
   await page.fill('input[name=password]', env.PASSWORD);
-  if (!(await page.locator('input[name=imap_host]').isVisible())) await page.locator('details:has(input[name=imap_host]) > summary').click();
+  // The page opens this by itself, too, when no server was found.
+  await until('the fields for servers', async () => {
+    if (await page.locator('input[name=imap_host]').isVisible()) return true;
+    await page.locator('details:has(input[name=imap_host]) > summary').click();
+    return page.locator('input[name=imap_host]').isVisible();
+  });
   await page.fill('input[name=imap_host]', 'localhost');
   await page.fill('input[name=imap_port]', env.IMAPS_PORT);
   await page.selectOption('select[name=imap_security]', 'tls');
