@@ -220,7 +220,7 @@ fn read_in_the_browser(vectors: &[Vector], names: bool) -> Value {
     let through: Vec<&str> =
         report["through"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
     println!(
-        "{} vectors: {} pages and {} texts shown, {} through the sanitiser alone, {} through the cage alone, {} files, \
+        "{} vectors: {} pages and {} texts shown, {} through the sanitiser alone, {} through the cage alone, {} files, {} previews, \
          {} canaries caught, {} got through",
         vectors.len(),
         report["pages"],
@@ -228,6 +228,7 @@ fn read_in_the_browser(vectors: &[Vector], names: bool) -> Value {
         report["alone"],
         report["caged"],
         report["files"],
+        report["previews"],
         report["canaries"],
         through.len()
     );
