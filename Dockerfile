@@ -11,7 +11,7 @@ ARG RUN_BASE=docker.io/library/debian:bookworm-slim
 FROM ${BUILD_BASE} AS build
 # A C compiler, make and perl build the vendored SQLCipher and its OpenSSL; nothing of them is needed to run.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends build-essential make perl pkg-config \
+    && apt-get install -y --no-install-recommends build-essential make perl pkg-config libclang-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .

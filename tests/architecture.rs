@@ -53,6 +53,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("rpassword", &["cli"]),
     ("argon2", &["crypto"]),
+    ("sequoia_openpgp", &["crypto/openpgp"]),
+    ("blahaj", &["crypto/shares"]),
+    ("qrcode", &["web/view"]),
     ("aes_gcm", &["crypto"]),
 ];
 
