@@ -49,6 +49,8 @@ pub(super) enum Ask {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Line {
+    /// The question was understood and is worked on.
+    Taken,
     Progress(Progress),
     Answer(Value),
     /// So many bytes follow the line.
@@ -149,6 +151,7 @@ async fn answer(vault: &Arc<Vault>, stream: UnixStream) -> std::io::Result<()> {
         )
         .await;
     };
+    send(&mut writing, &Line::Taken).await?;
     let (lines, mut progress) = mpsc::unbounded_channel();
     let remote = Remote { lines, gone: AtomicBool::new(false) };
     let mut work = std::pin::pin!(respond(vault, question, &remote));
@@ -241,7 +244,11 @@ pub(super) async fn ask(
     let mut line =
         zeroize::Zeroizing::new(serde_json::to_vec(&question).map_err(|e| Failure::failed(e.to_string()))?);
     line.push(b'\n');
-    writing.write_all(&line).await.map_err(lost)?;
+    // A host that ends leaves those unanswered whom it had not let in yet: for them there is nobody, and nothing was done.
+    if writing.write_all(&line).await.is_err() {
+        return Ok(Asked::Nobody);
+    }
+    let mut taken = false;
     let mut reader = BufReader::new(reading);
     let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
     let mut stopping = false;
@@ -252,7 +259,11 @@ pub(super) async fn ask(
         loop {
             tokio::select! {
                 read = reader.read_until(b'\n', &mut bytes) => {
-                    if read.map_err(lost)? == 0 {
+                    let read = read.map_err(lost);
+                    if !taken && read.as_ref().map_or(0, |read| *read) == 0 {
+                        return Ok(Asked::Nobody);
+                    }
+                    if read? == 0 {
                         return Ok(Asked::Answered(Err(lost(std::io::ErrorKind::UnexpectedEof.into()))));
                     }
                     break;
@@ -265,6 +276,10 @@ pub(super) async fn ask(
             }
         }
         let outcome = match serde_json::from_slice::<Line>(&bytes) {
+            Ok(Line::Taken) => {
+                taken = true;
+                continue;
+            }
             Ok(Line::Progress(progress)) => {
                 watcher.progress(progress);
                 continue;
