@@ -93,8 +93,14 @@ export async function setTrap({ base, profile, log, proxy: proxied = true }) {
   return state;
 }
 
-/** Which of these names the browser looked up or connected to, by its own log; as a mere path of another host one is harmless. */
-export const lookedUp = (log, names) => names.filter((name) => ['"', '//', '@'].some((before) => log.includes(`${before}${name}`)));
+/**
+ * Which of these names the browser looked up or connected to, by its own log: as a word of its own, or as the host of an
+ * address. In the mere path of an address of another host one is harmless.
+ */
+export const lookedUp = (log, names) => names.filter((name) => {
+  const host = name.replaceAll('.', '\\.');
+  return new RegExp(`(^|["'\\s,;<(])([a-z][a-z0-9+.-]*:)?(//)?([^"'\\s/]*@)?${host}`, 'm').test(log);
+});
 
 /** The document as it would be written by the sanitiser, from what this browser made of it. Runs in a page. */
 export function written() {
