@@ -310,16 +310,11 @@ fn account_add(add: args::AccountAdd) -> Result<NewAccount, Failure> {
 }
 
 fn send(send: args::Send) -> Result<Request, Failure> {
-    if send.encrypt == Encrypt::Yes {
-        return Err(Failure::failed(
-            "This message cannot be encrypted: Mailkeep has no keys yet; nothing was sent",
-        ));
-    }
-    if send.sign == Some(Sign::Yes) {
-        return Err(Failure::failed(
-            "This message cannot be signed: Mailkeep has no keys yet; nothing was sent",
-        ));
-    }
+    let encrypt = match send.encrypt {
+        Encrypt::Auto => Wish::Auto,
+        Encrypt::Yes => Wish::Yes,
+        Encrypt::No => Wish::No,
+    };
     let body = std::fs::read(&send.body_file)
         .map_err(|e| Failure::failed(format!("Cannot read {}: {}", send.body_file.display(), plain(&e))))?;
     let reply_to_id = send
@@ -334,6 +329,8 @@ fn send(send: args::Send) -> Result<Request, Failure> {
         subject: send.subject,
         body: String::from_utf8_lossy(&body).into_owned(),
         reply_to_id,
+        encrypt,
+        unsigned: send.sign == Some(Sign::No),
         attachments: send.attach.iter().map(|path| attach(path)).collect::<Result<_, _>>()?,
         ..Content::default()
     }))

@@ -40,6 +40,10 @@ pub struct App {
     pub opener: super::preview::Opener,
     /// The door to the outside.
     pub dialer: Dialer,
+    /// The owner's keys.
+    pub keyring: super::keyring::Keyring,
+    /// Held while a key is made: one for each address.
+    pub(in crate::engine) making_key: tokio::sync::Mutex<()>,
     pub(in crate::engine) identifier: Identifier,
     pub(in crate::engine) tokens: Key,
     pub(in crate::engine) snapshots: Key,
@@ -108,6 +112,8 @@ impl App {
             indexing,
             opener: super::preview::Opener::default(),
             dialer,
+            keyring: super::keyring::Keyring::default(),
+            making_key: tokio::sync::Mutex::default(),
             identifier: master.identifier(),
             tokens: master.subkey(Use::Tokens),
             snapshots,
@@ -127,6 +133,7 @@ impl App {
             health: Mutex::new(trouble.map(|words| ("Certificates".to_owned(), words)).into_iter().collect()),
         });
         app.learn_own_addresses().await?;
+        super::keyring::learn(&app).await?;
         super::adopt::adopt(&app).await?;
         super::outbox::recover(&app).await?;
         super::settings::apply(&app).await?;

@@ -6,7 +6,8 @@
 
 use super::app::App;
 use super::failure::Failure;
-use super::outbox;
+use super::outbox::{self, Queued};
+use super::outgoing::{Wish, Wishes};
 use super::receive::{Incoming, Origin, keep_with, understand};
 use super::{read, tags};
 use crate::crypto::secret::random;
@@ -47,12 +48,23 @@ pub struct Content {
     /// References, without angle brackets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<String>,
+    /// Whether it is to be encrypted.
+    #[serde(skip_serializing_if = "is_auto")]
+    pub encrypt: Wish,
+    /// It is not to be signed where it is not encrypted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unsigned: bool,
     /// What is attached.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attached>,
     /// The draft on a server that is written on here; it goes to the trash when this one is sent or discarded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub continues: Option<MessageId>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_auto(wish: &Wish) -> bool {
+    *wish == Wish::Auto
 }
 
 /// A file of a draft.
@@ -200,11 +212,11 @@ pub async fn put_away(app: &Arc<App>, continued: MessageId) -> Result<(), Failur
     Ok(())
 }
 
-/// Sends a draft: it goes to the outbox and is a draft no more. Gives the id of entry and message.
-///
+/// Sends a draft: it goes to the outbox and is a draft no more.
 /// # Errors
-/// Usage, where nobody is addressed or an address is none; otherwise when the store fails.
-pub async fn send(app: &Arc<App>, id: &str) -> Result<MessageId, Failure> {
+/// Usage, where nobody is addressed, an address is none, or it cannot be as private as wished; otherwise when the store
+/// fails.
+pub async fn send(app: &Arc<App>, id: &str) -> Result<Queued, Failure> {
     let kept = find(app, id).await?;
     queue(app, &kept.content, Some(&kept.id)).await
 }
@@ -213,7 +225,7 @@ pub async fn send(app: &Arc<App>, id: &str) -> Result<MessageId, Failure> {
 ///
 /// # Errors
 /// As [`send`].
-pub async fn send_content(app: &Arc<App>, content: &Content) -> Result<MessageId, Failure> {
+pub async fn send_content(app: &Arc<App>, content: &Content) -> Result<Queued, Failure> {
     queue(app, content, None).await
 }
 
@@ -221,14 +233,15 @@ pub async fn send_content(app: &Arc<App>, content: &Content) -> Result<MessageId
 ///
 /// # Errors
 /// As [`send`]; not found, where the draft was sent or discarded meanwhile.
-pub async fn send_as_written(app: &Arc<App>, id: &str, content: &Content) -> Result<MessageId, Failure> {
+pub async fn send_as_written(app: &Arc<App>, id: &str, content: &Content) -> Result<Queued, Failure> {
     queue(app, content, Some(&find(app, id).await?.id)).await
 }
 
-async fn queue(app: &Arc<App>, content: &Content, key: Option<&str>) -> Result<MessageId, Failure> {
+async fn queue(app: &Arc<App>, content: &Content, key: Option<&str>) -> Result<Queued, Failure> {
     let account = account_of(app, &content.from).await?;
     let draft = build(app, Some(&account), content, false)?;
-    let queued = outbox::queue(app, &account, &draft, content.reply_to_id, key).await?;
+    let wishes = Wishes { encrypt: content.encrypt, sign: !content.unsigned };
+    let queued = outbox::queue(app, &account, &draft, content.reply_to_id, wishes, key).await?;
     if let Some(continued) = content.continues
         && let Err(failure) = put_away(app, continued).await
     {
@@ -402,7 +415,7 @@ pub async fn go_on(app: &Arc<App>, id: &str) -> Result<Content, Failure> {
         return Err(Failure::not_found("This is no draft any more; it may have been sent or discarded"));
     }
     if opened.is_closed() {
-        return Err(Failure::usage("This draft is encrypted and cannot be opened here yet"));
+        return Err(Failure::usage(format!("This draft cannot be opened. {}", opened.summary.reasons.join(" "))));
     }
     Ok(Content { continues: Some(opened.row.id), ..written(&opened) })
 }

@@ -37,7 +37,7 @@ pub async fn message(bytes: u64) -> Turn {
 pub async fn open(app: &Arc<App>, row: MessageRow) -> Result<Opened, Failure> {
     let _turn = message(row.size).await;
     let mut opened = read::open_row(app, row).await?;
-    opened.raw = Vec::new();
+    (opened.raw, opened.came) = (Vec::new(), None);
     Ok(opened)
 }
 
@@ -45,11 +45,10 @@ pub async fn open(app: &Arc<App>, row: MessageRow) -> Result<Opened, Failure> {
 ///
 /// # Errors
 /// Damaged, where its seal is broken.
-pub async fn with_files(app: &Arc<App>, mut opened: Opened) -> Result<Opened, Failure> {
+pub async fn with_files(app: &Arc<App>, opened: Opened) -> Result<Opened, Failure> {
     if opened.message.parts.len() > 1 {
         let _turn = message(opened.row.size).await;
-        let (packs, place) = (Arc::clone(&app.packs), opened.row.place);
-        opened.raw = super::failure::blocking(move || packs.read(place)).await?.raw;
+        return read::open_row(app, opened.row).await;
     }
     Ok(opened)
 }

@@ -9,6 +9,7 @@
 //! built anew.
 
 use super::app::{App, Telling};
+use super::envelopes::Openers;
 use super::events::{Nobody, Pace, Progress, Watcher};
 use super::failure::{Failure, blocking};
 use super::receive::{Indexable, indexable};
@@ -368,12 +369,16 @@ impl Indexing {
                 break;
             };
             let (packs, total) = (Arc::clone(&app.packs), messages::totals(&mut reader).await?.0);
+            let openers = Openers::of(app, &mut reader, rows.iter().map(|row| row.number)).await?;
             drop(reader);
             let documents = blocking(move || {
                 Ok::<_, Failure>(
                     rows.iter()
                         .filter_map(|row| match packs.read(row.place) {
-                            Ok(record) => Some(indexable(row.number, row.date, row.size, &record.raw)),
+                            Ok(record) => {
+                                let looked = openers.look(Some(row.number), &record.raw, &[]);
+                                Some(indexable(row.number, row.date, row.size, looked))
+                            },
                             Err(error) => {
                                 tracing::warn!(%error, "A message cannot be read for the index");
                                 None

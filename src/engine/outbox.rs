@@ -9,7 +9,8 @@ use super::events::Event;
 use super::failure::{Failure, Kind};
 use super::receive::{Incoming, Origin, keep_with, receive, understand};
 use super::search::rfc3339;
-use super::{accounts, read, sent_copies, settings, tags};
+use super::outgoing::{self, Wishes};
+use super::{accounts, peers, read, sent_copies, settings, tags};
 use crate::mail::address::{Person, canonical};
 use crate::mail::compose::{self, Draft};
 use crate::mail::ids::MessageId;
@@ -83,24 +84,38 @@ pub fn wait_after(attempts: u32, chance: u8) -> i64 {
     wait + wait * i64::from(chance) / (5 * 255)
 }
 
+/// What was queued.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Queued {
+    /// The id of entry and message.
+    pub id: MessageId,
+    /// Whether it leaves encrypted.
+    pub encrypted: bool,
+    /// Whether it leaves signed.
+    pub signed: bool,
+    /// What was recommended: `disable`, `discourage`, `available` or `encrypt`.
+    pub recommendation: &'static str,
+}
+
 /// Queues a message: it is kept, and goes out when the time to undo is over. With the key of the draft that it is made of,
-/// that draft ends in the same moment, so that it is sent once however often it is asked for. Gives the id of entry and
-/// message.
+/// that draft ends in the same moment, so that it is sent once however often it is asked for.
 ///
 /// # Errors
-/// Not found, where the draft is there no more; otherwise when the store fails. Then nothing was queued.
+/// Not found, where the draft is there no more; usage, where it cannot leave as it was wished; otherwise when the store fails. Then nothing was queued.
 pub async fn queue(
     app: &Arc<App>,
     account: &AccountRow,
     draft: &Draft,
     replies_to: Option<MessageId>,
+    wishes: Wishes,
     key: Option<&str>,
-) -> Result<MessageId, Failure> {
+) -> Result<Queued, Failure> {
     let recipients: BTreeSet<String> =
         draft.to.iter().chain(&draft.cc).chain(&draft.bcc).map(|p| canonical(&p.address)).collect();
     let recipients: Vec<String> = recipients.into_iter().collect();
     let undo: i64 = settings::get(app, "writing.undo-seconds").await?.parse().unwrap_or(10);
-    let raw = compose::to_bytes(draft);
+    let outgoing = outgoing::prepare(app, account, draft, replies_to, wishes).await?;
+    let outgoing::Outgoing { raw, copies, encrypted, signed, recommendation, relied } = outgoing;
     let origin = Origin::Local { role: "outbox".into(), tags: Vec::new() };
     let now = app.now();
     let understood = understand(app, Incoming { raw, received_at: now, origin })?;
@@ -118,7 +133,11 @@ pub async fn queue(
             row.message.iter().for_each(|message| changes.clear(tag_table::ALL, *message));
             tag_table::apply(c, &changes).await?;
         }
-        Ok(outbox::queue(c, *number, account.id, &recipients, now, now + undo, replies_to).await?)
+        for (address, fingerprint) in &relied {
+            peers::rely_on(c, address, fingerprint, now).await?;
+        }
+        outbox::queue(c, *number, account.id, &recipients, now, now + undo, replies_to).await?;
+        Ok(outbox::put_copies(c, *number, &copies).await?)
     })
     .await?;
     app.outbox_wanted.notify_one();
@@ -126,7 +145,7 @@ pub async fn queue(
     if let Some(shown) = shown {
         tags::destroy(app, &[shown]).await?;
     }
-    Ok(id)
+    Ok(Queued { id, encrypted, signed, recommendation })
 }
 
 /// All entries, newest first; ended ones for 30 days.
@@ -352,19 +371,46 @@ async fn attempt(app: &Arc<App>, mut entry: OutboxRow) -> Result<OutboxRow, Fail
         Ok(submission) => submission,
         Err(failure) => return end(app, entry, failure.words).await,
     };
-    let addresses: Vec<String> = open.iter().map(|r| r.address.clone()).collect();
-    let bytes = compose::without_bcc(&opened.raw);
     entry.attempts += 1;
-    let handing_over = {
-        let (app, mut entry) = (Arc::clone(app), entry.clone());
-        async move || {
-            entry.state = "sending".into();
-            update(&app, &entry, &[], None).await.is_ok()
-        }
-    };
-    let result =
-        smtp::submit(&app.dialer, &submission, &account.address, &addresses, &bytes, handing_over).await;
+    let copies = outbox::copies(&mut *app.reader.get().await?, entry.message).await?;
     let mut outcome = Ending::Answered;
+    // Whoever got a copy of their own gets it by itself; all others get the same.
+    let (own, same): (Vec<String>, Vec<String>) =
+        open.iter().map(|r| r.address.clone()).partition(|address| copies.contains_key(address));
+    let mut deliveries = Vec::new();
+    if !same.is_empty() {
+        deliveries.push((same, compose::without_bcc(opened.stored())));
+    }
+    deliveries.extend(own.into_iter().filter_map(|address| Some((vec![address.clone()], copies.get(&address)?.clone()))));
+    for (addresses, bytes) in deliveries {
+        let handing_over = {
+            let (app, mut entry) = (Arc::clone(app), entry.clone());
+            async move || {
+                entry.state = "sending".into();
+                update(&app, &entry, &[], None).await.is_ok()
+            }
+        };
+        let result =
+            smtp::submit(&app.dialer, &submission, &account.address, &addresses, &bytes, handing_over).await;
+        let ending = note(&mut entry, &mut open, &addresses, result);
+        if ending != Ending::Answered {
+            outcome = ending;
+            break;
+        }
+        // What has an answer keeps it, whatever becomes of the next.
+        update(app, &entry, &open, None).await?;
+    }
+    conclude(app, entry, all, open, outcome, &opened).await
+}
+
+/// Notes what a server said to one delivery of an attempt.
+fn note(
+    entry: &mut OutboxRow,
+    open: &mut [RecipientRow],
+    addresses: &[String],
+    result: Result<Vec<(String, Outcome)>, SubmitError>,
+) -> Ending {
+    let mut ending = Ending::Answered;
     match result {
         Ok(outcomes) => {
             entry.words.clear();
@@ -375,7 +421,7 @@ async fn attempt(app: &Arc<App>, mut entry: OutboxRow) -> Result<OutboxRow, Fail
                     Outcome::Temporary(words) => ("deferred", words),
                     Outcome::Permanent(words) => ("refused", words),
                     Outcome::Unknown(words) => {
-                        outcome = Ending::Unknown;
+                        ending = Ending::Unknown;
                         ("queued", words)
                     }
                 };
@@ -385,15 +431,15 @@ async fn attempt(app: &Arc<App>, mut entry: OutboxRow) -> Result<OutboxRow, Fail
         }
         Err(error) => {
             if is_refused(&error) {
-                outcome = Ending::Refused;
+                ending = Ending::Refused;
             }
             entry.words = error.to_string();
-            for recipient in &mut open {
+            for recipient in open.iter_mut().filter(|r| addresses.contains(&r.address)) {
                 (recipient.state, recipient.reply) = ("deferred".into(), error.to_string());
             }
         }
     }
-    conclude(app, entry, all, open, outcome, &opened).await
+    ending
 }
 
 /// How an attempt ended.

@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::authentication::{self, Authentication};
+use super::envelopes::{self, Judged, Wrapping};
 use super::failure::{Failure, blocking};
 use super::heavy;
 use super::receive::visible_text;
@@ -9,11 +10,11 @@ use super::search::{one, rfc3339};
 use super::sender::{self, Sender, SenderStanding};
 use crate::mail::address::Person;
 use crate::mail::attachment;
+use crate::mail::envelope::{Privacy, Summary};
 use crate::mail::html::{self, Options, Sanitised};
 use crate::mail::ids::MessageId;
-use crate::mail::message::{self, Message};
+use crate::mail::message::Message;
 use crate::mail::part::Risk;
-use crate::mail::query::Kind;
 use crate::mail::sender::{Fact, link_fact};
 use crate::storage::database::messages::{self, MessageRow};
 use crate::storage::database::{PlaceRow, accounts, drafts, places, tags};
@@ -25,10 +26,16 @@ use std::sync::Arc;
 pub struct Opened {
     /// Its row.
     pub row: MessageRow,
-    /// Its exact bytes.
+    /// The bytes that its parts lie in: as it came, or, of a message that was wrapped, what was inside.
     pub raw: Vec<u8>,
+    /// The bytes as they came, where those are others.
+    pub came: Option<Vec<u8>>,
     /// What was understood of them.
     pub message: Arc<Message>,
+    /// What it was wrapped in; nothing for most mail.
+    pub wrapping: Option<Wrapping>,
+    /// What may be said of it.
+    pub summary: Summary,
 }
 
 /// A message as the surface shows it.
@@ -64,9 +71,9 @@ pub struct Shown {
     pub tags: Vec<String>,
     /// Raw bytes.
     pub bytes: u64,
-    /// `none`, or `closed` for encrypted mail that cannot be opened.
+    /// `none`, `private`, `unconfirmed` or `closed`.
     pub privacy: &'static str,
-    /// `none` until keys are known, and always where the sender's name or address deceives.
+    /// `none`, `same-key`, `verified`, `new-key` or `different-key`; `none` where the sender's name or address deceives.
     pub assurance: &'static str,
     /// The fingerprint behind it.
     pub signer: Option<String>,
@@ -152,26 +159,39 @@ pub async fn open(app: &Arc<App>, id: &str) -> Result<Opened, Failure> {
 /// # Errors
 /// Damaged, where its seal is broken.
 pub async fn open_row(app: &Arc<App>, row: MessageRow) -> Result<Opened, Failure> {
-    let packs = Arc::clone(&app.packs);
-    blocking(move || {
-        let record = packs.read(row.place)?;
-        let message = Arc::new(message::parse(&record.raw));
-        Ok::<_, crate::storage::packs::PackError>(Opened { row, raw: record.raw, message })
-    })
-    .await
+    let (packs, place) = (Arc::clone(&app.packs), row.place);
+    let raw: Arc<[u8]> = blocking(move || packs.read(place)).await?.raw.into();
+    let Judged { looked, summary } = envelopes::judge(app, row.number, Arc::clone(&raw)).await?;
+    let (raw, came) = match looked.inner {
+        Some(inner) => (inner, Some(raw.to_vec())),
+        None => (raw.to_vec(), None),
+    };
+    Ok(Opened { row, raw, came, message: Arc::new(looked.message), wrapping: looked.wrapping, summary })
 }
 
 impl Opened {
+    /// The bytes as they came, and as the packs hold them.
+    #[must_use]
+    pub fn stored(&self) -> &[u8] {
+        self.came.as_deref().unwrap_or(&self.raw)
+    }
+
+    /// Whether it came encrypted: nothing of it may reach out, and nothing of it may leave in clear.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.summary.privacy != Privacy::None
+    }
+
     /// The readable text.
     #[must_use]
     pub fn text(&self) -> String {
         visible_text(&self.message)
     }
 
-    /// Whether it is encrypted, which cannot be opened yet.
+    /// Whether it is encrypted and cannot be opened.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.message.kinds().contains(&Kind::Encrypted)
+        self.summary.privacy == Privacy::Closed
     }
 
     /// The document for the frame: the HTML sanitised, or the text as HTML.
@@ -179,9 +199,7 @@ impl Opened {
     pub fn document(&self, options: &Options<'_>) -> Sanitised {
         match self.message.html() {
             Some(source) => html::sanitise(source, options),
-            None if self.is_closed() && self.text().trim().is_empty() => {
-                html::text_document("This message is encrypted and cannot be opened here yet.", options)
-            }
+            None if self.is_closed() => html::text_document(&self.summary.reasons.join("\n"), options),
             None => html::text_document(&self.text(), options),
         }
     }
@@ -210,10 +228,8 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
         accounts::list(&mut reader).await?.into_iter().map(|a| (a.id, a.address)).collect();
     let tags = tags::of_messages(&mut reader, &[row.number]).await?.remove(&row.number).unwrap_or_default();
     let thread = messages::thread_ids(&mut reader, [row.thread]).await?.remove(&row.thread).unwrap_or(row.id);
-    let closed = opened.is_closed();
     let sender = sender::of(app, &mut reader, row, message).await?;
-    let unclear = "The message is encrypted, and Mailkeep has no key for it yet";
-    let mut reasons: Vec<String> = closed.then(|| unclear.to_owned()).into_iter().collect();
+    let mut reasons = opened.summary.reasons.clone();
     reasons.extend(sender.facts.iter().map(Fact::sentence));
     let text = text_of(message).await?;
     let place = |p: PlaceRow| ShownPlace {
@@ -248,9 +264,9 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
             .collect(),
         tags,
         bytes: row.size,
-        privacy: if closed { "closed" } else { "none" },
-        assurance: "none",
-        signer: None,
+        privacy: opened.summary.privacy.as_str(),
+        assurance: opened.summary.assurance.as_str(),
+        signer: opened.summary.signer.clone(),
         reasons,
         sender,
         authentication: authentication::of(app, &mut reader, opened).await?,

@@ -5,18 +5,20 @@
 
 use super::app::App;
 use super::authentication::{self, Arrival};
+use super::envelopes::{self, Looked, Openers, Wrapping};
 use super::events::Event;
 use super::failure::{Failure, blocking};
 use super::flags;
+use super::peers::{self, News};
 use crate::mail::address::{Person, canonical};
 use crate::mail::html;
 use crate::mail::ids::{FolderId, MessageId, MessageNumber, Uid};
-use crate::mail::message::{self, Message};
+use crate::mail::message::Message;
 use crate::mail::query::Kind;
 use crate::mail::text;
-use crate::storage::database::messages::{self, NewMessage, People};
+use crate::storage::database::messages::{self, MessageRow, NewMessage, People};
 use crate::storage::database::{
-    Connection, PersonRow, TagChanges, commit, displaced, places, settings, tags,
+    Connection, PersonRow, TagChanges, commit, displaced, peers as peer_table, places, settings, tags,
 };
 use crate::storage::index::Document;
 use crate::storage::packs::{PackError, Prepared, RecordMeta, RecordPlace};
@@ -98,6 +100,8 @@ pub struct Understood {
     attachments: u32,
     filenames: Vec<String>,
     kinds: BTreeSet<Kind>,
+    wrapping: Option<Wrapping>,
+    news: Option<News>,
     bytes: Bytes,
 }
 
@@ -182,14 +186,16 @@ fn meta(incoming: &Incoming) -> RecordMeta {
 fn understood(app: &App, incoming: Incoming, bytes: Bytes) -> Understood {
     let Incoming { raw, received_at, origin } = incoming;
     let id = app.identifier.identify(&raw);
-    let message = message::parse(&raw);
+    let Looked { message, wrapping, .. } = Openers::new(app).look(None, &raw, &[]);
     let text = visible_text(&message);
     let link = message.message_id.as_deref().map_or_else(|| app.link_of_id(id), |m| app.link(m));
     let mut links = vec![link];
     links.extend(message.references.iter().chain(&message.in_reply_to).map(|m| app.link(m)));
     let names: Vec<String> = message.attachments().filter_map(|part| part.name.clone()).collect();
     let attachments = message.attachments().count();
-    let kinds = message.kinds();
+    let kinds = kinds(&message, wrapping.as_ref());
+    let own = app.own_addresses();
+    let news = if is_trusted(&origin) { envelopes::news(&message, &own) } else { None };
     Understood {
         id,
         received_at,
@@ -201,11 +207,29 @@ fn understood(app: &App, incoming: Incoming, bytes: Bytes) -> Understood {
         attachments: u32::try_from(attachments).unwrap_or(u32::MAX),
         filenames: names,
         kinds,
+        wrapping,
+        news,
         message,
         text,
         origin,
         bytes,
     }
+}
+
+/// What a message holds; what it was wrapped in counts, too.
+fn kinds(message: &Message, wrapping: Option<&Wrapping>) -> BTreeSet<Kind> {
+    let mut kinds = message.kinds();
+    if let Some(wrapping) = wrapping {
+        kinds.extend(wrapping.is_encrypted().then_some(Kind::Encrypted));
+        kinds.extend((!wrapping.signatures.is_empty()).then_some(Kind::Signed));
+    }
+    kinds
+}
+
+/// Whether mail from there may say anything about keys: not what is spam, nor what the owner only drafts.
+fn is_trusted(origin: &Origin) -> bool {
+    let (Origin::Server { role, .. } | Origin::Local { role, .. }) = origin;
+    !["spam", "draft", "outbox", "trash"].contains(&role.as_str())
 }
 
 /// Takes a batch in; when this returns, every message of it is kept for good.
@@ -264,6 +288,10 @@ pub async fn keep_with(
     // The index may be busy for long; nobody else has to wait for that.
     drop(writer);
     app.indexing.offer(documents(fresh, &numbers)).await;
+    if let Err(error) = envelopes::settle(app, &numbers).await {
+        // The mail is kept; it is judged when it is opened.
+        tracing::warn!(%error, "New mail could not be judged");
+    }
     let new = numbers.len();
     if new > 0 {
         let words = if new == 1 { "1 new message".to_owned() } else { format!("{new} new messages") };
@@ -351,7 +379,33 @@ async fn keep_in(
     tags::apply(c, &mirrored).await?;
     settings::note_people(c, &people(app, &fresh)).await?;
     authentication::arrived(app, c, &arrivals(&fresh, &numbers)).await?;
+    keep_envelopes(app, c, &fresh, &numbers).await?;
     Ok(Kept { fresh, numbers, known })
+}
+
+/// Notes what protected new messages, and what they say of their senders' keys.
+async fn keep_envelopes(
+    app: &App,
+    c: &mut Connection,
+    fresh: &[Understood],
+    numbers: &[MessageNumber],
+) -> Result<(), Failure> {
+    for (message, number) in fresh.iter().zip(numbers) {
+        if let Some(wrapping) = &message.wrapping {
+            peer_table::put_envelope(c, *number, &wrapping.row()).await?;
+        }
+    }
+    let arrived: Vec<peers::Arrived<'_>> = fresh
+        .iter()
+        .zip(numbers)
+        .filter_map(|(message, number)| {
+            let opened = message.wrapping.as_ref().is_some_and(|w| w.is_encrypted() && !w.is_closed());
+            let answers = message.message.in_reply_to.iter().map(|id| app.link(id)).collect();
+            let news = message.news.as_ref()?;
+            Some(peers::Arrived { news, number: number.0, date: message.date, private: opened, answers })
+        })
+        .collect();
+    peers::arrived(app, c, &arrived).await
 }
 
 /// What the owner wanted of lost places of these messages in the accounts where they are met again.
@@ -459,9 +513,6 @@ fn row(message: &Understood, place: RecordPlace) -> NewMessage {
 }
 
 fn tag_new(message: &Understood, number: MessageNumber, changes: &mut TagChanges) {
-    if message.kinds.contains(&Kind::Encrypted) {
-        changes.set(tags::ENCRYPTED, number);
-    }
     match &message.origin {
         Origin::Server { flags, keywords, .. } => {
             for (tag, bit, on) in flags::MIRRORED {
@@ -623,10 +674,34 @@ fn documents(batch: Vec<Understood>, numbers: &[MessageNumber]) -> Vec<Indexable
 
 /// The same for a message that lies in the store already.
 #[must_use]
-pub fn indexable(number: MessageNumber, date: i64, size: u64, raw: &[u8]) -> Indexable {
-    let message = message::parse(raw);
+pub fn indexable(number: MessageNumber, date: i64, size: u64, looked: Looked) -> Indexable {
+    let Looked { message, wrapping, .. } = looked;
     let text = visible_text(&message);
     let filenames = message.attachments().filter_map(|part| part.name.clone()).collect();
-    let kinds = message.kinds();
+    let kinds = kinds(&message, wrapping.as_ref());
     Indexable { number, date, size, message, text, filenames, kinds }
+}
+
+/// A message that could not be opened before and now is: its row and the index learn what it says.
+///
+/// # Errors
+/// When the store fails.
+pub(in crate::engine) async fn read_again(
+    app: &Arc<App>,
+    row: &MessageRow,
+    looked: Looked,
+) -> Result<(), Failure> {
+    let document = indexable(row.number, row.date, row.size, looked);
+    {
+        let writer = app.writer.lock().await;
+        let mut c = writer.begin().await?;
+        let attachments = u32::try_from(document.filenames.len()).unwrap_or(u32::MAX);
+        let snippet = text::snippet(&document.text, SNIPPET);
+        let subject = document.message.subject.as_str();
+        messages::retell(&mut c, row.number, subject, &snippet, attachments).await?;
+        commit(c).await?;
+    }
+    app.indexing.forget(vec![row.number]).await?;
+    app.indexing.offer(vec![document]).await;
+    Ok(())
 }

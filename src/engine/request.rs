@@ -10,7 +10,8 @@ use super::failure::{Failure, Kind};
 use super::search::{self, Sort};
 use super::settings::{self, Scope};
 use super::tags::{self, Which};
-use super::{check, import, outbox, read, senders, status, sync, unsubscribe};
+use super::{check, import, keyring, outbox, peers, read, senders, status, sync, unsubscribe};
+use crate::crypto::secret::SecretText;
 use crate::mail::html::{Options, Remote};
 use crate::mail::ids::MessageId;
 use serde::{Deserialize, Serialize};
@@ -156,6 +157,35 @@ pub enum Request {
     },
     /// Forgets what was decided about a sender.
     SenderForget(String),
+    /// All keys.
+    KeyList,
+    /// Makes a key for an address.
+    KeyMake(String),
+    /// Hands a key out.
+    KeyExport {
+        /// Whose.
+        email: String,
+        /// With its secret half.
+        secret: bool,
+    },
+    /// Takes keys in.
+    KeyImport {
+        /// The file.
+        bytes: Vec<u8>,
+        /// What opens a secret key in it.
+        password: Option<String>,
+    },
+    /// Correspondents who have a key.
+    PeerList,
+    /// A correspondent.
+    PeerShow(String),
+    /// Decides about a correspondent's key.
+    PeerChoose {
+        /// Whose.
+        email: String,
+        /// What.
+        choice: peers::Choice,
+    },
     /// How everything is.
     Status,
     /// Tor, and which way things go.
@@ -247,6 +277,32 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::OutboxFlush
         | Request::OutboxRetry(_)
         | Request::OutboxCancel(_) => write(app, request).await,
+        Request::KeyList
+        | Request::KeyMake(_)
+        | Request::KeyExport { .. }
+        | Request::KeyImport { .. }
+        | Request::PeerList
+        | Request::PeerShow(_)
+        | Request::PeerChoose { .. } => trust(app, request).await,
+    }
+}
+
+async fn trust(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
+    match request {
+        Request::KeyList => value(keyring::list(app).await?),
+        Request::KeyMake(email) => value(keyring::make(app, &email).await?),
+        Request::KeyExport { email, secret } => {
+            let bytes = keyring::export(app, &email, secret).await?;
+            let name = format!("{email}{}.asc", if secret { "-secret" } else { "" });
+            Ok(Answer::Bytes { bytes, media_type: "application/pgp-keys".to_owned(), name })
+        }
+        Request::KeyImport { bytes, password } => {
+            value(keyring::import(app, bytes, password.map(SecretText::new)).await?)
+        }
+        Request::PeerList => value(peers::list(app).await?),
+        Request::PeerShow(email) => value(peers::show(app, &email).await?),
+        Request::PeerChoose { email, choice } => value(peers::choose(app, &email, &choice).await?),
+        _ => Err(Failure::usage("That is nothing about keys")),
     }
 }
 
@@ -329,7 +385,7 @@ async fn show(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
                     shown.reasons.extend(read::link_reason(&opened).await?);
                     return value(shown);
                 }
-                Form::Raw => bytes(opened.raw, "message/rfc822", format!("{id}.eml")),
+                Form::Raw => bytes(opened.came.unwrap_or(opened.raw), "message/rfc822", format!("{id}.eml")),
                 Form::Text => {
                     let text = read::text_of(&opened.message).await?;
                     bytes(text.into_bytes(), "text/plain; charset=utf-8", format!("{id}.txt"))
@@ -431,7 +487,7 @@ async fn configure(app: &Arc<App>, request: Request) -> Result<Answer, Failure> 
 
 async fn write(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
     match request {
-        Request::Send(content) => queued(drafts::send_content(app, &answering(app, content).await?).await?),
+        Request::Send(content) => value(drafts::send_content(app, &answering(app, content).await?).await?),
         Request::DraftAdd(content) => {
             let kept = drafts::save(app, None, &answering(app, content).await?).await?;
             drafts::settle(app, &kept.id).await?;
@@ -446,7 +502,7 @@ async fn write(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
             drafts::discard(app, &id).await?;
             Ok(Answer::Json(json!({"discarded": id})))
         }
-        Request::DraftSend(id) => queued(drafts::send(app, &id).await?),
+        Request::DraftSend(id) => value(drafts::send(app, &id).await?),
         Request::Unsubscribe(id) => value(unsubscribe::unsubscribe(app, &id).await?),
         Request::OutboxList => value(outbox::list(app).await?),
         Request::OutboxFlush => {
@@ -470,11 +526,6 @@ async fn write(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
         }
         _ => Err(Failure::usage("That is nothing to write")),
     }
-}
-
-fn queued(id: MessageId) -> Result<Answer, Failure> {
-    // Until keys are here nothing is encrypted or signed, and the recommendation says why.
-    Ok(Answer::Json(json!({"id": id, "encrypted": false, "signed": false, "recommendation": "disable"})))
 }
 
 async fn one_entry(app: &Arc<App>, id: &str) -> Result<Answer, Failure> {

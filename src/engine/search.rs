@@ -1,15 +1,15 @@
 //! Finding messages: a query in the owner's words, an exact total, and rows as lists show them.
 
 use super::app::App;
+use super::envelopes::Openers;
 use super::failure::{Failure, blocking};
 use super::receive::visible_text;
 use crate::mail::address::{Person, canonical};
 use crate::mail::ids::{MessageId, MessageNumber, ThreadNumber};
-use crate::mail::message;
 use crate::mail::query::{self, Leaf, Query};
 use crate::mail::words::{Needle, excerpt};
 use crate::storage::database::messages::{self, MessageRow};
-use crate::storage::database::{Connection, places, tags};
+use crate::storage::database::{Connection, peers, places, tags};
 use crate::storage::index::{Index, IndexError, Order};
 use roaring::RoaringBitmap;
 use serde::Serialize;
@@ -77,7 +77,7 @@ pub struct Hit {
     pub tags: Vec<String>,
     /// How many attachments.
     pub attachments: u32,
-    /// `none`, or `closed` for encrypted mail that cannot be opened.
+    /// `none`, `private`, `unconfirmed` or `closed`, as it was judged when it came.
     pub privacy: &'static str,
     /// `none` until keys are known.
     pub assurance: &'static str,
@@ -388,7 +388,7 @@ pub async fn hits(app: &Arc<App>, rows: Vec<MessageRow>, needles: Vec<Needle>) -
     let mut reader = app.reader.get().await?;
     let numbers: Vec<MessageNumber> = rows.iter().map(|row| row.number).collect();
     let mut tags = tags::of_messages(&mut reader, &numbers).await?;
-    let closed = tags::bitmap(&mut reader, tags::ENCRYPTED).await?;
+    let mut envelopes = peers::envelopes_of(&mut reader, numbers.iter().copied()).await?;
     let threads = messages::thread_ids(&mut reader, rows.iter().map(|row| row.thread)).await?;
     drop(reader);
     let mut excerpts = excerpts(app, &rows, needles).await?;
@@ -397,6 +397,7 @@ pub async fn hits(app: &Arc<App>, rows: Vec<MessageRow>, needles: Vec<Needle>) -
         .map(|row| {
             let (snippet, hits) =
                 excerpts.remove(&row.number).unwrap_or_else(|| (row.snippet.clone(), Vec::new()));
+            let envelope = envelopes.remove(&row.number).unwrap_or_default();
             Hit {
                 id: row.id,
                 thread: threads.get(&row.thread).copied().unwrap_or(row.id),
@@ -408,12 +409,17 @@ pub async fn hits(app: &Arc<App>, rows: Vec<MessageRow>, needles: Vec<Needle>) -
                 hits,
                 tags: tags.remove(&row.number).unwrap_or_default(),
                 attachments: row.attachments,
-                privacy: if closed.contains(row.number.0) { "closed" } else { "none" },
-                assurance: "none",
+                privacy: word(&envelope.privacy, &["private", "unconfirmed", "closed"]),
+                assurance: word(&envelope.assurance, &["same-key", "verified", "new-key", "different-key"]),
                 row,
             }
         })
         .collect())
+}
+
+/// The one of these words that was kept, or `none`.
+fn word(kept: &str, words: &[&'static str]) -> &'static str {
+    words.iter().find(|word| **word == kept).copied().unwrap_or("none")
 }
 
 /// The one person of From, or nobody.
@@ -434,11 +440,12 @@ async fn excerpts(app: &Arc<App>, rows: &[MessageRow], needles: Vec<Needle>) -> 
     }
     let wanted: Vec<_> = rows.iter().take(EXCERPTS).map(|row| (row.number, row.place)).collect();
     let packs = Arc::clone(&app.packs);
+    let openers = Openers::of(app, &mut *app.reader.get().await?, wanted.iter().map(|(n, _)| *n)).await?;
     blocking(move || {
         let mut found = Excerpts::new();
         for (number, place) in wanted {
             let Ok(record) = packs.read(place) else { continue };
-            let text = visible_text(&message::parse(&record.raw));
+            let text = visible_text(&openers.look(Some(number), &record.raw, &[]).message);
             let excerpt = excerpt(&text, &needles, SNIPPET);
             if !excerpt.hits.is_empty() {
                 found.insert(number, (excerpt.text, excerpt.hits.iter().map(|h| (h.start, h.end)).collect()));

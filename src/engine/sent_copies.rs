@@ -107,7 +107,7 @@ async fn append(session: &mut Session, opened: &read::Opened) -> Result<(), Imap
     let folders = session.folders().await?;
     let Some(sent) = folders.iter().find(|f| super::sync::role_word(f.role) == "sent") else {
         let raw_name = session.create_folder("Sent").await?;
-        return session.append(&raw_name, &opened.raw, &["\\Seen"], None).await.map(drop);
+        return session.append(&raw_name, opened.stored(), &["\\Seen"], None).await.map(drop);
     };
     session.select(&sent.raw_name).await?;
     if let Some(id) = &opened.message.message_id
@@ -115,5 +115,5 @@ async fn append(session: &mut Session, opened: &read::Opened) -> Result<(), Imap
     {
         return Ok(());
     }
-    session.append(&sent.raw_name, &opened.raw, &["\\Seen"], None).await.map(drop)
+    session.append(&sent.raw_name, opened.stored(), &["\\Seen"], None).await.map(drop)
 }

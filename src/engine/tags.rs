@@ -7,7 +7,7 @@ use super::search;
 use crate::mail::ids::{AccountId, FolderId, MessageId, MessageNumber, Uid};
 use crate::storage::database::places::{self, GONE, ROLES};
 use crate::storage::database::{
-    Connection, PlaceRow, TagChanges, accounts, commit, displaced, drafts, messages, tags,
+    Connection, PlaceRow, TagChanges, accounts, commit, displaced, drafts, messages, peers, tags,
 };
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -322,6 +322,7 @@ pub async fn delete(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<usize, 
     tags::apply(&mut c, &mirrored).await?;
     drafts::remove_of(&mut c, numbers).await?;
     messages::blank(&mut c, numbers).await?;
+    peers::forget_envelopes(&mut c, numbers.iter().copied()).await?;
     commit(c).await?;
     drop(writer);
     sweep(app, &now).await?;

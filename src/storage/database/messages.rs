@@ -449,6 +449,44 @@ pub async fn blank(c: &mut Connection, numbers: &[MessageNumber]) -> Result<(), 
     Ok(())
 }
 
+/// Says anew what a message says: it could be opened only now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn retell(
+    c: &mut Connection,
+    number: MessageNumber,
+    subject: &str,
+    snippet: &str,
+    attachments: u32,
+) -> Result<(), DatabaseError> {
+    sqlx::query("UPDATE message SET subject = ?, snippet = ?, attachments = ? WHERE id = ?")
+        .bind(subject)
+        .bind(snippet)
+        .bind(attachments)
+        .bind(number.0)
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
+/// The encrypted messages among those known by these links.
+///
+/// # Errors
+/// When the database fails.
+pub async fn encrypted_among(c: &mut Connection, links: &[i64]) -> Result<Vec<MessageNumber>, DatabaseError> {
+    let numbers: Vec<u32> = sqlx::query_scalar(
+        "SELECT message.id
+         FROM message JOIN envelope ON envelope.message_id = message.id
+         WHERE envelope.layer = 'encrypted' AND message.link IN (SELECT value FROM json_each(?))
+         LIMIT 20",
+    )
+    .bind(serde_json::to_string(links).unwrap_or_default())
+    .fetch_all(c)
+    .await?;
+    Ok(numbers.into_iter().map(MessageNumber).collect())
+}
+
 /// Gives a row that was [blanked](blank) its message back.
 ///
 /// # Errors

@@ -6,8 +6,10 @@
 pub mod accounts;
 pub mod displaced;
 pub mod drafts;
+pub mod keys;
 pub mod messages;
 pub mod outbox;
+pub mod peers;
 pub mod pictures;
 pub mod places;
 pub mod roles;
@@ -20,8 +22,10 @@ pub mod threads;
 
 pub use accounts::{AccountRow, FolderRow};
 pub use drafts::DraftRow;
+pub use keys::{DecisionRow, OwnKeyRow, PeerKeyRow};
 pub use messages::{MessageRow, NewMessage, Stored};
 pub use outbox::{OutboxRow, RecipientRow};
+pub use peers::{EnvelopeRow, PeerRow};
 pub use pictures::PictureRow;
 pub use places::PlaceRow;
 pub use senders::SenderRow;

@@ -3,6 +3,7 @@
 use super::{Connection, DatabaseError};
 use crate::mail::ids::{AccountId, MessageId, MessageNumber};
 use sqlx::{Row, sqlite::SqliteRow};
+use std::collections::HashMap;
 
 /// An entry of the outbox.
 #[derive(Clone, Debug)]
@@ -152,6 +153,41 @@ pub async fn recipients(
         .collect())
 }
 
+/// Keeps the copies of those recipients who must not see the others, in place of the message itself.
+///
+/// # Errors
+/// When the database fails.
+pub async fn put_copies(
+    c: &mut Connection,
+    message: MessageNumber,
+    copies: &[(String, Vec<u8>)],
+) -> Result<(), DatabaseError> {
+    for (address, bytes) in copies {
+        sqlx::query("UPDATE outbox_recipient SET copy = ? WHERE message_id = ? AND address = ?")
+            .bind(bytes)
+            .bind(message.0)
+            .bind(address)
+            .execute(&mut *c)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Those copies, by address, as far as they are still to be sent.
+///
+/// # Errors
+/// When the database fails.
+pub async fn copies(
+    c: &mut Connection,
+    message: MessageNumber,
+) -> Result<HashMap<String, Vec<u8>>, DatabaseError> {
+    let rows = sqlx::query("SELECT address, copy FROM outbox_recipient WHERE message_id = ? AND copy IS NOT NULL")
+        .bind(message.0)
+        .fetch_all(c)
+        .await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
 /// Notes that the copy in Sent is there.
 ///
 /// # Errors
@@ -206,7 +242,9 @@ pub async fn update_recipient(
     message: MessageNumber,
     recipient: &RecipientRow,
 ) -> Result<(), DatabaseError> {
-    sqlx::query("UPDATE outbox_recipient SET state = ?, reply = ? WHERE message_id = ? AND address = ?")
+    sqlx::query("UPDATE outbox_recipient
+         SET state = ?1, reply = ?2, copy = CASE WHEN ?1 <> 'accepted' THEN copy END
+         WHERE message_id = ?3 AND address = ?4")
         .bind(recipient.state.as_str())
         .bind(recipient.reply.as_str())
         .bind(message.0)

@@ -8,10 +8,9 @@ use std::collections::BTreeMap;
 
 /// The name of the bitmap that holds every message.
 pub const ALL: &str = "";
-/// The bitmap of encrypted messages. Names that begin with a colon are ours alone: no tag of the owner's does.
-pub const ENCRYPTED: &str = ":encrypted";
 /// The bitmap of messages that a server held, and that only lie here because it does no more (or because its account was
-/// removed and its mail kept). When a server holds them again, its places count alone.
+/// removed and its mail kept). When a server holds them again, its places count alone. Names that begin
+/// with a colon are ours alone: no tag of the owner's does.
 pub const LEFT: &str = ":left";
 
 /// What is to be set and cleared, gathered for a batch and applied at once.

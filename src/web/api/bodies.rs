@@ -106,8 +106,17 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn content(self) -> Result<Content, Failure> {
-        protection("encrypt", self.encrypt.as_deref(), &["auto", "no"], "encrypted")?;
-        protection("sign", self.sign.as_deref(), &["no"], "signed")?;
+        let encrypt = match self.encrypt.as_deref() {
+            None | Some("auto") => Wish::Auto,
+            Some("yes") => Wish::Yes,
+            Some("no") => Wish::No,
+            Some(_) => return Err(Failure::usage("encrypt is auto, yes or no")),
+        };
+        let unsigned = match self.sign.as_deref() {
+            None | Some("yes") => false,
+            Some("no") => true,
+            Some(_) => return Err(Failure::usage("sign is yes or no")),
+        };
         let body = match (self.text, self.body) {
             (Some(_), Some(_)) => return Err(Failure::usage("text and body are the same; give one of them")),
             (text, body) => text.or(body).unwrap_or_default(),
@@ -125,23 +134,11 @@ impl Draft {
             subject: self.subject,
             body,
             reply_to_id: self.reply_to_id.as_deref().map(id).transpose()?,
+            encrypt,
+            unsigned,
             attachments: self.attachments.into_iter().map(File::attached).collect::<Result<_, _>>()?,
             ..Content::default()
         })
-    }
-}
-
-/// Until keys are here, a wish to encrypt or sign is refused rather than passed over.
-fn protection(field: &str, wish: Option<&str>, known: &[&str], done: &str) -> Result<(), Failure> {
-    match wish {
-        None => Ok(()),
-        Some(wish) if known.contains(&wish) => Ok(()),
-        Some("yes") => Err(Failure::usage(format!(
-            "This message cannot be {done}: Mailkeep has no keys yet; nothing was kept or sent"
-        ))),
-        Some(_) => {
-            Err(Failure::usage(format!("{field} cannot be that; it is yes or {}", known.join(" or "))))
-        }
     }
 }
 

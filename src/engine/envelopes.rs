@@ -1,0 +1,596 @@
+//! What a message was wrapped in: opened, checked and judged. One way in for everybody who looks at mail, so that what is
+//! shown, indexed, quoted and judged are the same bytes.
+//!
+//! What was opened lives in memory and in the sealed index only. The key of a message that was opened is kept with it, so
+//! that it stays readable when the owner's keys change, and goes when the message goes.
+
+use super::app::App;
+use super::failure::{Failure, blocking};
+use super::keyring::Own;
+use super::peers::{self, News};
+use super::receive;
+use crate::crypto::openpgp::{
+    self, Certificate, KeyId, SecretKey, SessionKey, Signature, UnsealError, Verdict,
+};
+use crate::mail::address::canonical;
+use crate::mail::autocrypt::{self, Gossip};
+use crate::mail::envelope::{
+    self, Binding, Closed, Facts, FromTrouble, Kind, LAYERS_MAX, Layer, Opening, Pin, Protection, Summary,
+};
+use crate::mail::ids::MessageNumber;
+use crate::mail::message::{self, Message};
+use crate::storage::database::{
+    Connection, EnvelopeRow, PeerKeyRow, PeerRow, commit, keys, messages, peers as peer_table,
+};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// So many messages are judged again when a key becomes known.
+const SETTLED_AGAIN: u32 = 2000;
+/// So many keys of other recipients are taken from one message.
+const GOSSIP_MAX: usize = 100;
+
+/// A message with its wrapping taken off.
+pub struct Looked {
+    /// The message as it was meant.
+    pub message: Message,
+    /// The bytes it was read from, where they are not those that came.
+    pub inner: Option<Vec<u8>>,
+    /// What it was wrapped in; nothing for most mail.
+    pub wrapping: Option<Wrapping>,
+}
+
+/// What a message was wrapped in.
+#[derive(Clone, Debug, Default)]
+pub struct Wrapping {
+    /// What the layers mean for the whole.
+    pub kind: Kind,
+    /// What became of the encryption.
+    pub opening: Opening,
+    /// What opens it again.
+    pub session_key: Option<SessionKey>,
+    /// The signatures over the payload, checked with the certificates at hand.
+    pub signatures: Vec<Signature>,
+    /// How the header travelled.
+    pub protection: Protection,
+    /// Keys of other recipients, as written in the payload.
+    pub gossip: Vec<String>,
+}
+
+/// What is needed to take the wrapping off, taken along to where it holds up nobody.
+#[derive(Clone)]
+pub struct Openers {
+    keys: Arc<Vec<Own>>,
+    sessions: HashMap<MessageNumber, SessionKey>,
+    now: i64,
+}
+
+impl Openers {
+    /// The owner's keys alone, for mail that is new.
+    #[must_use]
+    pub fn new(app: &App) -> Self {
+        Self { keys: app.keyring.all(), sessions: HashMap::new(), now: app.now() }
+    }
+
+    /// The same with what was kept of these messages.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn of(
+        app: &App,
+        c: &mut Connection,
+        numbers: impl IntoIterator<Item = MessageNumber>,
+    ) -> Result<Self, Failure> {
+        let rows = peer_table::envelopes_of(c, numbers).await?;
+        let session = |(number, row): (MessageNumber, EnvelopeRow)| {
+            Some((number, SessionKey::from_text(&row.session_key).ok()?))
+        };
+        Ok(Self { sessions: rows.into_iter().filter_map(session).collect(), ..Self::new(app) })
+    }
+
+    /// Looks at a message of the store.
+    #[must_use]
+    pub fn look(&self, number: Option<MessageNumber>, raw: &[u8], signers: &[Certificate]) -> Looked {
+        let session = number.and_then(|number| self.sessions.get(&number));
+        look(raw, &self.keys, session, signers, self.now)
+    }
+}
+
+/// Takes the wrapping off a message. Pure work; bounded like everything that reads mail.
+fn look(
+    raw: &[u8],
+    own: &[Own],
+    session: Option<&SessionKey>,
+    signers: &[Certificate],
+    now: i64,
+) -> Looked {
+    let outer = message::parse(raw);
+    let mut layer = envelope::outermost(raw, &outer);
+    if layer == Layer::None {
+        return Looked { message: outer, inner: None, wrapping: None };
+    }
+    let mut found = Wrapping::default();
+    let mut payload: Option<Vec<u8>> = None;
+    for _ in 0..LAYERS_MAX {
+        let kind = layer.kind();
+        let inside = match layer {
+            Layer::None | Layer::SMime { .. } => None,
+            Layer::Encrypted { body, .. } => found.open(&body, own, session, signers, now),
+            Layer::InlineEncrypted { body, charset } => found
+                .open(&body, own, session, signers, now)
+                .map(|text| envelope::inline_payload(&text, charset.as_deref())),
+            Layer::Signed { signed, signature } => {
+                found.check(&signed, &[signature], signers, now);
+                Some(signed)
+            }
+            Layer::Unobtrusive { signed, signatures } => {
+                found.check(&signed, &signatures, signers, now);
+                Some(signed)
+            }
+            Layer::InlineSigned { block, charset, .. } if kind == Kind::Signed => {
+                match openpgp::verify_cleartext(&block, signers, now) {
+                    Ok((text, signatures)) => {
+                        found.signatures = signatures;
+                        Some(envelope::inline_payload(&text, charset.as_deref()))
+                    }
+                    Err(_) => None,
+                }
+            }
+            Layer::InlineSigned { .. } => None,
+        };
+        // Encryption goes before signing: a signature around it says nothing of who knew what is inside.
+        if found.kind != Kind::Encrypted && kind != Kind::Plain {
+            found.kind = kind;
+        }
+        let Some(inside) = inside else { break };
+        let parsed = message::parse(&inside);
+        layer = envelope::inner(&inside, &parsed);
+        // What is encrypted twice is not opened twice: the inner one may have been put there to be opened.
+        if found.kind == Kind::Encrypted && matches!(layer, Layer::Encrypted { .. }) {
+            layer = Layer::None;
+        }
+        payload = Some(inside);
+        if layer == Layer::None {
+            break;
+        }
+    }
+    let Some(payload) = payload else {
+        return Looked { message: outer, inner: None, wrapping: Some(found) };
+    };
+    let unwrapped = envelope::unwrapped(raw, &payload, found.kind == Kind::Encrypted);
+    (found.protection, found.gossip) = (unwrapped.protection, unwrapped.gossip);
+    let message = message::parse(&unwrapped.raw);
+    Looked { message, inner: Some(unwrapped.raw), wrapping: Some(found) }
+}
+
+impl Wrapping {
+    /// Opens an encrypted layer; gives what was inside only after all of it was proved whole.
+    fn open(
+        &mut self,
+        body: &[u8],
+        own: &[Own],
+        session: Option<&SessionKey>,
+        signers: &[Certificate],
+        now: i64,
+    ) -> Option<Vec<u8>> {
+        let keys: Vec<SecretKey> = own.iter().map(|own| own.key.clone()).collect();
+        match openpgp::unseal(body, &keys, session, signers, now) {
+            Ok(unsealed) => {
+                // Those around the encryption do not count.
+                self.signatures = unsealed.signatures;
+                self.session_key = Some(unsealed.session_key);
+                Some(unsealed.plain)
+            }
+            Err(error) => {
+                self.opening = Opening::Closed(closed(&error));
+                None
+            }
+        }
+    }
+
+    fn check(&mut self, signed: &[u8], signatures: &[Vec<u8>], signers: &[Certificate], now: i64) {
+        for signature in signatures {
+            match openpgp::verify_detached(signed, signature, signers, now) {
+                Ok(checked) => self.signatures.extend(checked),
+                Err(error) => tracing::debug!(%error, "A signature cannot be read"),
+            }
+        }
+    }
+
+    /// The key IDs that claim to have signed.
+    #[must_use]
+    pub fn issuers(&self) -> Vec<String> {
+        let mut ids: Vec<String> =
+            self.signatures.iter().flat_map(|s| s.issuers.iter().map(KeyId::to_string)).collect();
+        ids.dedup();
+        ids
+    }
+
+    /// Whether it is encrypted and was not opened.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.opening, Opening::Closed(_)) || matches!(self.kind, Kind::Foreign)
+    }
+
+    /// Whether it was encrypted.
+    #[must_use]
+    pub const fn is_encrypted(&self) -> bool {
+        matches!(self.kind, Kind::Encrypted | Kind::Foreign)
+    }
+
+    /// The row that is kept before anybody was asked about keys.
+    #[must_use]
+    pub fn row(&self) -> EnvelopeRow {
+        let privacy = if self.is_closed() {
+            "closed"
+        } else if self.is_encrypted() {
+            "unconfirmed"
+        } else {
+            "none"
+        };
+        EnvelopeRow {
+            layer: word(self.kind).to_owned(),
+            session_key: self.session_key.as_ref().map(|key| key.to_text().to_string()).unwrap_or_default(),
+            issuer: self.issuers().into_iter().next().unwrap_or_default(),
+            privacy: privacy.to_owned(),
+            assurance: "none".to_owned(),
+            signer: String::new(),
+        }
+    }
+}
+
+const fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Plain => "plain",
+        Kind::Encrypted => "encrypted",
+        Kind::Signed => "signed",
+        Kind::PartlySigned => "partly-signed",
+        Kind::Foreign => "s/mime encrypted",
+        Kind::ForeignSigned => "s/mime signed",
+    }
+}
+
+fn closed(error: &UnsealError) -> Closed {
+    match error {
+        UnsealError::NoKey { recipients } => {
+            Closed::NoKey(recipients.iter().filter(|id| !id.is_wildcard()).map(KeyId::to_string).collect())
+        }
+        UnsealError::NotProtected | UnsealError::Damaged => Closed::Changed,
+        UnsealError::TooLarge { .. } | UnsealError::TooDeep => Closed::TooLarge,
+        _ => Closed::Malformed,
+    }
+}
+
+/// What a message says of its sender's key; nothing where it may not change anything.
+#[must_use]
+pub fn news(message: &Message, own: &std::collections::BTreeSet<String>) -> Option<News> {
+    autocrypt::changes_peers(message).ok()?;
+    let [from] = message.from.as_slice() else { return None };
+    let address = canonical(&from.address);
+    if own.contains(&address) || address.len() > 320 {
+        return None;
+    }
+    let fields: Vec<String> = message
+        .headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case(autocrypt::Header::NAME))
+        .take(20)
+        .map(|(_, value)| value.clone())
+        .collect();
+    let header = autocrypt::sole(&fields, &address).and_then(|header| {
+        let certificate = Certificate::parse(&header.keydata).ok()?;
+        Some((certificate.minimal(), header.mutual))
+    });
+    let program = message.header("user-agent").or_else(|| message.header("x-mailer")).unwrap_or_default();
+    let program: String = program.chars().filter(|c| !c.is_control()).take(80).collect();
+    Some(News { address, header, program })
+}
+
+/// What is known of those who may have signed a message.
+struct Known {
+    own: Vec<Certificate>,
+    signers: Vec<Certificate>,
+    peer: Option<PeerRow>,
+    keys: Vec<PeerKeyRow>,
+}
+
+/// The certificates that may have signed: the owner's, those that the signatures name, those of the sender's address.
+async fn signers(
+    app: &App,
+    c: &mut Connection,
+    issuers: &[String],
+    from: &str,
+) -> Result<Vec<Certificate>, Failure> {
+    let mut bytes = keys::certificates_by_key(c, issuers).await?;
+    let known = keys::peer_keys(c, from).await?;
+    let mut fingerprints: Vec<String> = known.into_iter().map(|key| key.fingerprint).take(16).collect();
+    fingerprints.dedup();
+    bytes.extend(keys::certificates_of(c, &fingerprints).await?);
+    let mut certificates: Vec<Certificate> = app.keyring.all().iter().map(|own| own.key.certificate()).collect();
+    for bytes in bytes {
+        if let Ok(certificate) = Certificate::parse(&bytes)
+            && !certificates.iter().any(|known| known.fingerprint() == certificate.fingerprint())
+        {
+            certificates.push(certificate);
+        }
+    }
+    Ok(certificates)
+}
+
+async fn known(app: &App, c: &mut Connection, from: &str, signers: Vec<Certificate>) -> Result<Known, Failure> {
+    let own = app.keyring.all().iter().map(|own| own.key.certificate()).collect();
+    let peer = peer_table::of(c, &[from.to_owned()]).await?.remove(from);
+    Ok(Known { own, signers, peer, keys: keys::peer_keys(c, from).await? })
+}
+
+/// Judges what was looked at.
+fn judged(
+    looked: &Looked,
+    known: &Known,
+    from: Vec<FromTrouble>,
+    number: MessageNumber,
+    own: bool,
+    now: i64,
+) -> Summary {
+    let Some(wrapping) = &looked.wrapping else { return Summary::default() };
+    let address = looked.message.from.first().map(|p| canonical(&p.address)).unwrap_or_default();
+    let signatures =
+        wrapping.signatures.iter().map(|s| signature(s, known, &address, number, own, now)).collect();
+    envelope::summary(&Facts {
+        kind: wrapping.kind,
+        opening: wrapping.opening.clone(),
+        signatures,
+        from,
+        date: looked.message.date,
+        date_is_signed: wrapping.protection.is_protected(),
+    })
+}
+
+fn signature(
+    signature: &Signature,
+    known: &Known,
+    address: &str,
+    number: MessageNumber,
+    own: bool,
+    now: i64,
+) -> envelope::Signature {
+    let fingerprint = signature.signer.as_ref().map(ToString::to_string);
+    let signer = known.signers.iter().find(|c| Some(c.fingerprint().to_string()) == fingerprint);
+    let is_own = own && known.own.iter().any(|c| Some(c.fingerprint().to_string()) == fingerprint);
+    let said: Vec<&PeerKeyRow> = known.keys.iter().filter(|k| Some(&k.fingerprint) == fingerprint.as_ref()).collect();
+    // What others gossip of an address does not bind a key to it.
+    let told = said.iter().any(|key| !key.way.starts_with("gossip"));
+    let binding = if signer.is_some_and(|c| c.addresses(now).iter().any(|a| a == address)) || is_own {
+        Binding::UserId
+    } else if told {
+        Binding::Peer
+    } else {
+        Binding::None
+    };
+    let pin = if is_own { Pin::Verified } else { pin(known, fingerprint.as_deref(), &said, number) };
+    let for_owner = signature.intended.is_empty()
+        || is_own
+        || signature.intended.iter().any(|f| known.own.iter().any(|own| own.fingerprint() == *f));
+    envelope::Signature {
+        verdict: verdict(&signature.verdict),
+        signer: fingerprint,
+        made_at: signature.made_at,
+        binding,
+        for_owner,
+        pin,
+    }
+}
+
+/// What was known of a key for its address. The first key that came counts until the owner relies on one: whoever comes
+/// later, with whatever date, cannot take its place.
+fn pin(known: &Known, signer: Option<&str>, said: &[&PeerKeyRow], number: MessageNumber) -> Pin {
+    let Some(signer) = signer else { return Pin::None };
+    let pinned = known.peer.as_ref().and_then(|peer| peer.pinned.as_deref());
+    let first = known.keys.iter().find(|key| !key.way.starts_with("gossip")).map(|key| key.fingerprint.as_str());
+    let Some(expected) = pinned.or(first) else { return Pin::None };
+    if expected != signer {
+        return Pin::Differs;
+    }
+    if pinned.is_some() && known.peer.as_ref().is_some_and(|peer| peer.verified_at > 0) {
+        return Pin::Verified;
+    }
+    let messages = said.iter().map(|key| key.messages).sum();
+    let since = said.iter().map(|key| key.first_at).min().unwrap_or_default();
+    let begins = said.iter().any(|key| key.first_message == number.0);
+    if begins || (pinned.is_none() && said.iter().all(|key| key.first_message == 0)) {
+        return Pin::First;
+    }
+    Pin::Same { since, messages }
+}
+
+const fn verdict(verdict: &Verdict) -> envelope::Verdict {
+    match verdict {
+        Verdict::Good => envelope::Verdict::Good,
+        Verdict::GoodThen(_) => envelope::Verdict::GoodThen,
+        Verdict::Unknown => envelope::Verdict::Unknown,
+        Verdict::Bad => envelope::Verdict::Bad,
+        Verdict::Weak => envelope::Verdict::Weak,
+        Verdict::Expired => envelope::Verdict::Expired,
+        Verdict::FromFuture => envelope::Verdict::FromFuture,
+        Verdict::Revoked => envelope::Verdict::Revoked,
+        Verdict::NotLive => envelope::Verdict::KeyNotValid,
+    }
+}
+
+/// A message of the store, looked at and judged.
+pub struct Judged {
+    /// The message.
+    pub looked: Looked,
+    /// What may be said of it.
+    pub summary: Summary,
+}
+
+/// Looks at a message of the store and judges it, from its very bytes. `raw` is what came.
+///
+/// # Errors
+/// When the store fails.
+pub async fn judge(app: &Arc<App>, number: MessageNumber, raw: Arc<[u8]>) -> Result<Judged, Failure> {
+    let (openers, row) = {
+        let mut reader = app.reader.get().await?;
+        let openers = Openers::of(app, &mut reader, [number]).await?;
+        (openers, peer_table::envelope_of(&mut reader, number).await?)
+    };
+    let issuer: Vec<String> = row.iter().map(|row| row.issuer.clone()).filter(|i| !i.is_empty()).collect();
+    let (first, bytes) = (openers.clone(), Arc::clone(&raw));
+    let looked = blocking(move || Ok::<_, Failure>(first.look(Some(number), &bytes, &[]))).await?;
+    let Some(wrapping) = &looked.wrapping else {
+        return Ok(Judged { looked, summary: Summary::default() });
+    };
+    let from = looked.message.from.first().map(|p| canonical(&p.address)).unwrap_or_default();
+    let named: Vec<String> = wrapping.issuers().into_iter().chain(issuer).collect();
+    let mut reader = app.reader.get().await?;
+    // The From outside may be the one that counts in the end: the keys of both are at hand.
+    let signers = signers(app, &mut reader, &named, &from).await?;
+    let mut looked = if wrapping.signatures.is_empty() {
+        looked
+    } else {
+        let (certificates, bytes) = (signers.clone(), Arc::clone(&raw));
+        blocking(move || Ok::<_, Failure>(openers.look(Some(number), &bytes, &certificates))).await?
+    };
+    let known_of = known(app, &mut reader, &from, signers).await?;
+    let is_own = app.own_addresses().contains(&from);
+    let troubles = troubles(app, &mut reader, &looked.message).await?;
+    let mut summary = judged(&looked, &known_of, troubles, number, is_own, app.now());
+    let differs = looked.wrapping.as_ref().and_then(|w| w.protection.from_differs.clone());
+    if let Some((outer, inner)) = differs {
+        if summary.signer.is_none()
+            && let Some(inside) = &looked.inner
+        {
+            // Nobody vouches for the one inside: the one outside is shown, and said.
+            let bytes = envelope::with_outer_from(inside, &raw);
+            looked.message = message::parse(&bytes);
+            looked.inner = Some(bytes);
+            summary.reasons.push(format!(
+                "Inside, the message says that it is from {inner}; outside it says {outer}, and nothing proves either."
+            ));
+        } else {
+            summary.reasons.push(format!("Outside, the message said that it was from {outer}."));
+        }
+    }
+    Ok(Judged { looked, summary })
+}
+
+/// What is wrong with the From of a message: what it shows itself, and whose name it bears.
+async fn troubles(app: &App, c: &mut Connection, message: &Message) -> Result<Vec<FromTrouble>, Failure> {
+    let mut found = envelope::from_troubles(message);
+    if found.is_empty()
+        && let Some(name) = super::sender::name_of_another(app, c, message).await?
+    {
+        found.push(FromTrouble::NameOfAnother(name));
+    }
+    Ok(found)
+}
+
+/// Judges messages that just came and keeps what may be said of them, for lists; takes in the keys of other recipients that
+/// they tell. Mail without a cryptographic layer costs nothing here.
+///
+/// # Errors
+/// When the store fails.
+pub(in crate::engine) async fn settle(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<(), Failure> {
+    let rows = peer_table::envelopes_of(&mut *app.reader.get().await?, numbers.iter().copied()).await?;
+    for number in numbers {
+        let Some(before) = rows.get(number) else { continue };
+        // Nobody knows the key: there is nothing to be said, and nothing to be read for it.
+        if before.layer == "signed" && !before.issuer.is_empty() {
+            let issuer = std::slice::from_ref(&before.issuer);
+            let known = keys::certificates_by_key(&mut *app.reader.get().await?, issuer).await?;
+            let own = || app.keyring.all().iter().any(|own| own.key.certificate().key_ids().iter().any(|id| id.as_str() == before.issuer));
+            if known.is_empty() && !own() {
+                continue;
+            }
+        }
+        settle_one(app, *number, before).await?;
+    }
+    Ok(())
+}
+
+async fn settle_one(app: &Arc<App>, number: MessageNumber, before: &EnvelopeRow) -> Result<(), Failure> {
+    let row = messages::by_numbers(&mut *app.reader.get().await?, &[number]).await?.into_iter().next();
+    let Some(row) = row else { return Ok(()) };
+    let packs = Arc::clone(&app.packs);
+    let place = row.place;
+    let Ok(raw) = blocking(move || packs.read(place)).await else { return Ok(()) };
+    let judged = judge(app, number, raw.raw.into()).await?;
+    let Some(wrapping) = &judged.looked.wrapping else { return Ok(()) };
+    let summary = &judged.summary;
+    let after = EnvelopeRow {
+        privacy: summary.privacy.as_str().to_owned(),
+        assurance: summary.assurance.as_str().to_owned(),
+        signer: summary.signer.clone().unwrap_or_default(),
+        ..wrapping.row()
+    };
+    let opened = before.privacy == "closed" && after.privacy != "closed";
+    let from = judged.looked.message.from.first().map(|p| canonical(&p.address)).unwrap_or_default();
+    let gossip = if summary.signer.is_some() && after.privacy == "private" {
+        gossip_of(&judged.looked, &from)
+    } else {
+        Vec::new()
+    };
+    {
+        let writer = app.writer.lock().await;
+        let mut c = writer.begin().await?;
+        if after != *before {
+            peer_table::put_envelope(&mut c, number, &after).await?;
+        }
+        if let Some(signer) = &summary.signer
+            && !app.own_addresses().contains(&from)
+        {
+            keys::note_peer_key_once(&mut c, &from, signer, "signature", number.0, app.now()).await?;
+        }
+        if !gossip.is_empty() {
+            peers::gossiped(app, &mut c, &from, row.date, &gossip, number.0).await?;
+        }
+        commit(c).await?;
+    }
+    if opened {
+        receive::read_again(app, &row, judged.looked).await?;
+    }
+    Ok(())
+}
+
+/// The keys of other recipients that a message tells: only of those it names itself.
+fn gossip_of(looked: &Looked, from: &str) -> Vec<(String, Certificate)> {
+    let message = &looked.message;
+    let named: Vec<String> = message
+        .to
+        .iter()
+        .chain(&message.cc)
+        .chain(&message.reply_to)
+        .map(|p| canonical(&p.address))
+        .filter(|address| address != from)
+        .collect();
+    let told = looked.wrapping.iter().flat_map(|w| &w.gossip).take(GOSSIP_MAX);
+    told.filter_map(|value| Gossip::parse(value).ok())
+        .filter(|gossip| named.contains(&gossip.address))
+        .filter_map(|gossip| Some((gossip.address, Certificate::parse(&gossip.keydata).ok()?.minimal())))
+        .collect()
+}
+
+/// Judges mail again after a key became known: what it signed, and, where it is the owner's, what was closed.
+///
+/// # Errors
+/// When the store fails.
+pub(in crate::engine) async fn settle_again(
+    app: &Arc<App>,
+    certificate: &Certificate,
+    closed: bool,
+) -> Result<(), Failure> {
+    let ids: Vec<String> = certificate.key_ids().iter().map(ToString::to_string).collect();
+    let numbers = {
+        let mut reader = app.reader.get().await?;
+        peer_table::unsettled(&mut reader, &ids, closed, SETTLED_AGAIN).await?
+    };
+    settle(app, &numbers).await
+}
+
+/// The bytes that a message was read from.
+#[must_use]
+pub fn bytes<'a>(looked: &'a Looked, raw: &'a [u8]) -> Cow<'a, [u8]> {
+    looked.inner.as_deref().map_or(Cow::Borrowed(raw), Cow::Borrowed)
+}
