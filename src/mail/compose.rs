@@ -206,18 +206,29 @@ fn text_part(body: &str) -> Vec<u8> {
     let clean: String = body.replace("\r\n", "\n").chars().filter_map(sound_char).collect();
     let wrapped = flow(&clean);
     let mut out = String::from("Content-Type: text/plain; charset=utf-8; format=flowed\r\n");
-    let high = wrapped.chars().filter(|c| !c.is_ascii()).count();
-    if high == 0 && wrapped.split("\r\n").all(|line| line.len() <= LINE_MAX) {
-        out.push_str("Content-Transfer-Encoding: 7bit\r\n\r\n");
-        out.push_str(&wrapped);
-    } else if high * 4 < wrapped.chars().count() {
-        out.push_str("Content-Transfer-Encoding: quoted-printable\r\n\r\n");
-        quoted_printable(&mut out, &wrapped);
-    } else {
-        out.push_str("Content-Transfer-Encoding: base64\r\n\r\n");
-        base64(&mut out, wrapped.as_bytes());
-    }
+    encoded_text(&mut out, &wrapped, true);
     out.into_bytes()
+}
+
+/// The last field of a text part, its transfer encoding, the blank line and the text. `as_it_is` says that it need not be
+/// encoded if it is ASCII.
+pub(in crate::mail) fn encoded_text(out: &mut String, text: &str, as_it_is: bool) {
+    let high = text.chars().filter(|c| !c.is_ascii()).count();
+    if as_it_is && high == 0 && text.split("\r\n").all(|line| line.len() <= LINE_MAX) {
+        out.push_str("Content-Transfer-Encoding: 7bit\r\n\r\n");
+        out.push_str(text);
+    } else if high * 4 < text.chars().count() {
+        out.push_str("Content-Transfer-Encoding: quoted-printable\r\n\r\n");
+        quoted_printable(out, text);
+    } else {
+        encoded_bytes(out, text.as_bytes());
+    }
+}
+
+/// The same for any bytes: base64.
+pub(in crate::mail) fn encoded_bytes(out: &mut String, bytes: &[u8]) {
+    out.push_str("Content-Transfer-Encoding: base64\r\n\r\n");
+    base64(out, bytes);
 }
 
 fn sound_char(c: char) -> Option<char> {

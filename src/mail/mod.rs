@@ -3,9 +3,11 @@
 pub mod address;
 pub mod attachment;
 pub mod authentication;
+pub mod autocrypt;
 pub mod compose;
 pub mod demo;
 pub mod domain;
+pub mod envelope;
 pub mod html;
 pub mod ids;
 pub mod list;

@@ -27,49 +27,49 @@ const NEEDED: [&str; 17] = [
 
 /// One header field as it lies in the message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Field<'a> {
+pub(in crate::mail) struct Field<'a> {
     /// As written.
-    pub(super) name: &'a str,
+    pub(in crate::mail) name: &'a str,
     /// After the colon, still folded and encoded, without the last line break.
-    pub(super) value: &'a [u8],
+    pub(in crate::mail) value: &'a [u8],
 }
 
 /// The fields of one header block.
 #[derive(Debug, Default)]
-pub(super) struct Block<'a> {
-    pub(super) fields: Vec<Field<'a>>,
+pub(in crate::mail) struct Block<'a> {
+    pub(in crate::mail) fields: Vec<Field<'a>>,
     /// Where the body begins.
-    pub(super) body: usize,
+    pub(in crate::mail) body: usize,
 }
 
 impl<'a> Block<'a> {
     /// The first field of that name.
-    pub(super) fn first(&self, name: &str) -> Option<&'a [u8]> {
+    pub(in crate::mail) fn first(&self, name: &str) -> Option<&'a [u8]> {
         self.all(name).next()
     }
 
     /// All fields of that name, in order.
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    pub(in crate::mail) fn all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
     }
 }
 
 /// The lines of a message; the last one may lack its line break.
 #[derive(Clone, Copy)]
-pub(super) struct Lines<'a> {
+pub(in crate::mail) struct Lines<'a> {
     raw: &'a [u8],
     /// Line feed, or carriage return in mail from very old Macs.
     end: u8,
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(raw: &'a [u8]) -> Self {
+    pub(in crate::mail) fn new(raw: &'a [u8]) -> Self {
         let old_mac = memchr::memchr(b'\n', raw).is_none() && memchr::memchr(b'\r', raw).is_some();
         Self { raw, end: if old_mac { b'\r' } else { b'\n' } }
     }
 
     /// The line that begins at `at`, without its line break, and where the next one begins.
-    pub(super) fn line(&self, at: usize) -> Option<(&'a [u8], usize)> {
+    pub(in crate::mail) fn line(&self, at: usize) -> Option<(&'a [u8], usize)> {
         let rest = self.raw.get(at..).filter(|rest| !rest.is_empty())?;
         let (line, next) = match memchr::memchr(self.end, rest) {
             Some(length) => (rest.get(..length)?, at + length + 1),
@@ -80,7 +80,7 @@ impl<'a> Lines<'a> {
     }
 
     /// Where the next line begins that starts with `--`, at or after `at`, which must be the beginning of a line.
-    pub(super) fn next_dashes(&self, at: usize) -> Option<usize> {
+    pub(in crate::mail) fn next_dashes(&self, at: usize) -> Option<usize> {
         let rest = self.raw.get(at..)?;
         if rest.starts_with(b"--") {
             return Some(at);
@@ -91,7 +91,7 @@ impl<'a> Lines<'a> {
 
     /// Where the content that ends before the line at `at` ends: the line break before it belongs to the delimiter
     /// (RFC 2046 §5.1.1).
-    pub(super) fn before_line_break(&self, at: usize, not_before: usize) -> usize {
+    pub(in crate::mail) fn before_line_break(&self, at: usize, not_before: usize) -> usize {
         let mut end = at;
         if end > not_before && self.raw.get(end - 1) == Some(&self.end) {
             end -= 1;
@@ -105,7 +105,7 @@ impl<'a> Lines<'a> {
 
 /// Reads the header block that begins at `start`. `is_end` says whether a line is a delimiter of an enclosing
 /// multipart, which ends a header block that was cut off.
-pub(super) fn read<'a>(
+pub(in crate::mail) fn read<'a>(
     raw: &'a [u8],
     lines: Lines<'a>,
     start: usize,
@@ -162,7 +162,7 @@ fn keep<'a>(
 }
 
 /// The name of the field that a line begins (RFC 5322 §2.2), blanks before the colon forgiven.
-pub(super) fn field_name(line: &[u8]) -> Option<&str> {
+pub(in crate::mail) fn field_name(line: &[u8]) -> Option<&str> {
     let colon = memchr::memchr(b':', line)?;
     let name = line.get(..colon)?.trim_ascii_end();
     if name.is_empty() || name.len() > 200 || !name.iter().all(u8::is_ascii_graphic) {

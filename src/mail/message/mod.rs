@@ -12,8 +12,8 @@ use super::query::Kind;
 mod body;
 pub(in crate::mail) mod charset;
 pub(in crate::mail) mod encoded;
-mod fields;
-mod params;
+pub(in crate::mail) mod fields;
+pub(in crate::mail) mod params;
 pub(in crate::mail) mod people;
 #[cfg(test)]
 mod tests;
@@ -173,7 +173,7 @@ impl Message {
 }
 
 /// The lines that mbox files and some servers put before the first field.
-fn skip_envelope_lines(raw: &[u8]) -> usize {
+pub(in crate::mail) fn skip_envelope_lines(raw: &[u8]) -> usize {
     let lines = fields::Lines::new(raw);
     let mut at = if raw.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     for _ in 0..10 {
@@ -205,7 +205,7 @@ fn declared_charset(parts: &[Part]) -> Option<String> {
         .cloned()
 }
 
-fn bounded(value: &[u8]) -> &[u8] {
+pub(in crate::mail) fn bounded(value: &[u8]) -> &[u8] {
     value.get(..FIELD_MAX).unwrap_or(value)
 }
 

@@ -7,15 +7,15 @@ const PARAMS_MAX: usize = 100;
 
 /// A value with parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Structured {
+pub(in crate::mail) struct Structured {
     /// What stands before the first semicolon, in lower case, without blanks and comments.
-    pub(super) value: String,
+    pub(in crate::mail) value: String,
     params: Vec<(String, String)>,
 }
 
 impl Structured {
     /// A parameter by its name in lower case.
-    pub(super) fn param(&self, name: &str) -> Option<&str> {
+    pub(in crate::mail) fn param(&self, name: &str) -> Option<&str> {
         self.params.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
@@ -31,7 +31,7 @@ struct Piece {
 }
 
 /// Reads a value with parameters; never fails. `near` as in [`encoded::decode`].
-pub(super) fn parse(raw: &[u8], near: Option<&str>) -> Structured {
+pub(in crate::mail) fn parse(raw: &[u8], near: Option<&str>) -> Structured {
     let raw = encoded::unfold(raw);
     let mut segments = segments(&raw).into_iter();
     let value = segments.next().map(plain_value).unwrap_or_default();
