@@ -23,6 +23,15 @@ CREATE TABLE certificate_key (
     PRIMARY KEY (key_id, fingerprint)
 ) STRICT, WITHOUT ROWID;
 
+-- The names that certificates bear, folded, with the addresses beside them: whoever comes under such a name from elsewhere
+-- is told of.
+CREATE TABLE certificate_name (
+    name TEXT NOT NULL,
+    address TEXT NOT NULL,
+    fingerprint TEXT NOT NULL REFERENCES certificate (fingerprint) ON DELETE CASCADE,
+    PRIMARY KEY (name, address, fingerprint)
+) STRICT, WITHOUT ROWID;
+
 -- What Autocrypt Level 1 keeps of a correspondent (the first seven), what trust on first use adds, and how they really
 -- write: how often in private, how often in clear, how often they answered private mail, with which program.
 CREATE TABLE peer (

@@ -163,16 +163,12 @@ pub(super) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
         rest: Vec<String>,
     },
-    /// Keys (not there yet)
-    Key {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-        rest: Vec<String>,
-    },
-    /// Autocrypt peers (not there yet)
-    Peer {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-        rest: Vec<String>,
-    },
+    /// Keys: list, make, export, import, backup, setup-message
+    #[command(subcommand)]
+    Key(Key),
+    /// Correspondents and their keys: list, show, verify, accept, keep
+    #[command(subcommand)]
+    Peer(Peer),
     /// Paired devices (not there yet)
     Device {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
@@ -525,4 +521,63 @@ mod tests {
         use clap::CommandFactory;
         Arguments::command().debug_assert();
     }
+}
+
+/// Keys.
+#[derive(clap::Subcommand)]
+pub(super) enum Key {
+    /// All keys: yours, then those of others
+    List,
+    /// Make a key for an address of yours
+    Make { email: String },
+    /// Hand a key out, armoured: yours, or the one known of a correspondent
+    Export {
+        email: String,
+        /// With its secret half: whoever has it can read your mail
+        #[arg(long)]
+        secret: bool,
+    },
+    /// Take keys in from a file
+    Import {
+        file: PathBuf,
+        /// What opens a secret key that is locked
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// Write an encrypted copy of all your keys, which your passphrase opens
+    Backup { file: PathBuf },
+    /// Look a key up at key servers (not there yet)
+    Lookup { email: String },
+    /// Move a key to or from another program (Autocrypt Setup Message)
+    #[command(subcommand)]
+    SetupMessage(SetupMessage),
+}
+
+/// Autocrypt Setup Messages.
+#[derive(clap::Subcommand)]
+pub(super) enum SetupMessage {
+    /// Send yourself a message with your key, and print the code that opens it
+    Make { email: String },
+    /// Take the key of such a message in
+    Open {
+        id: String,
+        /// A file with the code
+        #[arg(long, value_name = "FILE")]
+        code_file: PathBuf,
+    },
+}
+
+/// Correspondents and their keys.
+#[derive(clap::Subcommand)]
+pub(super) enum Peer {
+    /// All who have a key
+    List,
+    /// What is known of one, and what was decided
+    Show { email: String },
+    /// Say that you compared this fingerprint with its owner
+    Verify { email: String, fingerprint: String },
+    /// Use the newer key that waits
+    Accept { email: String },
+    /// Keep the old key
+    Keep { email: String },
 }

@@ -12,6 +12,8 @@ use crate::engine::drafts::Content;
 use crate::engine::export::Format;
 use crate::engine::failure::Failure;
 use crate::engine::import::plain;
+use crate::engine::outgoing::Wish;
+use crate::engine::peers::Choice;
 use crate::engine::request::{Answer, Form, Request, attach, perform};
 use crate::engine::restore;
 use crate::engine::search::Sort;
@@ -41,8 +43,8 @@ pub(super) async fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         }
         Command::Check { repair } => run_check(&data, &global, repair).await,
         Command::Backup { .. } => Err(not_yet("backup")),
-        Command::Key { .. } => Err(not_yet("key")),
-        Command::Peer { .. } => Err(not_yet("peer")),
+        Command::Key(args::Key::Lookup { .. }) => Err(not_yet("key lookup")),
+        Command::Key(args::Key::Backup { file }) => back_up_keys(&data, &global, &file).await,
         Command::Device { .. } => Err(not_yet("device")),
         command => {
             let request = request(command)?;
@@ -406,9 +408,73 @@ fn request(command: Command) -> Result<Request, Failure> {
             };
             Request::ConfigSet { key, value }
         }
+        Command::Key(key) => about_key(key)?,
+        Command::Peer(peer) => about_peer(peer),
         Command::Status => Request::Status,
         _ => return Err(Failure::usage("That is no question for the store")),
     })
+}
+
+fn about_key(key: args::Key) -> Result<Request, Failure> {
+    Ok(match key {
+        args::Key::List => Request::KeyList,
+        args::Key::Make { email } => Request::KeyMake(email),
+        args::Key::Export { email, secret } => Request::KeyExport { email, secret },
+        args::Key::Import { file, password_file } => {
+            let bytes = read_bounded(&file, KEY_FILE)?;
+            let password = password_file.map(|file| secret_file(&file, "password")).transpose()?;
+            Request::KeyImport { bytes, password: password.map(|p| p.expose().to_owned()) }
+        }
+        args::Key::SetupMessage(args::SetupMessage::Make { email }) => Request::SetupMake(email),
+        args::Key::SetupMessage(args::SetupMessage::Open { id, code_file }) => {
+            let code = secret_file(&code_file, "setup code")?;
+            Request::SetupOpen { id, code: code.expose().to_owned() }
+        }
+        args::Key::Backup { .. } | args::Key::Lookup { .. } => {
+            return Err(Failure::usage("That is no question for the store"));
+        }
+    })
+}
+
+fn about_peer(peer: args::Peer) -> Request {
+    match peer {
+        args::Peer::List => Request::PeerList,
+        args::Peer::Show { email } => Request::PeerShow(email),
+        args::Peer::Verify { email, fingerprint } => {
+            Request::PeerChoose { email, choice: Choice::Verify(fingerprint) }
+        }
+        args::Peer::Accept { email } => Request::PeerChoose { email, choice: Choice::Accept },
+        args::Peer::Keep { email } => Request::PeerChoose { email, choice: Choice::Keep },
+    }
+}
+
+/// The largest file that keys are taken in from, in bytes.
+const KEY_FILE: u64 = 16 << 20;
+
+/// A file, if it is not larger than so many bytes.
+fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
+    let cannot = |e: std::io::Error| Failure::failed(format!("Cannot read {}: {}", path.display(), plain(&e)));
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > most {
+        return Err(Failure::failed(format!("{} is larger than a file of keys can be", path.display())));
+    }
+    Ok(bytes)
+}
+
+/// Writes the copy of the owner's keys to a new file that only the owner can read.
+async fn back_up_keys(data: &Path, global: &Global, file: &Path) -> Result<u8, Failure> {
+    let bar = Bar::new();
+    let passphrase = passphrase(global, "Passphrase")?.expose().to_owned();
+    let answer = ask_store(data, global, Request::KeyBackup { passphrase }, &bar).await?;
+    drop(bar);
+    let Answer::Bytes { bytes, .. } = answer else {
+        return Err(Failure::failed("The server gave no copy; is it the same version of Mailkeep?"));
+    };
+    crate::engine::backup::write_new(file, &bytes)?;
+    let answer = Answer::Json(json!({"file": absolute(file)?, "bytes": bytes.len()}));
+    output::print(&answer, output::What::Other, global.json)
 }
 
 fn about_sender(sender: args::Sender) -> Result<Request, Failure> {

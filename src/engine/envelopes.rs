@@ -415,6 +415,7 @@ const fn verdict(verdict: &Verdict) -> envelope::Verdict {
         Verdict::FromFuture => envelope::Verdict::FromFuture,
         Verdict::Revoked => envelope::Verdict::Revoked,
         Verdict::NotLive => envelope::Verdict::KeyNotValid,
+        Verdict::Unsupported => envelope::Verdict::Malformed,
     }
 }
 

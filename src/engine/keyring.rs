@@ -105,7 +105,7 @@ pub fn shown(certificate: &Certificate, now: i64) -> Key {
     }
 }
 
-fn own_shown(own: &Own, now: i64) -> Key {
+pub(in crate::engine) fn own_shown(own: &Own, now: i64) -> Key {
     let mut key = shown(&own.key.certificate(), now);
     if key.addresses.is_empty() {
         key.addresses.push(own.address.clone());

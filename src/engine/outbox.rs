@@ -148,6 +148,31 @@ pub async fn queue(
     Ok(Queued { id, encrypted, signed, recommendation })
 }
 
+/// Queues a message that is finished as it stands. Gives its id.
+///
+/// # Errors
+/// When the store fails; then nothing was queued.
+pub(in crate::engine) async fn queue_raw(
+    app: &Arc<App>,
+    account: &AccountRow,
+    raw: Vec<u8>,
+    recipients: &[String],
+) -> Result<MessageId, Failure> {
+    let now = app.now();
+    let origin = Origin::Local { role: "outbox".into(), tags: Vec::new() };
+    let understood = understand(app, Incoming { raw, received_at: now, origin })?;
+    let id = understood.id();
+    keep_with(app, vec![understood], async |c, numbers| {
+        let Some(number) = numbers.first() else {
+            return Err(Failure::failed("The message could not be kept"));
+        };
+        Ok(outbox::queue(c, *number, account.id, recipients, now, now, None).await?)
+    })
+    .await?;
+    app.outbox_wanted.notify_one();
+    Ok(id)
+}
+
 /// All entries, newest first; ended ones for 30 days.
 ///
 /// # Errors

@@ -283,8 +283,17 @@ pub(in crate::engine) async fn remember(
     if known.as_ref() != Some(&bytes) {
         let ids: Vec<String> = merged.key_ids().iter().map(ToString::to_string).collect();
         keys::put_certificate(c, &fingerprint, &bytes, &ids, now).await?;
+        let names: Vec<String> = merged.names(now).iter().map(|name| folded(name)).take(20).collect();
+        let addresses: Vec<String> = merged.addresses(now).into_iter().take(20).collect();
+        keys::put_names(c, &fingerprint, &names, &addresses).await?;
     }
     Ok(merged)
+}
+
+/// A name by which two that look the same are the same.
+#[must_use]
+pub fn folded(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase().chars().take(200).collect()
 }
 
 /// Takes in what a validly signed private message says of its other recipients' keys.

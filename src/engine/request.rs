@@ -10,10 +10,11 @@ use super::failure::{Failure, Kind};
 use super::search::{self, Sort};
 use super::settings::{self, Scope};
 use super::tags::{self, Which};
-use super::{check, import, keyring, outbox, peers, read, senders, status, sync, unsubscribe};
+use super::{
+    backup, check, import, keyring, outbox, peers, read, senders, setup_messages, status, sync, unsubscribe,
+};
 use crate::crypto::secret::SecretText;
 use crate::mail::html::{Options, Remote};
-use crate::mail::ids::MessageId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -175,6 +176,20 @@ pub enum Request {
         /// What opens a secret key in it.
         password: Option<String>,
     },
+    /// A copy of all keys, which the passphrase opens.
+    KeyBackup {
+        /// The store's passphrase.
+        passphrase: String,
+    },
+    /// Sends the owner a message with the key of an address.
+    SetupMake(String),
+    /// Takes the key of such a message in.
+    SetupOpen {
+        /// The message's id.
+        id: String,
+        /// Its code.
+        code: String,
+    },
     /// Correspondents who have a key.
     PeerList,
     /// A correspondent.
@@ -281,6 +296,9 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::KeyMake(_)
         | Request::KeyExport { .. }
         | Request::KeyImport { .. }
+        | Request::KeyBackup { .. }
+        | Request::SetupMake(_)
+        | Request::SetupOpen { .. }
         | Request::PeerList
         | Request::PeerShow(_)
         | Request::PeerChoose { .. } => trust(app, request).await,
@@ -299,6 +317,12 @@ async fn trust(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
         Request::KeyImport { bytes, password } => {
             value(keyring::import(app, bytes, password.map(SecretText::new)).await?)
         }
+        Request::KeyBackup { passphrase } => {
+            let bytes = backup::make(app, SecretText::new(passphrase)).await?;
+            Ok(Answer::Bytes { bytes, media_type: "application/pgp-encrypted".to_owned(), name: "keys.asc".to_owned() })
+        }
+        Request::SetupMake(email) => value(setup_messages::make(app, &email).await?),
+        Request::SetupOpen { id, code } => value(setup_messages::open(app, &id, &code).await?),
         Request::PeerList => value(peers::list(app).await?),
         Request::PeerShow(email) => value(peers::show(app, &email).await?),
         Request::PeerChoose { email, choice } => value(peers::choose(app, &email, &choice).await?),

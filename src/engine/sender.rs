@@ -9,7 +9,7 @@ pub use crate::mail::sender::SenderStanding;
 use crate::mail::sender::{self, Acquaintance, Circle, Fact, History};
 use crate::storage::database::Connection;
 use crate::storage::database::messages::MessageRow;
-use crate::storage::database::settings;
+use crate::storage::database::{keys, settings};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -79,6 +79,28 @@ pub async fn of(
     };
     let facts = sender::facts(message, &circle, history);
     Ok(Sender { standing: sender::standing(&facts, history), facts })
+}
+
+/// Whose name a message bears that comes from elsewhere: that of a correspondent, or of the holder of a certificate.
+///
+/// # Errors
+/// When the store fails.
+pub async fn name_of_another(
+    app: &App,
+    reader: &mut Connection,
+    message: &Message,
+) -> Result<Option<String>, Failure> {
+    let [from] = message.from.as_slice() else { return Ok(None) };
+    let address = canonical(&from.address);
+    let circle = app.acquaintances.get(app, reader).await?;
+    if from.name.trim().is_empty() || circle.is_own(&address) {
+        return Ok(None);
+    }
+    if circle.known_elsewhere(&from.address, &from.name).is_some() {
+        return Ok(Some(from.name.clone()));
+    }
+    let held = keys::addresses_of_name(reader, &super::peers::folded(&from.name)).await?;
+    Ok((!held.is_empty() && !held.contains(&address)).then(|| from.name.clone()))
 }
 
 /// How well the owner knows the sender of a message.

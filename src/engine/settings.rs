@@ -18,7 +18,7 @@ struct Known {
 }
 
 /// Every setting there is; an empty list of allowed values means any text.
-const KNOWN: [Known; 16] = [
+const KNOWN: [Known; 17] = [
     Known { key: "extra-ca", default: "", allowed: &[] },
     Known { key: "appearance.theme", default: "auto", allowed: &["auto", "light", "dark"] },
     Known { key: "appearance.density", default: "normal", allowed: &["compact", "normal", "roomy"] },
@@ -28,6 +28,8 @@ const KNOWN: [Known; 16] = [
     Known { key: "dkim.resolver", default: "https://dns.quad9.net/dns-query", allowed: &[] },
     // The names under which the owner's servers note what they checked; empty for those that were learnt.
     Known { key: "authentication.servers", default: "", allowed: &[] },
+    // Nothing goes out that is not encrypted, signed, and by a protected way.
+    Known { key: "secure-mode", default: "off", allowed: &["off", "on"] },
     Known { key: "sync.minutes", default: "5", allowed: &["1", "5", "15", "60"] },
     // What no build asks for yet keeps its name; the values that ask for it are refused until it is there.
     Known { key: "avatars", default: "off", allowed: &["off"] },
@@ -141,7 +143,9 @@ pub(in crate::engine) async fn apply(app: &App) -> Result<(), Failure> {
     let named = get(app, "tor.socks").await?;
     // A value that cannot be read is no Tor; nothing goes direct instead.
     app.dialer.set_tor(proxy(&named).ok().filter(|_| socks));
-    let direct = get(app, "remote-images.route").await? == "direct";
+    let secure = get(app, "secure-mode").await? == "on";
+    app.dialer.set_secure(secure);
+    let direct = !secure && get(app, "remote-images.route").await? == "direct";
     app.dialer.set_direct(Purpose::RemoteImage, direct);
     Ok(())
 }

@@ -57,6 +57,7 @@ struct Shared {
     log: Log,
     offline: AtomicBool,
     tor_for_everything: AtomicBool,
+    secure: AtomicBool,
     tor: RwLock<Option<Proxy>>,
     /// Purposes that go direct although the policy says Tor, because the owner said so in words.
     direct: RwLock<HashSet<Purpose>>,
@@ -89,6 +90,7 @@ impl Dialer {
                 log: Log::default(),
                 offline: AtomicBool::new(false),
                 tor_for_everything: AtomicBool::new(false),
+                secure: AtomicBool::new(false),
                 tor: RwLock::default(),
                 direct: RwLock::default(),
                 isolation: tor::Isolation::new(),
@@ -122,6 +124,11 @@ impl Dialer {
     /// Sends everything through Tor, or only what the policy says.
     pub fn set_tor_for_everything(&self, tor: bool) {
         self.shared.tor_for_everything.store(tor, Ordering::Relaxed);
+    }
+
+    /// Lets nothing out in clear text, whatever an account says, or lets the accounts say.
+    pub fn set_secure(&self, secure: bool) {
+        self.shared.secure.store(secure, Ordering::Relaxed);
     }
 
     /// Says where Tor listens; `None` where there is none, and then nothing that needs it goes out.
@@ -240,6 +247,10 @@ impl Dialer {
         let host = || call.host.clone();
         if self.is_offline() {
             return Err(DialError::Offline { host: host() });
+        }
+        let is_clear = call.security == Security::None && !is_onion(&call.host);
+        if is_clear && self.shared.secure.load(Ordering::Relaxed) {
+            return Err(DialError::InClear { host: host() });
         }
         if call.only_public && !address_guard::is_public_name(&call.host) {
             return Err(DialError::NotPublic { host: host() });

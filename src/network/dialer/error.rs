@@ -11,6 +11,15 @@ pub enum DialError {
         /// The server.
         host: String,
     },
+    /// Secure mode lets nothing out in clear text.
+    #[error(
+        "{host} would be spoken to in clear text, which secure mode does not allow. Choose TLS or STARTTLS for it, or \
+         switch secure mode off in the settings."
+    )]
+    InClear {
+        /// The server.
+        host: String,
+    },
     /// It has to go through Tor, and there is none.
     #[error("{host} may only be reached through Tor ({purpose}), and Tor is not there, so it was not asked.")]
     NoTor {

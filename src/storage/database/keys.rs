@@ -198,6 +198,39 @@ pub async fn put_certificate(
     Ok(())
 }
 
+/// Notes the names that a certificate bears, folded, each with the addresses of that certificate.
+///
+/// # Errors
+/// When the database fails.
+pub async fn put_names(
+    c: &mut Connection,
+    fingerprint: &str,
+    names: &[String],
+    addresses: &[String],
+) -> Result<(), DatabaseError> {
+    sqlx::query(
+        "INSERT OR IGNORE INTO certificate_name (name, address, fingerprint)
+         SELECT name.value, address.value, ? FROM json_each(?) AS name, json_each(?) AS address",
+    )
+    .bind(fingerprint)
+    .bind(serde_json::to_string(names).unwrap_or_default())
+    .bind(serde_json::to_string(addresses).unwrap_or_default())
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// The addresses of the certificates that bear a name, folded.
+///
+/// # Errors
+/// When the database fails.
+pub async fn addresses_of_name(c: &mut Connection, name: &str) -> Result<Vec<String>, DatabaseError> {
+    Ok(sqlx::query_scalar("SELECT DISTINCT address FROM certificate_name WHERE name = ? LIMIT 100")
+        .bind(name)
+        .fetch_all(c)
+        .await?)
+}
+
 /// Notes that a key was said to be an address's, in a message or otherwise. How often one message is looked at does not
 /// count: `message` is its number, 0 where there is none.
 ///

@@ -1,6 +1,7 @@
 //! What the bodies of calls hold, and how a draft is answered.
 
 use crate::crypto::secret::SecretText;
+use crate::engine::outgoing::Wish;
 use crate::engine::accounts::{NewAccount, Server};
 use crate::engine::drafts::{Attached, Content, Kept, write_people};
 use crate::engine::export::Format;

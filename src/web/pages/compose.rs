@@ -155,9 +155,9 @@ async fn send(owner: &Owner, form: &Form, back: &str) -> Result<Response, WebErr
         draft => drafts::send_as_written(&owner.app, draft, &typed.content).await,
     };
     match queued {
-        Ok(id) => {
-            turn.note(token, digest, id);
-            sent(id)
+        Ok(queued) => {
+            turn.note(token, digest, queued.id);
+            sent(queued.id)
         }
         Err(failure) if matches!(failure.kind, Kind::Usage | Kind::Failed | Kind::NotFound) => {
             stay(owner, typed, &sentence(&failure.words)).await

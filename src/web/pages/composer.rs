@@ -2,6 +2,7 @@
 
 use super::form::Form;
 use crate::crypto::secret::random;
+use crate::engine::outgoing::Wish;
 use crate::engine::drafts::{self, Attached, Content, Kept as Draft};
 use crate::engine::failure::{Failure, Kind};
 use crate::engine::{accounts, settings};
@@ -162,6 +163,12 @@ pub(super) async fn typed(owner: &Owner, form: &Form) -> Result<Typed, Failure> 
         reply_to_id: before.reply_to_id,
         in_reply_to: before.in_reply_to,
         references: before.references,
+        encrypt: match form.get("encrypt") {
+            "yes" => Wish::Yes,
+            "no" => Wish::No,
+            _ => Wish::Auto,
+        },
+        unsigned: before.unsigned,
         attachments,
         continues: before.continues,
     };
