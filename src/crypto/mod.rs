@@ -1,7 +1,9 @@
-//! Secrets: keys, the vault's slots, sealing at rest. Pure: bytes in, bytes out.
+//! Secrets: keys, the vault's slots, sealing at rest, OpenPGP. Pure: bytes in, bytes out.
 
 pub mod master_key;
+pub mod openpgp;
 pub mod passphrase;
 pub mod seal;
 pub mod secret;
+pub mod shares;
 pub mod vault;
