@@ -97,9 +97,10 @@ export async function setTrap({ base, profile, log, proxy: proxied = true }) {
  * Which of these names the browser looked up or connected to, by its own log: as a word of its own, or as the host of an
  * address. In the mere path of an address of another host one is harmless.
  */
-export const lookedUp = (log, names) => names.filter((name) => {
+export const lookedUp = (log, names) => names.flatMap((name) => {
   const host = name.replaceAll('.', '\\.');
-  return new RegExp(`(^|["'\\s,;<(])([a-z][a-z0-9+.-]*:)?(//)?([^"'\\s/]*@)?${host}`, 'm').test(log);
+  const found = log.match(new RegExp(`.{0,200}(^|["'\\s,;<(])([a-z][a-z0-9+.-]*:)?(//)?([^"'\\s/]*@)?${host}.{0,100}`, 'm'));
+  return found ? [`${name} (${found[0]})`] : [];
 });
 
 /** The document as it would be written by the sanitiser, from what this browser made of it. Runs in a page. */

@@ -5,6 +5,7 @@
 //! all of it is bounded in size, number and depth before a key or a cipher is touched.
 
 mod armour;
+pub mod backup;
 mod autocrypt;
 mod certificate;
 mod ids;
