@@ -453,7 +453,8 @@ const KEY_FILE: u64 = 16 << 20;
 
 /// A file, if it is not larger than so many bytes.
 fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
-    let cannot = |e: std::io::Error| Failure::failed(format!("Cannot read {}: {}", path.display(), plain(&e)));
+    let cannot =
+        |e: std::io::Error| Failure::failed(format!("Cannot read {}: {}", path.display(), plain(&e)));
     let file = std::fs::File::open(path).map_err(cannot)?;
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes).map_err(cannot)?;

@@ -256,7 +256,9 @@ pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
     if !["mutual", "nopreference"].contains(&settings.prefer_encrypt.as_str()) {
         return Err(Failure::usage("Say mutual or nopreference for how mail is to be encrypted"));
     }
-    let session = Session::open(&app.dialer, &settings.imap_login()?).await?;
+    let mut session = Session::open(&app.dialer, &settings.imap_login()?).await?;
+    // What the server cannot tell is no reason not to add the account.
+    let elsewhere = has_key_elsewhere(&mut session).await.unwrap_or(false);
     session.logout().await;
     smtp::check(&app.dialer, &settings.submission()?).await?;
     let json = serde_json::to_string(&settings).map_err(|e| Failure::failed(e.to_string()))?;
@@ -267,8 +269,25 @@ pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
         commit(c).await?;
     }
     app.learn_own_addresses().await?;
+    if !elsewhere {
+        super::keyring::ensure(app, &address).await?;
+    }
     app.accounts_changed.notify_waiters();
     shown(&find(app, &address).await?)
+}
+
+/// Whether another program of the owner's has a key for this account: it left a Setup Message, or shares its folders with
+/// other devices. Then that key is offered first, and one of our own is made with the first message that is sent.
+async fn has_key_elsewhere(session: &mut Session) -> Result<bool, imap::ImapError> {
+    let folders = session.folders().await?;
+    if folders.iter().any(|folder| folder.name.contains("_Autocrypt_SMA")) {
+        return Ok(true);
+    }
+    let Some(inbox) = folders.iter().find(|folder| folder.role == Some(imap::Role::Inbox)) else {
+        return Ok(false);
+    };
+    session.select(&inbox.raw_name).await?;
+    Ok(!session.find_field("Autocrypt-Setup-Message").await?.is_empty())
 }
 
 /// Logs in to the servers of an account, or of all.

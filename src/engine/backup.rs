@@ -42,9 +42,10 @@ pub async fn make(app: &Arc<App>, passphrase: SecretText) -> Result<Vec<u8>, Fai
 /// Failed, where the file is there already or cannot be written.
 pub fn write_new(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let cannot = |e: std::io::Error| match e.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            Failure::failed(format!("{} is there already and was not touched; name a new file", file.display()))
-        }
+        std::io::ErrorKind::AlreadyExists => Failure::failed(format!(
+            "{} is there already and was not touched; name a new file",
+            file.display()
+        )),
         _ => Failure::failed(format!("Cannot write {}: {}", file.display(), plain(&e))),
     };
     let mut to =

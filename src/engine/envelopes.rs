@@ -98,13 +98,7 @@ impl Openers {
 }
 
 /// Takes the wrapping off a message. Pure work; bounded like everything that reads mail.
-fn look(
-    raw: &[u8],
-    own: &[Own],
-    session: Option<&SessionKey>,
-    signers: &[Certificate],
-    now: i64,
-) -> Looked {
+fn look(raw: &[u8], own: &[Own], session: Option<&SessionKey>, signers: &[Certificate], now: i64) -> Looked {
     let outer = message::parse(raw);
     let mut layer = envelope::outermost(raw, &outer);
     if layer == Layer::None {
@@ -307,7 +301,8 @@ async fn signers(
     let mut fingerprints: Vec<String> = known.into_iter().map(|key| key.fingerprint).take(16).collect();
     fingerprints.dedup();
     bytes.extend(keys::certificates_of(c, &fingerprints).await?);
-    let mut certificates: Vec<Certificate> = app.keyring.all().iter().map(|own| own.key.certificate()).collect();
+    let mut certificates: Vec<Certificate> =
+        app.keyring.all().iter().map(|own| own.key.certificate()).collect();
     for bytes in bytes {
         if let Ok(certificate) = Certificate::parse(&bytes)
             && !certificates.iter().any(|known| known.fingerprint() == certificate.fingerprint())
@@ -318,7 +313,12 @@ async fn signers(
     Ok(certificates)
 }
 
-async fn known(app: &App, c: &mut Connection, from: &str, signers: Vec<Certificate>) -> Result<Known, Failure> {
+async fn known(
+    app: &App,
+    c: &mut Connection,
+    from: &str,
+    signers: Vec<Certificate>,
+) -> Result<Known, Failure> {
     let own = app.keyring.all().iter().map(|own| own.key.certificate()).collect();
     let peer = peer_table::of(c, &[from.to_owned()]).await?.remove(from);
     Ok(Known { own, signers, peer, keys: keys::peer_keys(c, from).await? })
@@ -358,7 +358,8 @@ fn signature(
     let fingerprint = signature.signer.as_ref().map(ToString::to_string);
     let signer = known.signers.iter().find(|c| Some(c.fingerprint().to_string()) == fingerprint);
     let is_own = own && known.own.iter().any(|c| Some(c.fingerprint().to_string()) == fingerprint);
-    let said: Vec<&PeerKeyRow> = known.keys.iter().filter(|k| Some(&k.fingerprint) == fingerprint.as_ref()).collect();
+    let said: Vec<&PeerKeyRow> =
+        known.keys.iter().filter(|k| Some(&k.fingerprint) == fingerprint.as_ref()).collect();
     // What others gossip of an address does not bind a key to it.
     let told = said.iter().any(|key| !key.way.starts_with("gossip"));
     let binding = if signer.is_some_and(|c| c.addresses(now).iter().any(|a| a == address)) || is_own {
@@ -387,7 +388,8 @@ fn signature(
 fn pin(known: &Known, signer: Option<&str>, said: &[&PeerKeyRow], number: MessageNumber) -> Pin {
     let Some(signer) = signer else { return Pin::None };
     let pinned = known.peer.as_ref().and_then(|peer| peer.pinned.as_deref());
-    let first = known.keys.iter().find(|key| !key.way.starts_with("gossip")).map(|key| key.fingerprint.as_str());
+    let first =
+        known.keys.iter().find(|key| !key.way.starts_with("gossip")).map(|key| key.fingerprint.as_str());
     let Some(expected) = pinned.or(first) else { return Pin::None };
     if expected != signer {
         return Pin::Differs;
@@ -501,7 +503,12 @@ pub(in crate::engine) async fn settle(app: &Arc<App>, numbers: &[MessageNumber])
         if before.layer == "signed" && !before.issuer.is_empty() {
             let issuer = std::slice::from_ref(&before.issuer);
             let known = keys::certificates_by_key(&mut *app.reader.get().await?, issuer).await?;
-            let own = || app.keyring.all().iter().any(|own| own.key.certificate().key_ids().iter().any(|id| id.as_str() == before.issuer));
+            let own = || {
+                app.keyring
+                    .all()
+                    .iter()
+                    .any(|own| own.key.certificate().key_ids().iter().any(|id| id.as_str() == before.issuer))
+            };
             if known.is_empty() && !own() {
                 continue;
             }

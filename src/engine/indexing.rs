@@ -378,7 +378,7 @@ impl Indexing {
                             Ok(record) => {
                                 let looked = openers.look(Some(row.number), &record.raw, &[]);
                                 Some(indexable(row.number, row.date, row.size, looked))
-                            },
+                            }
                             Err(error) => {
                                 tracing::warn!(%error, "A message cannot be read for the index");
                                 None

@@ -235,7 +235,11 @@ pub struct Imported {
 ///
 /// # Errors
 /// Where the file holds no key that can be read.
-pub async fn import(app: &Arc<App>, bytes: Vec<u8>, password: Option<SecretText>) -> Result<Imported, Failure> {
+pub async fn import(
+    app: &Arc<App>,
+    bytes: Vec<u8>,
+    password: Option<SecretText>,
+) -> Result<Imported, Failure> {
     let secret = password.clone();
     let (bytes, parsed) = blocking(move || {
         let parsed = SecretKey::parse(&bytes, secret.as_ref());
@@ -275,9 +279,8 @@ pub(in crate::engine) async fn take_in(app: &Arc<App>, key: SecretKey, way: &str
             "This key names no address; add one to it with the program it was made with, and try again",
         ));
     };
-    let current = ours.contains(&address)
-        && app.keyring.current(&address).is_none()
-        && certificate.usable(now).is_ok();
+    let current =
+        ours.contains(&address) && app.keyring.current(&address).is_none() && certificate.usable(now).is_ok();
     let own = Own { address, key, current, made_at: now, backed_up_at: 0 };
     keep(app, &own, "", way).await?;
     Ok(own)
@@ -296,7 +299,9 @@ pub async fn export(app: &Arc<App>, address: &str, secret: bool) -> Result<Vec<u
         Some(own) if secret => Ok(own.key.armored().as_bytes().to_vec()),
         Some(own) => Ok(own.key.certificate().armored().into_bytes()),
         None if secret => Err(Failure::usage(format!("{address} is not yours: its secret key is not here"))),
-        None => Ok(peers::certificate_in_use(app, &address).await?.ok_or_else(nobody)?.armored().into_bytes()),
+        None => {
+            Ok(peers::certificate_in_use(app, &address).await?.ok_or_else(nobody)?.armored().into_bytes())
+        }
     }
 }
 

@@ -7,9 +7,9 @@ use super::app::App;
 use super::drafts;
 use super::events::Event;
 use super::failure::{Failure, Kind};
+use super::outgoing::{self, Wishes};
 use super::receive::{Incoming, Origin, keep_with, receive, understand};
 use super::search::rfc3339;
-use super::outgoing::{self, Wishes};
 use super::{accounts, peers, read, sent_copies, settings, tags};
 use crate::mail::address::{Person, canonical};
 use crate::mail::compose::{self, Draft};
@@ -406,7 +406,9 @@ async fn attempt(app: &Arc<App>, mut entry: OutboxRow) -> Result<OutboxRow, Fail
     if !same.is_empty() {
         deliveries.push((same, compose::without_bcc(opened.stored())));
     }
-    deliveries.extend(own.into_iter().filter_map(|address| Some((vec![address.clone()], copies.get(&address)?.clone()))));
+    deliveries.extend(
+        own.into_iter().filter_map(|address| Some((vec![address.clone()], copies.get(&address)?.clone()))),
+    );
     for (addresses, bytes) in deliveries {
         let handing_over = {
             let (app, mut entry) = (Arc::clone(app), entry.clone());

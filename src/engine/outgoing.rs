@@ -172,16 +172,22 @@ fn decide(plan: &Plan, wish: Wish, replying: bool, strict: bool) -> Result<bool,
 fn leave_privacy(draft: &mut Draft) {
     let kept: Vec<&str> = draft.body.lines().filter(|line| !line.starts_with('>')).collect();
     if kept.len() < draft.body.lines().count() {
-        draft.body = format!("{}\n\n(The private message that this answers is not quoted.)\n", kept.join("\n").trim_end());
+        draft.body = format!(
+            "{}\n\n(The private message that this answers is not quoted.)\n",
+            kept.join("\n").trim_end()
+        );
     }
     draft.subject = format!("Re: {}", envelope::HIDDEN_SUBJECT);
 }
 
 /// The message with the owner's `Autocrypt` field.
 fn with_own_key(raw: &[u8], own: &Own, mutual: bool, now: i64) -> Vec<u8> {
-    let field = own.key.certificate().for_autocrypt(&own.address, now).ok().and_then(|keydata| {
-        Header { address: own.address.clone(), mutual, keydata }.to_field()
-    });
+    let field = own
+        .key
+        .certificate()
+        .for_autocrypt(&own.address, now)
+        .ok()
+        .and_then(|keydata| Header { address: own.address.clone(), mutual, keydata }.to_field());
     match field {
         Some(field) => prefixed(raw, Header::NAME, &field),
         None => raw.to_vec(),
@@ -190,13 +196,7 @@ fn with_own_key(raw: &[u8], own: &Own, mutual: bool, now: i64) -> Vec<u8> {
 
 type Copies = Vec<(String, Vec<u8>)>;
 
-fn sealed(
-    raw: &[u8],
-    draft: &Draft,
-    own: &Own,
-    plan: &Plan,
-    now: i64,
-) -> Result<(Vec<u8>, Copies), Failure> {
+fn sealed(raw: &[u8], draft: &Draft, own: &Own, plan: &Plan, now: i64) -> Result<(Vec<u8>, Copies), Failure> {
     let open: Vec<String> = draft.to.iter().chain(&draft.cc).map(|p| canonical(&p.address)).collect();
     let certificates = |addresses: &[String]| -> Vec<Certificate> {
         let mut found: Vec<Certificate> = Vec::new();
@@ -218,8 +218,9 @@ fn sealed(
     } else {
         Vec::new()
     };
-    let wrapped = envelope::protected(raw, true, true, &gossip)
-        .map_err(|flaw| Failure::failed(format!("The message could not be prepared for encryption: {flaw}")))?;
+    let wrapped = envelope::protected(raw, true, true, &gossip).map_err(|flaw| {
+        Failure::failed(format!("The message could not be prepared for encryption: {flaw}"))
+    })?;
     let mine = [own.key.certificate()];
     let sealed_to = |to: &[Certificate]| -> Result<Vec<u8>, Failure> {
         let (armoured, _) = openpgp::seal(&wrapped.payload, to, &mine, Some(&own.key), now)?;

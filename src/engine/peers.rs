@@ -312,8 +312,10 @@ pub(in crate::engine) async fn gossiped(
         let fingerprint = certificate.fingerprint().to_string();
         let way = format!("gossip from {from}");
         keys::note_peer_key(c, address, &fingerprint, &way, number, now).await?;
-        let mut row =
-            peers::of(c, std::slice::from_ref(address)).await?.remove(address).unwrap_or_else(|| blank(address));
+        let mut row = peers::of(c, std::slice::from_ref(address))
+            .await?
+            .remove(address)
+            .unwrap_or_else(|| blank(address));
         let taken = autocrypt::Peer::take_gossip(Some(&state(&row)), date, fingerprint);
         take(&mut row, &taken);
         consider(c, &mut row, &certificate, now).await?;
@@ -453,9 +455,20 @@ pub async fn plan(
                 let certificate = mine.key.certificate();
                 let recommendation =
                     if own_mutual { Recommendation::Encrypt } else { Recommendation::Available };
-                (advice(&address, recommendation, Some(&certificate), "This is you.".into()), Some(certificate))
+                (
+                    advice(&address, recommendation, Some(&certificate), "This is you.".into()),
+                    Some(certificate),
+                )
             } else if own_addresses.contains(&address) {
-                (advice(&address, Recommendation::Disable, None, "This address of yours has no key yet.".into()), None)
+                (
+                    advice(
+                        &address,
+                        Recommendation::Disable,
+                        None,
+                        "This address of yours has no key yet.".into(),
+                    ),
+                    None,
+                )
             } else {
                 judge(&address, rows.get(&address), &parsed, (own_mutual, replying_to_private), now)
             };
@@ -503,9 +516,10 @@ fn judge(
     };
     let waits = waiting(row).is_some();
     if waits && row.verified_at > 0 {
-        let words = "They wrote with another key than the one you compared. Nothing private goes to them until you \
+        let words =
+            "They wrote with another key than the one you compared. Nothing private goes to them until you \
                      keep the old key, use the new one, or compare again."
-            .to_owned();
+                .to_owned();
         return (Advice { undecided: true, ..advice(address, Recommendation::Disable, None, words) }, None);
     }
     let certificate = in_use(row).and_then(|f| certificates.get(f));
@@ -535,7 +549,13 @@ fn judge(
 /// Why, from how they really write.
 fn reason(row: &PeerRow, recommendation: Recommendation, replying: bool) -> String {
     let times = |n: u32| if n == 1 { "once".to_owned() } else { format!("{n} times") };
-    let messages = |n: u32| if n == 1 { "your last private message".to_owned() } else { format!("your last {n} private messages") };
+    let messages = |n: u32| {
+        if n == 1 {
+            "your last private message".to_owned()
+        } else {
+            format!("your last {n} private messages")
+        }
+    };
     let habit = if row.answered > 0 {
         format!("They read and answered {}.", messages(row.answered))
     } else if row.private > 0 {
@@ -554,7 +574,9 @@ fn reason(row: &PeerRow, recommendation: Recommendation, replying: bool) -> Stri
         Recommendation::Encrypt => habit,
         Recommendation::Available => format!("{habit} They did not ask for private mail."),
         Recommendation::Discourage => {
-            format!("{habit} Their newer mail came without it, so perhaps they cannot read private mail any more.")
+            format!(
+                "{habit} Their newer mail came without it, so perhaps they cannot read private mail any more."
+            )
         }
         Recommendation::Disable => "No key of theirs can be used.".to_owned(),
     }
@@ -661,11 +683,15 @@ pub async fn choose(app: &Arc<App>, address: &str, choice: &Choice) -> Result<Pe
                     (Some(newer), _) => newer,
                     // With nothing to rely on yet, this is how the owner says: this key.
                     (None, None) => in_use(&row).cloned().ok_or_else(|| no_key(&address))?,
-                    (None, Some(_)) if !row.refused.is_empty() && row.public_key.as_ref() == Some(&row.refused) => {
+                    (None, Some(_))
+                        if !row.refused.is_empty() && row.public_key.as_ref() == Some(&row.refused) =>
+                    {
                         row.refused.clone()
                     }
                     (None, Some(_)) => {
-                        return Err(Failure::usage(format!("No newer key of {address} waits to be accepted")));
+                        return Err(Failure::usage(format!(
+                            "No newer key of {address} waits to be accepted"
+                        )));
                     }
                 };
                 decide(&mut c, now, &address, &newer, "changed", "accepted by you").await?;
@@ -674,8 +700,9 @@ pub async fn choose(app: &Arc<App>, address: &str, choice: &Choice) -> Result<Pe
                 row.refused.clear();
             }
             Choice::Keep => {
-                let newer = newer
-                    .ok_or_else(|| Failure::usage(format!("No newer key of {address} waits to be decided on")))?;
+                let newer = newer.ok_or_else(|| {
+                    Failure::usage(format!("No newer key of {address} waits to be decided on"))
+                })?;
                 decide(&mut c, now, &address, &newer, "refused", "you keep the old key").await?;
                 row.refused = newer;
             }

@@ -319,7 +319,11 @@ async fn trust(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
         }
         Request::KeyBackup { passphrase } => {
             let bytes = backup::make(app, SecretText::new(passphrase)).await?;
-            Ok(Answer::Bytes { bytes, media_type: "application/pgp-encrypted".to_owned(), name: "keys.asc".to_owned() })
+            Ok(Answer::Bytes {
+                bytes,
+                media_type: "application/pgp-encrypted".to_owned(),
+                name: "keys.asc".to_owned(),
+            })
         }
         Request::SetupMake(email) => value(setup_messages::make(app, &email).await?),
         Request::SetupOpen { id, code } => value(setup_messages::open(app, &id, &code).await?),

@@ -72,7 +72,9 @@ pub async fn open(app: &Arc<App>, id: &str, code: &str) -> Result<Key, Failure> 
     let Some(part) = part else { return refused("it carries no key") };
     let armoured = String::from_utf8_lossy(&part.decoded(&opened.raw)).into_owned();
     let Ok(parsed) = SetupCode::parse(code) else {
-        return refused("the code has 36 digits in nine groups; look at it again in the program that made the message");
+        return refused(
+            "the code has 36 digits in nine groups; look at it again in the program that made the message",
+        );
     };
     // Whoever can write a message can write a code beside it.
     let written = parsed.to_string();

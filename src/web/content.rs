@@ -202,7 +202,9 @@ pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &
             }
             None => bare(StatusCode::NOT_FOUND),
         },
-        (Piece::Raw, None) if path == "/" => download(opened.came.unwrap_or(opened.raw), &format!("{}.eml", grant.message)),
+        (Piece::Raw, None) if path == "/" => {
+            download(opened.came.unwrap_or(opened.raw), &format!("{}.eml", grant.message))
+        }
         _ => bare(StatusCode::NOT_FOUND),
     }
 }

@@ -97,11 +97,13 @@ export async function setTrap({ base, profile, log, proxy: proxied = true }) {
  * Which of these names the browser looked up or connected to, by its own log: as a word of its own, or as the host of an
  * address. In the mere path of an address of another host one is harmless.
  */
-export const lookedUp = (log, names) => names.flatMap((name) => {
-  const host = name.replaceAll('.', '\\.');
-  const found = log.match(new RegExp(`.{0,200}(^|["'\\s,;<(])([a-z][a-z0-9+.-]*:)?(//)?([^"'\\s/]*@)?${host}.{0,100}`, 'm'));
-  return found ? [`${name} (${found[0]})`] : [];
-});
+export const lookedUp = (log, names) => {
+  const text = log.toString('latin1');
+  return names.flatMap((name) => {
+    const found = new RegExp(`(^|["'\\s,;<(])([a-z][a-z0-9+.-]*:)?(//)?([^"'\\s/]*@)?${name.replaceAll('.', '\\.')}`, 'm').exec(text);
+    return found ? [`${name} (${text.slice(Math.max(0, found.index - 200), found.index + 200)})`] : [];
+  });
+};
 
 /** The document as it would be written by the sanitiser, from what this browser made of it. Runs in a page. */
 export function written() {

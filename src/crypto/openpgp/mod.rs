@@ -5,8 +5,8 @@
 //! all of it is bounded in size, number and depth before a key or a cipher is touched.
 
 mod armour;
-pub mod backup;
 mod autocrypt;
+pub mod backup;
 mod certificate;
 mod ids;
 mod keyring;

@@ -30,7 +30,8 @@ async fn sends(app: &Arc<App>, subject: &str) -> MessageId {
         message_id: format!("{subject}@lab.test"),
         ..Draft::default()
     };
-    queue(app, &row, &draft, None, None).await.unwrap()
+    let wishes = crate::engine::outgoing::Wishes { encrypt: crate::engine::outgoing::Wish::Auto, sign: true };
+    queue(app, &row, &draft, None, wishes, None).await.unwrap().id
 }
 
 async fn entry(app: &Arc<App>, id: MessageId) -> Entry {

@@ -52,6 +52,14 @@ impl Session {
         self.search(Command::new("UID SEARCH HEADER Message-ID ").text(id)?).await
     }
 
+    /// The messages in the open folder that have a header field of this name.
+    ///
+    /// # Errors
+    /// If the server does not tell.
+    pub async fn find_field(&mut self, name: &str) -> Result<Vec<Uid>, ImapError> {
+        self.search(Command::new("UID SEARCH HEADER ").text(name)?.raw(" \"\"")).await
+    }
+
     async fn search(&mut self, command: Command) -> Result<Vec<Uid>, ImapError> {
         let mut uids = Vec::new();
         let mut room = self.room();

@@ -144,18 +144,26 @@ pub async fn certificates(c: &mut Connection, limit: u32) -> Result<Vec<Vec<u8>>
 ///
 /// # Errors
 /// When the database fails.
-pub async fn certificates_of(c: &mut Connection, fingerprints: &[String]) -> Result<Vec<Vec<u8>>, DatabaseError> {
-    Ok(sqlx::query_scalar("SELECT bytes FROM certificate WHERE fingerprint IN (SELECT value FROM json_each(?))")
-        .bind(serde_json::to_string(fingerprints).unwrap_or_default())
-        .fetch_all(c)
-        .await?)
+pub async fn certificates_of(
+    c: &mut Connection,
+    fingerprints: &[String],
+) -> Result<Vec<Vec<u8>>, DatabaseError> {
+    Ok(sqlx::query_scalar(
+        "SELECT bytes FROM certificate WHERE fingerprint IN (SELECT value FROM json_each(?))",
+    )
+    .bind(serde_json::to_string(fingerprints).unwrap_or_default())
+    .fetch_all(c)
+    .await?)
 }
 
 /// The certificates that hold one of these keys.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn certificates_by_key(c: &mut Connection, key_ids: &[String]) -> Result<Vec<Vec<u8>>, DatabaseError> {
+pub async fn certificates_by_key(
+    c: &mut Connection,
+    key_ids: &[String],
+) -> Result<Vec<Vec<u8>>, DatabaseError> {
     Ok(sqlx::query_scalar(
         "SELECT bytes FROM certificate
          WHERE fingerprint IN (
@@ -317,7 +325,9 @@ pub async fn peer_keys(c: &mut Connection, address: &str) -> Result<Vec<PeerKeyR
 /// When the database fails.
 pub async fn decide(c: &mut Connection, decision: &DecisionRow) -> Result<(), DatabaseError> {
     let before: Option<Vec<u8>> =
-        sqlx::query_scalar("SELECT hash FROM decision ORDER BY number DESC LIMIT 1").fetch_optional(&mut *c).await?;
+        sqlx::query_scalar("SELECT hash FROM decision ORDER BY number DESC LIMIT 1")
+            .fetch_optional(&mut *c)
+            .await?;
     sqlx::query("INSERT INTO decision (at, address, fingerprint, deed, way, hash) VALUES (?, ?, ?, ?, ?, ?)")
         .bind(decision.at)
         .bind(&decision.address)

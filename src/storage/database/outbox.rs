@@ -181,10 +181,11 @@ pub async fn copies(
     c: &mut Connection,
     message: MessageNumber,
 ) -> Result<HashMap<String, Vec<u8>>, DatabaseError> {
-    let rows = sqlx::query("SELECT address, copy FROM outbox_recipient WHERE message_id = ? AND copy IS NOT NULL")
-        .bind(message.0)
-        .fetch_all(c)
-        .await?;
+    let rows =
+        sqlx::query("SELECT address, copy FROM outbox_recipient WHERE message_id = ? AND copy IS NOT NULL")
+            .bind(message.0)
+            .fetch_all(c)
+            .await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
@@ -242,15 +243,17 @@ pub async fn update_recipient(
     message: MessageNumber,
     recipient: &RecipientRow,
 ) -> Result<(), DatabaseError> {
-    sqlx::query("UPDATE outbox_recipient
+    sqlx::query(
+        "UPDATE outbox_recipient
          SET state = ?1, reply = ?2, copy = CASE WHEN ?1 <> 'accepted' THEN copy END
-         WHERE message_id = ?3 AND address = ?4")
-        .bind(recipient.state.as_str())
-        .bind(recipient.reply.as_str())
-        .bind(message.0)
-        .bind(recipient.address.as_str())
-        .execute(c)
-        .await?;
+         WHERE message_id = ?3 AND address = ?4",
+    )
+    .bind(recipient.state.as_str())
+    .bind(recipient.reply.as_str())
+    .bind(message.0)
+    .bind(recipient.address.as_str())
+    .execute(c)
+    .await?;
     Ok(())
 }
 

@@ -182,10 +182,8 @@ pub async fn envelope_of(
     c: &mut Connection,
     message: MessageNumber,
 ) -> Result<Option<EnvelopeRow>, DatabaseError> {
-    let row = sqlx::query("SELECT * FROM envelope WHERE message_id = ?")
-        .bind(message.0)
-        .fetch_optional(c)
-        .await?;
+    let row =
+        sqlx::query("SELECT * FROM envelope WHERE message_id = ?").bind(message.0).fetch_optional(c).await?;
     row.as_ref().map(envelope).transpose()
 }
 

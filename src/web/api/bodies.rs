@@ -1,11 +1,11 @@
 //! What the bodies of calls hold, and how a draft is answered.
 
 use crate::crypto::secret::SecretText;
-use crate::engine::outgoing::Wish;
 use crate::engine::accounts::{NewAccount, Server};
 use crate::engine::drafts::{Attached, Content, Kept, write_people};
 use crate::engine::export::Format;
 use crate::engine::failure::Failure;
+use crate::engine::outgoing::Wish;
 use crate::engine::request::{Request, media_type};
 use crate::engine::settings::Scope;
 use crate::engine::tags::Which;

@@ -2,9 +2,9 @@
 
 use super::form::Form;
 use crate::crypto::secret::random;
-use crate::engine::outgoing::Wish;
 use crate::engine::drafts::{self, Attached, Content, Kept as Draft};
 use crate::engine::failure::{Failure, Kind};
+use crate::engine::outgoing::Wish;
 use crate::engine::{accounts, settings};
 use crate::mail::address::Person;
 use crate::mail::compose::write_person;
