@@ -98,7 +98,8 @@ export async function setTrap({ base, profile, log, proxy: proxied = true }) {
  * address. In the mere path of an address of another host one is harmless.
  */
 export const lookedUp = (log, names) => {
-  const text = log.toString('latin1');
+  // A report that a frame was refused something names the frame, and is not sent anywhere either.
+  const text = log.toString('latin1').replaceAll(/"srcAttribute":"[^"]*"/g, '');
   return names.flatMap((name) => {
     const found = new RegExp(`(^|["'\\s,;<(])([a-z][a-z0-9+.-]*:)?(//)?([^"'\\s/]*@)?${name.replaceAll('.', '\\.')}`, 'm').exec(text);
     return found ? [`${name} (${text.slice(Math.max(0, found.index - 200), found.index + 200)})`] : [];
