@@ -34,6 +34,7 @@ mod import;
 mod kill;
 mod leak;
 mod pages;
+mod private;
 mod remote;
 mod search;
 mod send;

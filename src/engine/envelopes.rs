@@ -154,7 +154,12 @@ fn look(raw: &[u8], own: &[Own], session: Option<&SessionKey>, signers: &[Certif
     };
     let unwrapped = envelope::unwrapped(raw, &payload, found.kind == Kind::Encrypted);
     (found.protection, found.gossip) = (unwrapped.protection, unwrapped.gossip);
-    let message = message::parse(&unwrapped.raw);
+    let mut message = message::parse(&unwrapped.raw);
+    let from = message.from.first().map(|p| canonical(&p.address)).unwrap_or_default();
+    // To whom the owner sent a hidden copy stands only outside, and only in the owner's own mail.
+    if message.bcc.is_empty() && own.iter().any(|own| own.address == from) {
+        message.bcc = outer.bcc;
+    }
     Looked { message, inner: Some(unwrapped.raw), wrapping: Some(found) }
 }
 
@@ -460,6 +465,9 @@ pub async fn judge(app: &Arc<App>, number: MessageNumber, raw: Arc<[u8]>) -> Res
     let is_own = app.own_addresses().contains(&from);
     let troubles = troubles(app, &mut reader, &looked.message).await?;
     let mut summary = judged(&looked, &known_of, troubles, number, is_own, app.now());
+    if is_own && summary.signer.is_some() {
+        summary.reasons = vec!["You wrote this message.".to_owned()];
+    }
     let differs = looked.wrapping.as_ref().and_then(|w| w.protection.from_differs.clone());
     if let Some((outer, inner)) = differs {
         if summary.signer.is_none()

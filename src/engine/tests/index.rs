@@ -85,9 +85,8 @@ async fn damage_that_a_check_finds_in_the_index_is_mended_by_a_repair() {
 async fn a_batch_that_is_offered_before_an_earlier_one_waits_for_it() {
     let (_alice, app) = Alice::new().await;
     let openers = crate::engine::envelopes::Openers::new(&app);
-    let documents = |number| {
-        vec![indexable(MessageNumber(number), 0, 1, openers.look(None, &letter("early"), &[]))]
-    };
+    let documents =
+        |number| vec![indexable(MessageNumber(number), 0, 1, openers.look(None, &letter("early"), &[]))];
     app.indexing.offer(documents(2)).await;
     assert!(!app.indexing.standing().level);
     assert_eq!(app.indexing.standing().to, 0);

@@ -253,7 +253,7 @@ pub fn summary(facts: &Facts) -> Summary {
     }
     let privacy = match (encrypted, assurance) {
         (false, _) => Privacy::None,
-        (true, Assurance::None | Assurance::DifferentKey) => Privacy::Unconfirmed,
+        (true, Assurance::None) => Privacy::Unconfirmed,
         (true, _) => Privacy::Private,
     };
     if privacy == Privacy::Unconfirmed {
