@@ -39,7 +39,7 @@ fn encrypted(text: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let mut body = Vec::with_capacity(end - start);
-    for line in text.get(start..end)?.split(|byte| *byte == b'\n') {
+    for line in text.get(start..end)?.trim_ascii_end().split(|byte| *byte == b'\n') {
         let from = line.iter().position(|byte| !is_space(*byte)).unwrap_or(line.len());
         let to = line.iter().rposition(|byte| !is_space(*byte)).map_or(from, |last| last + 1);
         body.extend_from_slice(line.get(from..to).unwrap_or_default());
@@ -61,10 +61,11 @@ fn line(text: &[u8], wanted: &[u8], from: usize) -> Option<(usize, usize)> {
         let found = at + memchr::memmem::find(text.get(at..)?, wanted)?;
         let after = found + wanted.len();
         let rest = text.get(after..)?;
-        let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |length| length + 1);
         let begins = found == 0 || text.get(found - 1) == Some(&b'\n');
-        if begins && rest.get(..length)?.iter().all(u8::is_ascii_whitespace) {
-            return Some((found, after + length));
+        // No further than to the first byte that is no blank, or a long line would be gone over again and again.
+        let blanks = rest.iter().take_while(|byte| **byte != b'\n' && byte.is_ascii_whitespace()).count();
+        if begins && matches!(rest.get(blanks), None | Some(b'\n')) {
+            return Some((found, (after + blanks + 1).min(text.len())));
         }
         at = after;
     }

@@ -152,8 +152,8 @@ fn encrypted(raw: &[u8], root: &Part, children: &[&Part]) -> Layer {
     {
         return Layer::None;
     }
-    let says_version = version.decoded(raw).trim_ascii().to_ascii_lowercase().starts_with(b"version: 1");
-    Layer::Encrypted { body: body.decoded(raw).into_owned(), mended: protocol.is_none() || !says_version }
+    let mended = protocol.is_none() || !says_version(raw, version);
+    Layer::Encrypted { body: body.decoded(raw).into_owned(), mended }
 }
 
 /// RFC 3156 §5: exactly two parts, the second of them a signature over the first.
@@ -197,7 +197,15 @@ fn mangled(raw: &[u8], version: &Part, body: &Part) -> Layer {
     let is_openpgp = body.trim_ascii_start().starts_with(b"-----BEGIN PGP MESSAGE-----")
         // Every binary OpenPGP packet begins with a set bit (RFC 9580 §4.2).
         || body.first().is_some_and(|byte| byte & 0x80 != 0);
-    if is_openpgp { Layer::Encrypted { body, mended: true } } else { Layer::None }
+    if is_openpgp || says_version(raw, version) {
+        Layer::Encrypted { body, mended: true }
+    } else {
+        Layer::None
+    }
+}
+
+fn says_version(raw: &[u8], part: &Part) -> bool {
+    part.decoded(raw).trim_ascii().to_ascii_lowercase().starts_with(b"version: 1")
 }
 
 /// A text that a server put there, so that nothing a person wrote is lost when it is left out.

@@ -22,7 +22,7 @@ mod write;
 pub use inline::inline_payload;
 pub use layer::{Kind, LAYERS_MAX, Layer, inner, outermost};
 pub use protect::{Flaw, Protected, protected, protected_draft, with_field};
-pub use protection::{FieldState, Guard, HIDDEN_SUBJECT, Protection};
+pub use protection::{CLEAR_REPLY_SUBJECT, FieldState, Guard, HIDDEN_SUBJECT, Protection};
 pub use summary::{
     Assurance, Binding, Closed, Facts, FromTrouble, Opening, Pin, Privacy, Signature, Summary, Verdict,
     from_troubles, summary,

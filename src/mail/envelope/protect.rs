@@ -116,11 +116,9 @@ fn shape(
             put(&mut payload, field);
         }
     }
-    let hides_subject = inside.iter().any(|field| field.is("subject") && field.text() != HIDDEN_SUBJECT);
-    let display = (cipher && legacy_display && hides_subject).then(|| {
-        let subject = inside.iter().find(|field| field.is("subject")).map(Field::text).unwrap_or_default();
-        format!("Subject: {subject}")
-    });
+    let subject = inside.iter().find(|field| field.is("subject")).map(Field::text).unwrap_or_default();
+    let hides_subject = !subject.is_empty() && subject != HIDDEN_SUBJECT;
+    let display = (cipher && legacy_display && hides_subject).then(|| format!("Subject: {subject}"));
     let hp = if cipher { "cipher" } else { "clear" };
     payload.extend_from_slice(&content(&raw, &message, hp, display.as_deref(), !cipher));
     if !cipher && !survives(&payload) {

@@ -7,6 +7,9 @@ use crate::mail::message::people;
 /// What stands outside in place of a hidden subject (RFC 9788 §3.2.1).
 pub const HIDDEN_SUBJECT: &str = "[...]";
 
+/// The subject of an answer that cannot be encrypted, to a message whose subject was confidential (RFC 9788 §6.1).
+pub const CLEAR_REPLY_SUBJECT: &str = "Re: [...]";
+
 /// The fields that a reader sees (RFC 9788 §1.1.2).
 pub(super) const USER_FACING: &[&str] = &[
     "Subject",

@@ -11,7 +11,7 @@ use crate::mail::message::Message;
 const DATES_APART: i64 = 24 * 60 * 60;
 
 /// Whether the message was private.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Privacy {
     /// It was not encrypted.
     #[default]
@@ -38,7 +38,7 @@ impl Privacy {
 }
 
 /// How sure it is who wrote the message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Assurance {
     /// Nothing is known.
     #[default]
@@ -196,7 +196,7 @@ pub struct Facts {
     pub from: Vec<FromTrouble>,
     /// The Date that is shown, in seconds since 1970.
     pub date: Option<i64>,
-    /// That Date was signed along.
+    /// That Date was signed along: its state ([`super::Protection::state`]) is not unprotected.
     pub date_is_signed: bool,
 }
 

@@ -3,8 +3,10 @@
 
 pub mod address;
 pub mod attachment;
+pub mod autocrypt;
 pub mod compose;
 pub mod domain;
+pub mod envelope;
 pub mod html;
 pub mod message;
 pub mod part;
