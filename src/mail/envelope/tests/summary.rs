@@ -27,7 +27,7 @@ fn a_good_signature_of_the_sender_says_how_well_the_key_is_known() {
         (Pin::First, Assurance::NewKey, Privacy::Private),
         (SAME, Assurance::SameKey, Privacy::Private),
         (Pin::Verified, Assurance::Verified, Privacy::Private),
-        (Pin::Differs, Assurance::DifferentKey, Privacy::Unconfirmed),
+        (Pin::Differs, Assurance::DifferentKey, Privacy::Private),
     ] {
         for binding in [Binding::UserId, Binding::Peer] {
             for verdict in [Verdict::Good, Verdict::GoodThen] {
