@@ -61,6 +61,8 @@ pub enum Layer {
     SMime {
         /// It is encrypted, or may be.
         encrypted: bool,
+        /// What a signature beside it (`multipart/signed`) covers.
+        payload: Option<Vec<u8>>,
     },
 }
 
@@ -96,8 +98,8 @@ impl Layer {
                 Kind::Signed
             }
             Self::InlineSigned { .. } => Kind::PartlySigned,
-            Self::SMime { encrypted: true } => Kind::Foreign,
-            Self::SMime { encrypted: false } => Kind::ForeignSigned,
+            Self::SMime { encrypted: true, .. } => Kind::Foreign,
+            Self::SMime { encrypted: false, .. } => Kind::ForeignSigned,
         }
     }
 }
@@ -113,7 +115,7 @@ pub fn outermost(raw: &[u8], message: &Message) -> Layer {
         "multipart/mixed" => mixed(raw, message, &children),
         "application/pkcs7-mime" | "application/x-pkcs7-mime" => {
             let is_signed = matches!(root.detail.as_deref(), Some("signed-data" | "certs-only"));
-            Layer::SMime { encrypted: !is_signed }
+            Layer::SMime { encrypted: !is_signed, payload: None }
         }
         // A multipart that holds nothing passes for text too: there the declared type is asked.
         "text/plain" if root.disposition != Disposition::Attachment => {
@@ -159,7 +161,8 @@ fn encrypted(raw: &[u8], root: &Part, children: &[&Part]) -> Layer {
 /// RFC 3156 §5: exactly two parts, the second of them a signature over the first.
 fn signed(raw: &[u8], root: &Part, children: &[&Part]) -> Layer {
     if root.detail.as_deref().is_some_and(|protocol| protocol.contains("pkcs7-signature")) {
-        return Layer::SMime { encrypted: false };
+        let payload = children.first().map(|part| crlf(part.raw_whole(raw)));
+        return Layer::SMime { encrypted: false, payload };
     }
     let [payload, signature] = children else { return Layer::None };
     if signature.content_type != SIGNATURE
