@@ -385,7 +385,7 @@ proptest! {
         let join = |pieces: Vec<usize>| pieces.into_iter().map(|at| PIECES[at]).collect::<String>();
         let (outer, payload) = (join(outer), join(payload));
         layer(&outer);
-        inner(payload.as_bytes(), &message::parse(payload.as_bytes()));
+        let _next = inner(payload.as_bytes(), &message::parse(payload.as_bytes()));
         let (message, found) = opened(&outer, &payload, sealed);
         prop_assert_eq!(message.header("hp-outer"), None);
         prop_assert!(sealed || found.gossip.is_empty());
@@ -397,7 +397,9 @@ proptest! {
         if let Ok(made) = protected(outer.as_bytes(), sealed, true, &[]) {
             prop_assert!(message::parse(&made.payload).bcc.is_empty());
             let raw = encrypted(&made.outer, "armor");
-            prop_assert!(matches!(layer(&String::from_utf8_lossy(&raw)), Layer::Encrypted { mended: false, .. }));
+            let read = layer(&String::from_utf8_lossy(&raw));
+            let is_sound = matches!(read, Layer::Encrypted { mended: false, .. });
+            prop_assert!(is_sound);
         }
     }
 }
