@@ -33,6 +33,7 @@ mod hidden;
 mod import;
 mod kill;
 mod leak;
+mod openpgp;
 mod pages;
 mod private;
 mod remote;

@@ -274,6 +274,10 @@ fn closed(error: &UnsealError) -> Closed {
 #[must_use]
 pub fn news(message: &Message, own: &std::collections::BTreeSet<String>) -> Option<News> {
     autocrypt::changes_peers(message).ok()?;
+    // A list hands on what it got, and may have changed it.
+    if crate::mail::sender::is_bulk(message) {
+        return None;
+    }
     let [from] = message.from.as_slice() else { return None };
     let address = canonical(&from.address);
     if own.contains(&address) || address.len() > 320 {

@@ -226,7 +226,12 @@ fn is_added(raw: &[u8], part: &Part) -> bool {
 
 /// The signature fields stand at the beginning of the only part and are not signed themselves.
 fn unobtrusive(raw: &[u8], part: &Part) -> Layer {
-    let whole = crlf(part.raw_whole(raw));
+    let whole = part.raw_whole(raw);
+    // Nearly all of these are large files and nothing else: no copy of them for a look at three letters.
+    if signature_name(whole).is_none() {
+        return Layer::None;
+    }
+    let whole = crlf(whole);
     let mut rest = whole.as_slice();
     let mut signatures = Vec::new();
     while let Some((value, after)) = signature_field(rest) {
@@ -243,8 +248,7 @@ fn unobtrusive(raw: &[u8], part: &Part) -> Layer {
 
 /// A `Sig` field at the beginning: its value, and what follows it.
 fn signature_field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let name = bytes.get(..3).filter(|name| name.eq_ignore_ascii_case(b"sig"))?;
-    let value = bytes.get(name.len()..)?.trim_ascii_start().strip_prefix(b":")?;
+    let value = signature_name(bytes)?.trim_ascii_start().strip_prefix(b":")?;
     let mut end = 0;
     loop {
         let line = memchr::memchr(b'\n', value.get(end..)?)?;
@@ -253,6 +257,12 @@ fn signature_field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
             return Some(value.split_at(end));
         }
     }
+}
+
+/// What follows the name of the field at the beginning.
+fn signature_name(bytes: &[u8]) -> Option<&[u8]> {
+    let (name, rest) = bytes.split_at_checked(3)?;
+    name.eq_ignore_ascii_case(b"sig").then_some(rest)
 }
 
 /// The OpenPGP signature (`t=p`) in the value of such a field.

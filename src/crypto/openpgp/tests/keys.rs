@@ -253,7 +253,8 @@ fn keys_of_the_next_generation_are_read_and_written_to() {
         }
         // To her alone, and to her beside somebody whose program is older; signed by her.
         for recipients in [vec![certificate.clone()], vec![certificate.clone(), BOB.certificate()]] {
-            let (message, key) = seal(b"Hello", &recipients, &[], Some(&carol), NOW).unwrap();
+            let (message, key) = seal(b"Hello", &recipients, &[], Some(&carol), NOW)
+                .unwrap_or_else(|error| panic!("{suite:?}, {}: {error}", recipients.len()));
             let keys = [carol.clone()];
             let opened = unseal(message.as_bytes(), &keys, None, &[certificate.clone()], NOW).unwrap();
             assert_eq!(
@@ -267,7 +268,8 @@ fn keys_of_the_next_generation_are_read_and_written_to() {
             let again = SessionKey::from_text(&key.to_text()).unwrap();
             assert_eq!(unseal(message.as_bytes(), &[], Some(&again), &[], NOW).unwrap().plain, b"Hello");
         }
-        let extended = carol.extended(NOW + 10 * LIFETIME, NOW + DAY).unwrap();
+        let extended =
+            carol.extended(NOW + 10 * LIFETIME, NOW + DAY).unwrap_or_else(|e| panic!("{suite:?}: {e}"));
         assert_eq!(extended.certificate().expires(NOW + DAY), Some(NOW + 10 * LIFETIME), "{suite:?}");
     }
 }
