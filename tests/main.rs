@@ -27,6 +27,7 @@ mod corpora;
 mod damage;
 mod disk_full;
 mod doors;
+mod envelopes;
 mod faults;
 mod frame;
 mod hidden;

@@ -15,7 +15,8 @@ use crate::crypto::openpgp::{
 use crate::mail::address::canonical;
 use crate::mail::autocrypt::{self, Gossip};
 use crate::mail::envelope::{
-    self, Binding, Closed, Facts, FieldState, FromTrouble, Kind, LAYERS_MAX, Layer, Opening, Pin, Protection, Summary,
+    self, Binding, Closed, Facts, FieldState, FromTrouble, Kind, LAYERS_MAX, Layer, Opening, Pin, Protection,
+    Summary,
 };
 use crate::mail::ids::MessageNumber;
 use crate::mail::message::{self, Message};
