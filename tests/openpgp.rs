@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 const TEXT: &[u8] = b"Lunch at one?\r\nAt the old place: caf\xC3\xA9.\r\n";
 
-fn now() -> i64 {
+fn clock() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
 }
 
@@ -85,7 +85,7 @@ fn status(output: &Output) -> String {
 
 #[test]
 fn alice_and_bob_with_gnupg_write_to_each_other() {
-    let (gpg, now) = (Gpg::new(), now());
+    let (gpg, now) = (Gpg::new(), clock());
     let (alice, revocation) = SecretKey::generate("alice@lab.test", now).unwrap();
     let hers = [alice.certificate()];
     let fingerprint = alice.fingerprint();
@@ -95,6 +95,7 @@ fn alice_and_bob_with_gnupg_write_to_each_other() {
 
     for (name, algorithm) in [("bob", "future-default"), ("old.bob", "rsa3072")] {
         let bob = gpg.generate(&format!("Bob <{name}@lab.test>"), algorithm);
+        let now = clock();
         assert_eq!(bob.addresses(now), [format!("{name}@lab.test")]);
         // RSA keys of GnuPG sign only; the encryption key is added.
         if bob.usable(now).is_err() {
@@ -151,12 +152,13 @@ fn alice_and_bob_with_gnupg_write_to_each_other() {
 
 #[test]
 fn secret_keys_move_between_alice_and_gnupg() {
-    let (gpg, now) = (Gpg::new(), now());
+    let (gpg, now) = (Gpg::new(), clock());
     let (alice, _) = SecretKey::generate("alice@lab.test", now).unwrap();
     gpg.run(&["--import"], alice.armored().as_bytes());
     let (message, _) = seal(TEXT, &[alice.certificate()], &[], None, now).unwrap();
     assert_eq!(gpg.run(&["--decrypt"], message.as_bytes()).stdout, TEXT);
     let bob = gpg.generate("Bob <bob@lab.test>", "future-default");
+    let now = clock();
     let exported = gpg.run(&["--armor", "--export-secret-keys", bob.fingerprint().as_str()], b"").stdout;
     let words = SecretText::new("correct horse".into());
     let key = SecretKey::parse(&exported, Some(&words)).unwrap();
@@ -171,7 +173,7 @@ fn secret_keys_move_between_alice_and_gnupg() {
 /// GnuPG knows nothing of Autocrypt, but a setup message is a message under a password.
 #[test]
 fn gnupg_opens_a_setup_message() {
-    let (gpg, now) = (Gpg::new(), now());
+    let (gpg, now) = (Gpg::new(), clock());
     let (alice, _) = SecretKey::generate("alice@lab.test", now).unwrap();
     let code = setup::SetupCode::generate();
     let message = setup::make(&alice, true, &code, now).unwrap();
@@ -189,12 +191,13 @@ fn sq(arguments: &[&str], input: &[u8]) -> Output {
 
 #[test]
 fn alice_and_carol_with_sq_write_to_each_other() {
-    let (folder, now) = (tempfile::tempdir().unwrap(), now());
+    let (folder, now) = (tempfile::tempdir().unwrap(), clock());
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (alice, _) = SecretKey::generate("alice@lab.test", now).unwrap();
     let (key, hers) = (path("carol.key"), path("alice.pgp"));
     file(folder.path(), "alice.pgp", alice.certificate().armored().as_bytes());
     sq(&["key", "generate", "--userid", "Carol <carol@lab.test>", "--export", &key], b"");
+    let now = clock();
     let carol = Certificate::parse(&sq(&["key", "extract-cert", &key], b"").stdout).unwrap();
     assert_eq!((carol.usable(now), carol.addresses(now)), (Ok(()), vec!["carol@lab.test".to_owned()]));
     file(folder.path(), "carol.pgp", carol.armored().as_bytes());
