@@ -293,7 +293,7 @@ pub fn news(message: &Message, own: &std::collections::BTreeSet<String>) -> Opti
         .collect();
     let header = autocrypt::sole(&fields, &address).and_then(|header| {
         let certificate = Certificate::parse(&header.keydata).ok()?;
-        Some((certificate.minimal(), header.mutual))
+        Some((certificate, header.mutual))
     });
     let program = message.header("user-agent").or_else(|| message.header("x-mailer")).unwrap_or_default();
     let program: String = program.chars().filter(|c| !c.is_control()).take(80).collect();
@@ -477,7 +477,7 @@ pub async fn judge(app: &Arc<App>, number: MessageNumber, raw: Arc<[u8]>) -> Res
         blocking(move || Ok::<_, Failure>(openers.look(Some(number), &bytes, &certificates))).await?
     };
     let known_of = known(app, &mut reader, &from, signers).await?;
-    let is_own = app.own_addresses().contains(&from);
+    let is_own = app.own_addresses().contains(&from) || app.keyring.all().iter().any(|o| o.address == from);
     let troubles = troubles(app, &mut reader, &looked.message, looked.senders).await?;
     let mut summary = judged(&looked, &known_of, troubles, number, is_own, app.now());
     if is_own && summary.signer.is_some() {
@@ -608,7 +608,7 @@ fn gossip_of(looked: &Looked, from: &str) -> Vec<(String, Certificate)> {
     let told = looked.wrapping.iter().flat_map(|w| &w.gossip).take(GOSSIP_MAX);
     told.filter_map(|value| Gossip::parse(value).ok())
         .filter(|gossip| named.contains(&gossip.address))
-        .filter_map(|gossip| Some((gossip.address, Certificate::parse(&gossip.keydata).ok()?.minimal())))
+        .filter_map(|gossip| Some((gossip.address, Certificate::parse(&gossip.keydata).ok()?)))
         .collect()
 }
 

@@ -157,7 +157,7 @@ pub(in crate::engine) async fn arrived(
         let mut row = before.clone().unwrap_or_else(|| blank(&news.address));
         let mut header = None;
         if let Some((certificate, mutual)) = &news.header {
-            let certificate = remember(c, certificate, now).await?;
+            remember(c, certificate, now).await?;
             let fingerprint = certificate.fingerprint().to_string();
             keys::note_peer_key(c, &news.address, &fingerprint, "header", *number, now).await?;
             header = Some((certificate, *mutual));
@@ -173,7 +173,7 @@ pub(in crate::engine) async fn arrived(
         if *date >= row.last_seen && !news.program.is_empty() {
             row.program.clone_from(&news.program);
         }
-        if let Some((certificate, _)) = &header {
+        if let Some((certificate, _)) = header {
             consider(c, &mut row, certificate, now).await?;
         }
         peers::put(c, &row).await?;
@@ -263,12 +263,14 @@ pub(in crate::engine) async fn decide(
     Ok(keys::decide(c, &decision).await?)
 }
 
-/// Keeps a certificate, merged with what is known of it: revocations and longer lives come in, nothing goes.
+/// Keeps a certificate, merged with what is known of it: revocations and longer lives come in, nothing goes. What others
+/// signed on it is looked at when it comes ([`consider`]), and not kept.
 pub(in crate::engine) async fn remember(
     c: &mut Connection,
     certificate: &Certificate,
     now: i64,
 ) -> Result<Certificate, Failure> {
+    let certificate = &certificate.minimal();
     let fingerprint = certificate.fingerprint().to_string();
     let known = keys::certificate(c, &fingerprint).await?;
     let merged = match &known {
@@ -308,7 +310,7 @@ pub(in crate::engine) async fn gossiped(
     let now = app.now();
     let own = app.own_addresses();
     for (address, certificate) in gossip.iter().filter(|(address, _)| !own.contains(address)) {
-        let certificate = remember(c, certificate, now).await?;
+        remember(c, certificate, now).await?;
         let fingerprint = certificate.fingerprint().to_string();
         let way = format!("gossip from {from}");
         keys::note_peer_key(c, address, &fingerprint, &way, number, now).await?;
@@ -318,7 +320,7 @@ pub(in crate::engine) async fn gossiped(
             .unwrap_or_else(|| blank(address));
         let taken = autocrypt::Peer::take_gossip(Some(&state(&row)), date, fingerprint);
         take(&mut row, &taken);
-        consider(c, &mut row, &certificate, now).await?;
+        consider(c, &mut row, certificate, now).await?;
         peers::put(c, &row).await?;
     }
     Ok(())
@@ -333,12 +335,11 @@ pub(in crate::engine) async fn offer(
     by_owner: bool,
 ) -> Result<(), Failure> {
     let now = app.now();
-    let small = certificate.minimal();
     let own = app.own_addresses();
     {
         let writer = app.writer.lock().await;
         let mut c = writer.begin().await?;
-        let merged = remember(&mut c, &small, now).await?;
+        let merged = remember(&mut c, certificate, now).await?;
         let fingerprint = merged.fingerprint().to_string();
         for address in merged.addresses(now).into_iter().filter(|a| !own.contains(a)).take(20) {
             keys::note_peer_key(&mut c, &address, &fingerprint, way, 0, now).await?;
@@ -349,7 +350,7 @@ pub(in crate::engine) async fn offer(
                 row.pinned_at = now;
                 decide(&mut c, now, &address, &fingerprint, "pinned", way).await?;
             } else {
-                consider(&mut c, &mut row, &merged, now).await?;
+                consider(&mut c, &mut row, certificate, now).await?;
             }
             peers::put(&mut c, &row).await?;
         }

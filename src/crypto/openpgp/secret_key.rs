@@ -101,16 +101,18 @@ impl SecretKey {
     /// secret part, and whatever [`Certificate::parse`] says.
     pub fn parse(bytes: &[u8], password: Option<&SecretText>) -> Result<Self, KeyError> {
         let password = password.map(|password| Password::from(password.expose()));
-        let packets = keyring::first(bytes)?
-            .into_iter()
-            .map(|packet| match packet {
-                Packet::SecretKey(key) => opened(key, password.as_ref()),
-                Packet::SecretSubkey(key) => opened(key, password.as_ref()),
-                other => Ok(other),
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let cert = keyring::certificate(packets)?;
-        if cert.is_tsk() { Ok(Self(cert)) } else { Err(KeyError::Secret) }
+        super::guarded(Err(KeyError::Unreadable), || {
+            let packets = keyring::first(bytes)?
+                .into_iter()
+                .map(|packet| match packet {
+                    Packet::SecretKey(key) => opened(key, password.as_ref()),
+                    Packet::SecretSubkey(key) => opened(key, password.as_ref()),
+                    other => Ok(other),
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            let cert = keyring::certificate(packets)?;
+            if cert.is_tsk() { Ok(Self(cert)) } else { Err(KeyError::Secret) }
+        })
     }
 
     /// The binary form, without a password. Not for anybody's eyes.
