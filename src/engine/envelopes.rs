@@ -14,6 +14,7 @@ use crate::crypto::openpgp::{
 };
 use crate::mail::address::canonical;
 use crate::mail::autocrypt::{self, Gossip};
+use crate::mail::domain;
 use crate::mail::envelope::{
     self, Binding, Closed, Facts, FieldState, FromTrouble, Kind, LAYERS_MAX, Layer, Opening, Pin, Protection,
     Summary,
@@ -295,9 +296,15 @@ pub fn news(message: &Message, own: &std::collections::BTreeSet<String>) -> Opti
         let certificate = Certificate::parse(&header.keydata).ok()?;
         Some((certificate, header.mutual))
     });
+    let house = domain::of_address(&address);
+    let signs = |value: &str| {
+        let named = value.split(';').find_map(|tag| tag.trim().strip_prefix("d="));
+        named.zip(house.as_deref()).is_some_and(|(named, house)| domain::aligned(house, named.trim()))
+    };
+    let dkim = message.headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("dkim-signature") && signs(value));
     let program = message.header("user-agent").or_else(|| message.header("x-mailer")).unwrap_or_default();
     let program: String = program.chars().filter(|c| !c.is_control()).take(80).collect();
-    Some(News { address, header, program })
+    Some(News { address, header, program, dkim })
 }
 
 /// What is known of those who may have signed a message.

@@ -5,16 +5,16 @@
 use super::app::App;
 use super::failure::{Failure, blocking};
 use super::{accounts, peers};
-use crate::crypto::openpgp::{Certificate, Fingerprint, KeyError, SecretKey};
+use crate::crypto::openpgp::{Certificate, Fingerprint, KeyError, LIFETIME, SecretKey};
 use crate::crypto::secret::SecretText;
 use crate::mail::address::canonical;
 use crate::storage::database::{OwnKeyRow, commit, keys};
 use serde::Serialize;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
-/// A key is good for so long, in seconds, and made to last so long again when half of that is over.
-pub const LIFETIME: i64 = 2 * 365 * 24 * 3600;
-/// A key that so often could not be opened again is told of by name only.
+/// So many certificates of others are listed.
 const LISTED: u32 = 2000;
 
 /// A key of the owner's, ready for use.
@@ -305,11 +305,22 @@ pub async fn export(app: &Arc<App>, address: &str, secret: bool) -> Result<Vec<u
     }
 }
 
-/// Makes keys last longer whose time is half over: nobody has to think of it.
+/// The background task: looks at the owner's keys once a day.
 ///
 /// # Errors
-/// When the store fails.
-pub(in crate::engine) async fn extend(app: &Arc<App>) -> Result<(), Failure> {
+/// When the store fails; the supervisor starts it again.
+pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Failure> {
+    loop {
+        extend(&app).await?;
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(Duration::from_secs(24 * 3600)) => {}
+        }
+    }
+}
+
+/// Makes keys last longer whose time is half over: nobody has to think of it.
+async fn extend(app: &Arc<App>) -> Result<(), Failure> {
     let now = app.now();
     for own in app.keyring.all().iter().filter(|own| own.current) {
         let certificate = own.key.certificate();

@@ -11,7 +11,9 @@ use super::search::rfc3339;
 use crate::crypto::openpgp::Certificate;
 use crate::mail::address::canonical;
 use crate::mail::autocrypt::{self, Recommendation};
-use crate::storage::database::{Connection, DecisionRow, PeerKeyRow, PeerRow, commit, keys, messages, peers};
+use crate::mail::domain;
+use crate::mail::ids::MessageNumber;
+use crate::storage::database::{Connection, DecisionRow, PeerKeyRow, PeerRow, commit, keys, messages, peers, signatures};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -99,6 +101,8 @@ pub struct News {
     pub header: Option<(Certificate, bool)>,
     /// The program that wrote it.
     pub program: String,
+    /// It bears a DKIM signature of the sender's house.
+    pub dkim: bool,
 }
 
 /// What [`News`] belongs to.
@@ -106,6 +110,8 @@ pub(in crate::engine) struct Arrived<'a> {
     pub(in crate::engine) news: &'a News,
     /// The message's number.
     pub(in crate::engine) number: u32,
+    /// It came from a server just now, so that its house can be asked whether it sent it.
+    pub(in crate::engine) checkable: bool,
     /// Effective date.
     pub(in crate::engine) date: i64,
     /// It came encrypted and was opened.
@@ -152,7 +158,11 @@ pub(in crate::engine) async fn arrived(
     let now = app.now();
     let addresses: Vec<String> = arrived.iter().map(|a| a.news.address.clone()).collect();
     let mut known = peers::of(c, &addresses).await?;
-    for Arrived { news, number, date, private, answers } in arrived {
+    for arrived in arrived {
+        if arrived.checkable && holds_back(c, arrived).await? {
+            continue;
+        }
+        let Arrived { news, number, date, private, answers, .. } = arrived;
         let before = known.get(&news.address).cloned();
         let mut row = before.clone().unwrap_or_else(|| blank(&news.address));
         let mut header = None;
@@ -180,6 +190,46 @@ pub(in crate::engine) async fn arrived(
         known.insert(news.address.clone(), row);
     }
     Ok(())
+}
+
+/// Mail that lacks the DKIM signature that its house always gives says nothing of keys; mail that bears one waits until it
+/// was checked.
+async fn holds_back(c: &mut Connection, arrived: &Arrived<'_>) -> Result<bool, Failure> {
+    let Some(house) = domain::of_address(&arrived.news.address) else { return Ok(false) };
+    let (passed, _) = signatures::of_domain(c, &domain::organisation(&house)).await?;
+    if passed == 0 {
+        return Ok(false);
+    }
+    let number = MessageNumber(arrived.number);
+    let waits = signatures::of_message(c, number).await?.is_some_and(|row| row.state == "waiting");
+    if arrived.news.dkim && waits {
+        peers::hold(c, number).await?;
+    }
+    Ok(!arrived.news.dkim || waits)
+}
+
+/// A message's DKIM signature was checked and holds, or cannot be checked any more: what it says of keys is taken in now.
+///
+/// # Errors
+/// When the store fails.
+pub(in crate::engine) async fn checked(app: &Arc<App>, number: MessageNumber, holds: bool) -> Result<(), Failure> {
+    let row = messages::by_numbers(&mut *app.reader.get().await?, &[number]).await?.into_iter().next();
+    let Some(row) = row else { return Ok(()) };
+    let opened = super::read::open_row(app, row).await;
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    if peers::release(&mut c, number).await?
+        && holds
+        && let Ok(opened) = opened
+        && let Some(news) = super::envelopes::news(&opened.message, &app.own_addresses())
+    {
+        let answers = opened.message.in_reply_to.iter().map(|id| app.link(id)).collect();
+        let private = opened.wrapping.as_ref().is_some_and(|w| w.is_encrypted() && !w.is_closed());
+        let date = opened.row.date;
+        let late = Arrived { news: &news, number: number.0, checkable: false, date, private, answers };
+        arrived(app, &mut c, &[late]).await?;
+    }
+    Ok(commit(c).await?)
 }
 
 /// Whether one of these messages is a private one of the owner's.
