@@ -32,6 +32,8 @@ use std::sync::Arc;
 const SETTLED_AGAIN: u32 = 2000;
 /// So many keys of other recipients are taken from one message.
 const GOSSIP_MAX: usize = 100;
+/// So many attached keys of its sender are looked at.
+const ATTACHED_MAX: usize = 3;
 
 /// A message with its wrapping taken off.
 pub struct Looked {
@@ -301,7 +303,10 @@ pub fn news(message: &Message, own: &std::collections::BTreeSet<String>) -> Opti
         let named = value.split(';').find_map(|tag| tag.trim().strip_prefix("d="));
         named.zip(house.as_deref()).is_some_and(|(named, house)| domain::aligned(house, named.trim()))
     };
-    let dkim = message.headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("dkim-signature") && signs(value));
+    let dkim = message
+        .headers
+        .iter()
+        .any(|(name, value)| name.eq_ignore_ascii_case("dkim-signature") && signs(value));
     let program = message.header("user-agent").or_else(|| message.header("x-mailer")).unwrap_or_default();
     let program: String = program.chars().filter(|c| !c.is_control()).take(80).collect();
     Some(News { address, header, program, dkim })
@@ -579,6 +584,11 @@ async fn settle_one(app: &Arc<App>, number: MessageNumber, before: &EnvelopeRow)
     } else {
         Vec::new()
     };
+    let attached = if summary.signer.is_some() && !app.own_addresses().contains(&from) {
+        attached_keys(&judged.looked, &from, app.now())
+    } else {
+        Vec::new()
+    };
     {
         let writer = app.writer.lock().await;
         let mut c = writer.begin().await?;
@@ -590,6 +600,9 @@ async fn settle_one(app: &Arc<App>, number: MessageNumber, before: &EnvelopeRow)
         {
             keys::note_peer_key_once(&mut c, &from, signer, "signature", number.0, app.now()).await?;
         }
+        for certificate in &attached {
+            peers::attached(&mut c, &from, certificate, number.0, app.now()).await?;
+        }
         if !gossip.is_empty() {
             peers::gossiped(app, &mut c, &from, row.date, &gossip, number.0).await?;
         }
@@ -599,6 +612,19 @@ async fn settle_one(app: &Arc<App>, number: MessageNumber, before: &EnvelopeRow)
         receive::read_again(app, &row, judged.looked).await?;
     }
     Ok(())
+}
+
+/// The keys attached to a message that are for its sender.
+fn attached_keys(looked: &Looked, from: &str, now: i64) -> Vec<Certificate> {
+    let Some(raw) = &looked.inner else { return Vec::new() };
+    let parts = looked.message.parts.iter().filter(|part| part.content_type == "application/pgp-keys");
+    parts
+        .take(ATTACHED_MAX)
+        .filter_map(|part| Certificate::parse_all(&part.decoded(raw)).ok())
+        .flatten()
+        .filter(|certificate| certificate.addresses(now).iter().any(|address| address == from))
+        .take(ATTACHED_MAX)
+        .collect()
 }
 
 /// The keys of other recipients that a message tells: only of those it names itself.

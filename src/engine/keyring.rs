@@ -176,6 +176,28 @@ pub async fn make(app: &Arc<App>, address: &str) -> Result<Key, Failure> {
     made(app, &address).await.map(|own| own_shown(&own, app.now()))
 }
 
+/// Makes a new key for an address that has one. The old one signs it, so that correspondents go over to it by themselves,
+/// and is kept for reading.
+///
+/// # Errors
+/// Not found, where the address has no key; otherwise when the store fails.
+pub async fn renew(app: &Arc<App>, address: &str) -> Result<Key, Failure> {
+    let address = accounts::find(app, address).await?.address;
+    let old = app.keyring.current(&address);
+    let old = old.ok_or_else(|| {
+        Failure::not_found(format!("{address} has no key that could be followed by a new one"))
+    })?;
+    let (now, name) = (app.now(), address.clone());
+    let (key, revocation) = blocking(move || {
+        let (key, revocation) = SecretKey::generate(&name, now - 60)?;
+        Ok::<_, KeyError>((key.following(&old.key, now)?, revocation))
+    })
+    .await?;
+    let own = Own { address, key, current: true, made_at: now, backed_up_at: 0 };
+    keep(app, &own, &String::from_utf8_lossy(&revocation), "renewed").await?;
+    Ok(own_shown(&own, now))
+}
+
 /// The current key of an address, made now if there is none yet.
 ///
 /// # Errors

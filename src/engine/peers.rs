@@ -13,7 +13,9 @@ use crate::mail::address::canonical;
 use crate::mail::autocrypt::{self, Recommendation};
 use crate::mail::domain;
 use crate::mail::ids::MessageNumber;
-use crate::storage::database::{Connection, DecisionRow, PeerKeyRow, PeerRow, commit, keys, messages, peers, signatures};
+use crate::storage::database::{
+    Connection, DecisionRow, PeerKeyRow, PeerRow, commit, keys, messages, peers, signatures,
+};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -134,6 +136,9 @@ pub struct Advice {
     pub fingerprint: Option<String>,
     /// Whether it waits for the owner to decide about a new key.
     pub undecided: bool,
+    /// Whether their program may not have heard of the owner's key, so that it goes along.
+    #[serde(skip)]
+    pub needs_key: bool,
     /// Why, in one sentence.
     pub words: String,
 }
@@ -212,7 +217,11 @@ async fn holds_back(c: &mut Connection, arrived: &Arrived<'_>) -> Result<bool, F
 ///
 /// # Errors
 /// When the store fails.
-pub(in crate::engine) async fn checked(app: &Arc<App>, number: MessageNumber, holds: bool) -> Result<(), Failure> {
+pub(in crate::engine) async fn checked(
+    app: &Arc<App>,
+    number: MessageNumber,
+    holds: bool,
+) -> Result<(), Failure> {
     let row = messages::by_numbers(&mut *app.reader.get().await?, &[number]).await?.into_iter().next();
     let Some(row) = row else { return Ok(()) };
     let opened = super::read::open_row(app, row).await;
@@ -376,6 +385,25 @@ pub(in crate::engine) async fn gossiped(
     Ok(())
 }
 
+/// Takes in a key that a validly signed message of somebody brought of themselves: where the old key signed it, it follows
+/// the old one; otherwise it is only known.
+pub(in crate::engine) async fn attached(
+    c: &mut Connection,
+    from: &str,
+    certificate: &Certificate,
+    number: u32,
+    now: i64,
+) -> Result<(), Failure> {
+    remember(c, certificate, now).await?;
+    let fingerprint = certificate.fingerprint().to_string();
+    keys::note_peer_key_once(c, from, &fingerprint, "attached", number, now).await?;
+    if let Some(mut row) = peers::of(c, &[from.to_owned()]).await?.remove(from) {
+        consider(c, &mut row, certificate, now).await?;
+        peers::put(c, &row).await?;
+    }
+    Ok(())
+}
+
 /// A key that came by another way than mail. Where the owner brought it and there is none yet, it is the one to rely on; a
 /// candidate that was looked up only waits.
 pub(in crate::engine) async fn offer(
@@ -489,6 +517,9 @@ pub async fn plan(
     };
     let own = app.keyring.all();
     let own_addresses = app.own_addresses();
+    // Since when the owner's present keys are in use, where others were before them.
+    let replaced = own.iter().any(|key| !key.current);
+    let since = own.iter().filter(|key| key.current && replaced).map(|key| key.made_at).max().unwrap_or(1);
     blocking(move || {
         let mut parsed: HashMap<String, Certificate> = HashMap::new();
         for bytes in certificates {
@@ -521,7 +552,7 @@ pub async fn plan(
                     None,
                 )
             } else {
-                judge(&address, rows.get(&address), &parsed, (own_mutual, replying_to_private), now)
+                judge(&address, rows.get(&address), &parsed, (own_mutual, replying_to_private), (since, now))
             };
             all.push(advice.rank);
             if let Some(certificate) = certificate {
@@ -549,6 +580,7 @@ fn advice(
         rank: recommendation,
         fingerprint: certificate.map(|c| c.fingerprint().to_string()),
         undecided: false,
+        needs_key: false,
         words,
     }
 }
@@ -559,7 +591,7 @@ fn judge(
     row: Option<&PeerRow>,
     certificates: &HashMap<String, Certificate>,
     (own_mutual, replying): (bool, bool),
-    now: i64,
+    (since, now): (i64, i64),
 ) -> (Advice, Option<Certificate>) {
     let Some(row) = row else {
         let words = "No key of theirs is known: the message goes out as normal mail.".to_owned();
@@ -593,7 +625,10 @@ fn judge(
     }
     let words = reason(row, recommendation, replying);
     let words = if waits { format!("{words} They wrote with a different key last.") } else { words };
-    let advice = Advice { undecided: waits, ..advice(address, recommendation, Some(certificate), words) };
+    // A program that told its key takes ours from the field; one that wrote in private since has it.
+    let needs_key = row.private_at < since && (row.public_key.is_none() || since > 1);
+    let advice =
+        Advice { undecided: waits, needs_key, ..advice(address, recommendation, Some(certificate), words) };
     (advice, Some(certificate.clone()))
 }
 

@@ -251,6 +251,18 @@ impl SecretKey {
         keyring::bounded(cert).map(Certificate::of)
     }
 
+    /// This key with the word of `old` that it is of the same person ([`Self::vouching_for`]), so that whoever relies on the
+    /// old one may go over to it.
+    ///
+    /// # Errors
+    /// As [`Self::vouching_for`].
+    pub fn following(&self, old: &Self, now: i64) -> Result<Self, KeyError> {
+        let vouched = old.vouching_for(&self.certificate(), now)?;
+        // Not by its packets: those without their secret part would take the place of those that have it.
+        let cert = self.0.clone().merge_public(vouched.cert().clone()).map_err(|_| KeyError::Failed)?;
+        keyring::bounded(cert).map(Self)
+    }
+
     fn primary_pair(&self) -> Result<KeyPair, KeyError> {
         let key = self.0.primary_key().key().clone().parts_into_secret().map_err(|_| KeyError::Secret)?;
         key.into_keypair().map_err(|_| KeyError::Secret)
