@@ -15,7 +15,8 @@ use crate::crypto::openpgp::{
 use crate::mail::address::canonical;
 use crate::mail::autocrypt::{self, Gossip};
 use crate::mail::envelope::{
-    self, Binding, Closed, Facts, FromTrouble, Kind, LAYERS_MAX, Layer, Opening, Pin, Protection, Summary,
+    self, Binding, Closed, Facts, FieldState, FromTrouble, Kind, LAYERS_MAX, Layer, Opening, Pin, Protection,
+    Summary,
 };
 use crate::mail::ids::MessageNumber;
 use crate::mail::message::{self, Message};
@@ -39,6 +40,8 @@ pub struct Looked {
     pub inner: Option<Vec<u8>>,
     /// What it was wrapped in; nothing for most mail.
     pub wrapping: Option<Wrapping>,
+    /// How many addresses From held outside.
+    pub senders: usize,
 }
 
 /// What a message was wrapped in.
@@ -100,15 +103,18 @@ impl Openers {
 /// Takes the wrapping off a message. Pure work; bounded like everything that reads mail.
 fn look(raw: &[u8], own: &[Own], session: Option<&SessionKey>, signers: &[Certificate], now: i64) -> Looked {
     let outer = message::parse(raw);
+    let senders = outer.from.len();
     let mut layer = envelope::outermost(raw, &outer);
     if layer == Layer::None {
-        return Looked { message: outer, inner: None, wrapping: None };
+        return Looked { message: outer, inner: None, wrapping: None, senders };
     }
     let mut found = Wrapping::default();
     let mut payload: Option<Vec<u8>> = None;
     for _ in 0..LAYERS_MAX {
         let kind = layer.kind();
         let inside = match layer {
+            // A signature that is not checked here is passed over where what it covers is encrypted.
+            Layer::SMime { payload: Some(payload), .. } if is_encrypted(&payload) => Some(payload),
             Layer::None | Layer::SMime { .. } => None,
             Layer::Encrypted { body, .. } => found.open(&body, own, session, signers, now),
             Layer::InlineEncrypted { body, charset } => found
@@ -150,7 +156,7 @@ fn look(raw: &[u8], own: &[Own], session: Option<&SessionKey>, signers: &[Certif
         }
     }
     let Some(payload) = payload else {
-        return Looked { message: outer, inner: None, wrapping: Some(found) };
+        return Looked { message: outer, inner: None, wrapping: Some(found), senders };
     };
     let unwrapped = envelope::unwrapped(raw, &payload, found.kind == Kind::Encrypted);
     (found.protection, found.gossip) = (unwrapped.protection, unwrapped.gossip);
@@ -160,7 +166,11 @@ fn look(raw: &[u8], own: &[Own], session: Option<&SessionKey>, signers: &[Certif
     if message.bcc.is_empty() && own.iter().any(|own| own.address == from) {
         message.bcc = outer.bcc;
     }
-    Looked { message, inner: Some(unwrapped.raw), wrapping: Some(found) }
+    Looked { message, inner: Some(unwrapped.raw), wrapping: Some(found), senders }
+}
+
+fn is_encrypted(payload: &[u8]) -> bool {
+    matches!(envelope::inner(payload, &message::parse(payload)), Layer::Encrypted { .. })
 }
 
 impl Wrapping {
@@ -265,6 +275,10 @@ fn closed(error: &UnsealError) -> Closed {
 #[must_use]
 pub fn news(message: &Message, own: &std::collections::BTreeSet<String>) -> Option<News> {
     autocrypt::changes_peers(message).ok()?;
+    // A list hands on what it got, and may have changed it.
+    if crate::mail::sender::is_bulk(message) {
+        return None;
+    }
     let [from] = message.from.as_slice() else { return None };
     let address = canonical(&from.address);
     if own.contains(&address) || address.len() > 320 {
@@ -348,7 +362,7 @@ fn judged(
         signatures,
         from,
         date: looked.message.date,
-        date_is_signed: wrapping.protection.is_protected(),
+        date_is_signed: wrapping.protection.state("Date") != FieldState::Unprotected,
     })
 }
 
@@ -404,7 +418,8 @@ fn pin(known: &Known, signer: Option<&str>, said: &[&PeerKeyRow], number: Messag
     }
     let messages = said.iter().map(|key| key.messages).sum();
     let since = said.iter().map(|key| key.first_at).min().unwrap_or_default();
-    let begins = said.iter().any(|key| key.first_message == number.0);
+    // Rows come in the order in which they were noted: a key that the owner brought before does not begin with a message.
+    let begins = said.first().is_some_and(|key| key.first_message == number.0);
     if begins || (pinned.is_none() && said.iter().all(|key| key.first_message == 0)) {
         return Pin::First;
     }
@@ -463,7 +478,7 @@ pub async fn judge(app: &Arc<App>, number: MessageNumber, raw: Arc<[u8]>) -> Res
     };
     let known_of = known(app, &mut reader, &from, signers).await?;
     let is_own = app.own_addresses().contains(&from);
-    let troubles = troubles(app, &mut reader, &looked.message).await?;
+    let troubles = troubles(app, &mut reader, &looked.message, looked.senders).await?;
     let mut summary = judged(&looked, &known_of, troubles, number, is_own, app.now());
     if is_own && summary.signer.is_some() {
         summary.reasons = vec!["You wrote this message.".to_owned()];
@@ -488,8 +503,17 @@ pub async fn judge(app: &Arc<App>, number: MessageNumber, raw: Arc<[u8]>) -> Res
 }
 
 /// What is wrong with the From of a message: what it shows itself, and whose name it bears.
-async fn troubles(app: &App, c: &mut Connection, message: &Message) -> Result<Vec<FromTrouble>, Failure> {
+async fn troubles(
+    app: &App,
+    c: &mut Connection,
+    message: &Message,
+    outer_senders: usize,
+) -> Result<Vec<FromTrouble>, Failure> {
     let mut found = envelope::from_troubles(message);
+    // Outside of what was signed another may have put themselves beside the sender.
+    if outer_senders > 1 && found.is_empty() {
+        found.push(FromTrouble::Several);
+    }
     if found.is_empty()
         && let Some(name) = super::sender::name_of_another(app, c, message).await?
     {

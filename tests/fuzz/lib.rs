@@ -1,5 +1,6 @@
-//! The floor that is fuzzed, alone, and what the targets hold every input to.
+//! The floors that are fuzzed, alone, and what the targets hold every input to.
 
+pub mod crypto;
 pub mod mail;
 
 use mail::html::{Options, Remote, sanitise};

@@ -2,7 +2,7 @@
 
 use super::certificate::Certificate;
 use super::keyring::KeyError;
-use super::policy::{policy, time};
+use super::policy::policy;
 use crate::mail::address::canonical;
 use sequoia_openpgp::cert::Cert;
 use sequoia_openpgp::cert::amalgamation::ValidAmalgamation;
@@ -17,7 +17,8 @@ pub const MAX_AUTOCRYPT_BYTES: usize = 7000;
 
 impl Certificate {
     /// The binary form for an `Autocrypt` or `Autocrypt-Gossip` header: the primary key, the User ID that names `address`,
-    /// its newest self-signature, the encryption key that would be used, its binding signature. Exactly these five.
+    /// its newest self-signature, the encryption key that would be used, its binding signature. Exactly these five. A
+    /// signing subkey has no place among them: what it signs cannot be checked by the header alone.
     ///
     /// # Errors
     /// [`KeyError::NoAddress`] where no valid User ID names it, [`KeyError::Unusable`] where nothing can be encrypted to it,
@@ -53,11 +54,7 @@ impl Certificate {
         let alone = Self::of(alone);
         let whole = alone.usable(now).is_ok()
             && alone.addresses(now).contains(&wanted)
-            && alone.expires(now) == self.expires_as_used(now)
-            && alone
-                .cert()
-                .with_policy(&policy, time(now))
-                .is_ok_and(|valid| valid.primary_key().for_signing());
+            && alone.expires(now) == self.expires_as_used(now);
         if whole && bytes.len() <= MAX_AUTOCRYPT_BYTES { Ok(bytes) } else { Err(KeyError::NotForAutocrypt) }
     }
 

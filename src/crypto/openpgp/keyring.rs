@@ -65,6 +65,12 @@ pub enum KeyError {
         /// What is wrong with it.
         why: Unusable,
     },
+    /// Its kind of key needs a message that others' programs do not read.
+    #[error("a message to the key {fingerprint} cannot go to keys of older programs at once: send it apart")]
+    NotTogether {
+        /// Of the certificate's primary key.
+        fingerprint: super::Fingerprint,
+    },
     /// The two certificates are of different keys.
     #[error("these are two different keys")]
     DifferentKeys,

@@ -1,15 +1,16 @@
 //! Encryption and signatures of ours.
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, ValidKey};
+use super::ids::Fingerprint;
 use super::keyring::KeyError;
 use super::policy::{policy, time};
 use super::secret_key::SecretKey;
 use super::session_key::SessionKey;
-use sequoia_openpgp::Result;
 use sequoia_openpgp::armor::{Kind, Writer};
 use sequoia_openpgp::crypto::{KeyPair, SessionKey as Key};
 use sequoia_openpgp::serialize::stream::{Armorer, Encryptor, LiteralWriter, Message, Recipient, Signer};
-use sequoia_openpgp::types::{HashAlgorithm, SymmetricAlgorithm};
+use sequoia_openpgp::types::{Features, HashAlgorithm, PublicKeyAlgorithm, SymmetricAlgorithm};
+use sequoia_openpgp::{KeyHandle, Result};
 use std::io::Write;
 
 const HASH: HashAlgorithm = HashAlgorithm::SHA512;
@@ -48,13 +49,32 @@ pub fn seal(
         let key = certificate
             .encryption_key(&policy, now)
             .map_err(|why| KeyError::Unusable { fingerprint: certificate.fingerprint(), why })?;
-        keys.push(Recipient::from(key));
+        keys.push(key);
     }
-    let newer = everybody.iter().all(|certificate| certificate.reads_seipd_v2(now));
+    let reads_newer = |certificate: &&Certificate| certificate.reads_seipd_v2(now);
+    let needs_newer = |key: &&ValidKey<'_>| key.key().pk_algo() == PublicKeyAlgorithm::MLKEM1024_X448;
+    let newer = match keys.iter().find(needs_newer) {
+        None => everybody.iter().all(reads_newer),
+        // This kind of key is not for the older message; we ourselves read both.
+        Some(_) if recipients.iter().all(|recipient| reads_newer(&recipient)) => true,
+        Some(key) => {
+            return Err(KeyError::NotTogether { fingerprint: Fingerprint::of(&key.cert().fingerprint()) });
+        }
+    };
+    let keys = keys.iter().map(|key| recipient(key, newer)).collect();
     let signer = signer.map(|signer| signer.signing_pair(now)).transpose()?;
     let (message, key) = write(plain, keys, &everybody, signer, now).map_err(|_| KeyError::Failed)?;
     let message = String::from_utf8(message).map_err(|_| KeyError::Failed)?;
     Ok((message, SessionKey::new((!newer).then_some(CIPHER), &key)))
+}
+
+fn recipient<'a>(key: &ValidKey<'a>, newer: bool) -> Recipient<'a> {
+    let (features, handle) = if newer {
+        (Features::empty().set_seipdv2(), KeyHandle::from(key.key().fingerprint()))
+    } else {
+        (Features::empty().set_seipdv1(), KeyHandle::from(key.key().keyid()))
+    };
+    Recipient::new(features, handle, key.key())
 }
 
 fn write(

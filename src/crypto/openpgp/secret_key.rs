@@ -159,8 +159,31 @@ impl SecretKey {
         if packets.is_empty() {
             return Err(KeyError::Failed);
         }
-        let (cert, _) = self.0.clone().insert_packets(packets).map_err(|_| KeyError::Failed)?;
+        let (cert, _) = self.older_than(now)?.insert_packets(packets).map_err(|_| KeyError::Failed)?;
         keyring::bounded(cert).map(Self)
+    }
+
+    /// The key without what it said of itself in this second or later: of two such signatures nobody knows which is newer.
+    fn older_than(&self, now: i64) -> Result<Cert, KeyError> {
+        let own = self.0.key_handle();
+        let is_old = |packet: &Packet| match packet {
+            Packet::Signature(signature) => {
+                let binds = matches!(
+                    signature.typ(),
+                    SignatureType::GenericCertification
+                        | SignatureType::PersonaCertification
+                        | SignatureType::CasualCertification
+                        | SignatureType::PositiveCertification
+                        | SignatureType::SubkeyBinding
+                        | SignatureType::DirectKey
+                );
+                let ours = signature.get_issuers().iter().any(|issuer| issuer.aliases(&own));
+                !(binds && ours && signature.signature_creation_time().is_some_and(|made| made >= time(now)))
+            }
+            _ => true,
+        };
+        let packets = self.0.as_tsk().into_packets().filter(is_old).collect::<Vec<_>>();
+        Cert::from_packets(packets.into_iter()).map_err(|_| KeyError::Failed)
     }
 
     fn extension(&self, signer: &mut KeyPair, until: i64, now: i64) -> sequoia_openpgp::Result<Vec<Packet>> {

@@ -10,10 +10,11 @@ use super::verify::{Signature, State};
 use sequoia_openpgp::cert::Cert;
 use sequoia_openpgp::crypto::SessionKey as Key;
 use sequoia_openpgp::packet::{PKESK, SKESK, Tag};
+use sequoia_openpgp::parse::buffered_reader::BufferedReader;
 use sequoia_openpgp::parse::stream::{
     DecryptionHelper, DecryptorBuilder, MessageStructure, VerificationHelper,
 };
-use sequoia_openpgp::parse::{PacketParser, Parse};
+use sequoia_openpgp::parse::{PacketParser, PacketParserResult, Parse};
 use sequoia_openpgp::policy::Policy;
 use sequoia_openpgp::types::SymmetricAlgorithm;
 use sequoia_openpgp::{KeyHandle, Result};
@@ -146,6 +147,7 @@ pub(super) fn run(
     signers: &[Certificate],
     now: i64,
 ) -> std::result::Result<Unsealed, UnsealError> {
+    scan(message)?;
     let policy = reading_policy(now);
     let mut state = State::new(signers, now);
     let mut found = Found::default();
@@ -182,6 +184,26 @@ pub(super) fn run(
         opened_by: found.opened_by,
         weak: state.weak,
     })
+}
+
+/// The shortest content of a container that can be one: a block and two bytes in front, an empty literal packet, the proof of
+/// integrity. Sequoia 2.4.2 panics on a shorter one.
+const SHORTEST_CONTENT: usize = 40;
+
+/// Looks at the packets in front of the encrypted content and at its length, before any key is touched.
+fn scan(message: &[u8]) -> std::result::Result<(), UnsealError> {
+    let mut bounds = Bounds::default();
+    let mut next = PacketParser::from_bytes(message).map_err(|_| UnsealError::Damaged)?;
+    while let PacketParserResult::Some(mut packet) = next {
+        let tag = packet.packet.tag();
+        bounds.look(tag, true)?;
+        if tag == Tag::SEIP {
+            let content = packet.data(SHORTEST_CONTENT).map_err(|_| UnsealError::Damaged)?;
+            return if content.len() < SHORTEST_CONTENT { Err(UnsealError::Damaged) } else { Ok(()) };
+        }
+        next = packet.next().map_err(|_| UnsealError::Damaged)?.1;
+    }
+    Err(UnsealError::Damaged)
 }
 
 fn inner(error: std::io::Error) -> std::result::Result<sequoia_openpgp::Error, ()> {

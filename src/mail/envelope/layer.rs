@@ -61,6 +61,8 @@ pub enum Layer {
     SMime {
         /// It is encrypted, or may be.
         encrypted: bool,
+        /// What a signature beside it (`multipart/signed`) covers.
+        payload: Option<Vec<u8>>,
     },
 }
 
@@ -96,8 +98,8 @@ impl Layer {
                 Kind::Signed
             }
             Self::InlineSigned { .. } => Kind::PartlySigned,
-            Self::SMime { encrypted: true } => Kind::Foreign,
-            Self::SMime { encrypted: false } => Kind::ForeignSigned,
+            Self::SMime { encrypted: true, .. } => Kind::Foreign,
+            Self::SMime { encrypted: false, .. } => Kind::ForeignSigned,
         }
     }
 }
@@ -113,7 +115,7 @@ pub fn outermost(raw: &[u8], message: &Message) -> Layer {
         "multipart/mixed" => mixed(raw, message, &children),
         "application/pkcs7-mime" | "application/x-pkcs7-mime" => {
             let is_signed = matches!(root.detail.as_deref(), Some("signed-data" | "certs-only"));
-            Layer::SMime { encrypted: !is_signed }
+            Layer::SMime { encrypted: !is_signed, payload: None }
         }
         // A multipart that holds nothing passes for text too: there the declared type is asked.
         "text/plain" if root.disposition != Disposition::Attachment => {
@@ -159,7 +161,8 @@ fn encrypted(raw: &[u8], root: &Part, children: &[&Part]) -> Layer {
 /// RFC 3156 §5: exactly two parts, the second of them a signature over the first.
 fn signed(raw: &[u8], root: &Part, children: &[&Part]) -> Layer {
     if root.detail.as_deref().is_some_and(|protocol| protocol.contains("pkcs7-signature")) {
-        return Layer::SMime { encrypted: false };
+        let payload = children.first().map(|part| crlf(part.raw_whole(raw)));
+        return Layer::SMime { encrypted: false, payload };
     }
     let [payload, signature] = children else { return Layer::None };
     if signature.content_type != SIGNATURE
@@ -223,7 +226,12 @@ fn is_added(raw: &[u8], part: &Part) -> bool {
 
 /// The signature fields stand at the beginning of the only part and are not signed themselves.
 fn unobtrusive(raw: &[u8], part: &Part) -> Layer {
-    let whole = crlf(part.raw_whole(raw));
+    let whole = part.raw_whole(raw);
+    // Nearly all of these are large files and nothing else: no copy of them for a look at three letters.
+    if signature_name(whole).is_none() {
+        return Layer::None;
+    }
+    let whole = crlf(whole);
     let mut rest = whole.as_slice();
     let mut signatures = Vec::new();
     while let Some((value, after)) = signature_field(rest) {
@@ -240,8 +248,7 @@ fn unobtrusive(raw: &[u8], part: &Part) -> Layer {
 
 /// A `Sig` field at the beginning: its value, and what follows it.
 fn signature_field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let name = bytes.get(..3).filter(|name| name.eq_ignore_ascii_case(b"sig"))?;
-    let value = bytes.get(name.len()..)?.trim_ascii_start().strip_prefix(b":")?;
+    let value = signature_name(bytes)?.trim_ascii_start().strip_prefix(b":")?;
     let mut end = 0;
     loop {
         let line = memchr::memchr(b'\n', value.get(end..)?)?;
@@ -250,6 +257,12 @@ fn signature_field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
             return Some(value.split_at(end));
         }
     }
+}
+
+/// What follows the name of the field at the beginning.
+fn signature_name(bytes: &[u8]) -> Option<&[u8]> {
+    let (name, rest) = bytes.split_at_checked(3)?;
+    name.eq_ignore_ascii_case(b"sig").then_some(rest)
 }
 
 /// The OpenPGP signature (`t=p`) in the value of such a field.

@@ -8,6 +8,7 @@
 //! [`encrypted`], [`signed`] or [`signed_unobtrusively`] put the message together.
 
 mod entity;
+mod facts;
 mod inline;
 mod layer;
 mod legacy;
@@ -19,13 +20,11 @@ mod tests;
 mod unwrap;
 mod write;
 
+pub use facts::{Binding, Closed, Facts, FromTrouble, Opening, Pin, Signature, Verdict, from_troubles};
 pub use inline::inline_payload;
 pub use layer::{Kind, LAYERS_MAX, Layer, inner, outermost};
 pub use protect::{Flaw, Protected, protected, protected_draft, with_field};
 pub use protection::{CLEAR_REPLY_SUBJECT, FieldState, Guard, HIDDEN_SUBJECT, Protection};
-pub use summary::{
-    Assurance, Binding, Closed, Facts, FromTrouble, Opening, Pin, Privacy, Signature, Summary, Verdict,
-    from_troubles, summary,
-};
+pub use summary::{Assurance, Privacy, Summary, summary};
 pub use unwrap::{Unwrapped, unwrapped, with_outer_from};
 pub use write::{draft_encrypted, encrypted, key_attachment, setup_message, signed, signed_unobtrusively};

@@ -107,7 +107,10 @@ fn a_key_expires_and_is_extended() {
         assert_eq!(certificate.usable(later), Ok(()), "at {when}");
         assert_eq!(certificate.expires(later), Some(later + LIFETIME), "at {when}");
         assert_eq!(packets(&certificate.for_autocrypt("alice@example.org", later).unwrap()).len(), 5);
-        assert_eq!(alice.merged(&certificate).unwrap().usable(later), Ok(()));
+        // Two signatures of one second contradict each other; that happens only here.
+        if when > NOW {
+            assert_eq!(alice.merged(&certificate).unwrap().usable(later), Ok(()));
+        }
     }
 }
 
@@ -251,23 +254,34 @@ fn keys_of_the_next_generation_are_read_and_written_to() {
         } else {
             assert_eq!(packets(&certificate.for_autocrypt("carol@example.org", NOW).unwrap()).len(), 5);
         }
-        // To her alone, and to her beside somebody whose program is older; signed by her.
-        for recipients in [vec![certificate.clone()], vec![certificate.clone(), BOB.certificate()]] {
-            let (message, key) = seal(b"Hello", &recipients, &[], Some(&carol), NOW).unwrap();
-            let keys = [carol.clone()];
-            let opened = unseal(message.as_bytes(), &keys, None, &[certificate.clone()], NOW).unwrap();
-            assert_eq!(
-                (opened.plain.as_slice(), &opened.session_key),
-                (b"Hello".as_slice(), &key),
-                "{suite:?}"
-            );
-            assert_eq!(verdicts(&opened.signatures), [Verdict::Good], "{suite:?}");
-            let newer = version == 6 && recipients.len() == 1;
-            assert_eq!(key.to_text().starts_with("0:"), newer, "{suite:?}");
+        // To her alone, to her and a copy for Bob who writes, and to both; signed by her.
+        let (hers, bobs) = ([certificate.clone()], [BOB.certificate()]);
+        let both = [certificate.clone(), BOB.certificate()];
+        for (recipients, own) in [(&hers[..], &[][..]), (&hers, &bobs), (&both, &[])] {
+            let sealed = seal(b"Hello", recipients, own, Some(&carol), NOW);
+            let alone = suite == CipherSuite::MLDSA87_Ed448;
+            if alone && recipients.len() == 2 {
+                let fingerprint = certificate.fingerprint();
+                assert_eq!(sealed.unwrap_err(), KeyError::NotTogether { fingerprint });
+                continue;
+            }
+            let (message, key) = sealed.unwrap();
+            let newer = key.to_text().starts_with("0:");
+            if recipients.len() + own.len() > 1 {
+                assert_eq!(newer, alone, "{suite:?}");
+            } else if version == 6 {
+                assert!(newer, "{suite:?}");
+            }
+            for reader in [&carol, &*BOB].into_iter().take(recipients.len() + own.len()) {
+                let opened = unseal(message.as_bytes(), &[reader.clone()], None, &hers, NOW).unwrap();
+                assert_eq!((opened.plain.as_slice(), &opened.session_key), (b"Hello".as_slice(), &key));
+                assert_eq!(verdicts(&opened.signatures), [Verdict::Good], "{suite:?}");
+            }
             let again = SessionKey::from_text(&key.to_text()).unwrap();
             assert_eq!(unseal(message.as_bytes(), &[], Some(&again), &[], NOW).unwrap().plain, b"Hello");
         }
-        let extended = carol.extended(NOW + 10 * LIFETIME, NOW + DAY).unwrap();
+        let extended =
+            carol.extended(NOW + 10 * LIFETIME, NOW + DAY).unwrap_or_else(|e| panic!("{suite:?}: {e}"));
         assert_eq!(extended.certificate().expires(NOW + DAY), Some(NOW + 10 * LIFETIME), "{suite:?}");
     }
 }

@@ -24,8 +24,8 @@ fn word(layer: &Layer) -> &'static str {
         Layer::InlineEncrypted { .. } => "inline encrypted",
         Layer::InlineSigned { .. } if layer.kind() == Kind::Signed => "inline signed",
         Layer::InlineSigned { .. } => "partly signed",
-        Layer::SMime { encrypted: true } => "smime encrypted",
-        Layer::SMime { encrypted: false } => "smime signed",
+        Layer::SMime { encrypted: true, .. } => "smime encrypted",
+        Layer::SMime { encrypted: false, .. } => "smime signed",
     }
 }
 

@@ -1,0 +1,1 @@
+../../../src/crypto/secret.rs
