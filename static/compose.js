@@ -1,5 +1,6 @@
 // Writing: saved as one types, recipients as chips, files dropped and pasted, Ctrl-Enter sends.
 
+import { forecast } from './forecast.js';
 import { icon, make, post, say, whenQuiet } from './page.js';
 
 const form = document.querySelector('[data-composer]');
@@ -97,7 +98,10 @@ let waiting = [];
 /** Whether the list of drafts shows less than what was saved. */
 let unsettled = false;
 
+const foretell = form ? forecast(form) : () => {};
+
 const changed = () => {
+  foretell();
   dirty = true;
   leaving = false;
   if (saved) saved.textContent = '';

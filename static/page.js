@@ -5,8 +5,8 @@ for (const element of document.querySelectorAll('[data-needs-script]')) element.
 
 export const csrf = document.body.dataset.csrf ?? document.querySelector('input[name="csrf"]')?.value ?? '';
 
-/** Sends fields to a page of ours and gives the JSON answer; throws a sentence when it did not work. */
-export async function post(address, fields, more = {}) {
+/** Sends fields to a page of ours and gives the JSON answer, or its text; throws a sentence when it did not work. */
+export async function post(address, fields, { text = false, ...more } = {}) {
   let body = fields;
   if (!(fields instanceof FormData)) {
     body = new URLSearchParams(fields);
@@ -27,7 +27,7 @@ export async function post(address, fields, more = {}) {
     const told = await answer.json().catch(() => ({}));
     throw new Error(told.words ?? told.detail ?? 'That did not work. Nothing was changed.');
   }
-  return answer.json();
+  return text ? answer.text() : answer.json();
 }
 
 let hush = 0;

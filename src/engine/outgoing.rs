@@ -3,7 +3,7 @@
 //! A message that is encrypted is encrypted to all who get it and to the owner, and signed. Whoever gets a hidden copy gets
 //! one of their own, so that nobody's key tells of them.
 
-use super::accounts::Settings;
+use super::accounts::{self, Settings};
 use super::app::App;
 use super::failure::{Failure, blocking};
 use super::keyring::{self, Own};
@@ -108,11 +108,6 @@ pub(in crate::engine) async fn prepare(
     let plan = peers::plan(app, mutual, &recipients, replying).await?;
     let strict = settings::get(app, "secure-mode").await? == "on";
     let encrypt = decide(&plan, wishes.encrypt, replying, strict)?;
-    if strict && !encrypt {
-        return Err(Failure::usage(
-            "Secure mode lets nothing out that is not encrypted; encrypt it, or switch secure mode off in the settings",
-        ));
-    }
     let mut draft = draft.clone();
     if replying && !encrypt {
         leave_privacy(&mut draft);
@@ -167,11 +162,47 @@ fn decide(plan: &Plan, wish: Wish, replying: bool, strict: bool) -> Result<bool,
             why
         )));
     }
-    Ok(match wish {
+    let encrypt = match wish {
         Wish::Yes => true,
         Wish::No => false,
         Wish::Auto => needed || plan.recommendation == Recommendation::Encrypt,
-    })
+    };
+    if strict && !encrypt {
+        return Err(Failure::usage(
+            "Secure mode lets nothing out that is not encrypted; encrypt it, or switch secure mode off in the settings",
+        ));
+    }
+    Ok(encrypt)
+}
+
+/// What will happen to a message, told before it is sent.
+pub struct Forecast {
+    /// Whether it will be encrypted; or why it cannot go out as it is wished.
+    pub encrypted: Result<bool, Failure>,
+    /// What is recommended, for all and for each.
+    pub plan: Plan,
+    /// Whether it answers private mail.
+    pub answers_private: bool,
+}
+
+/// Tells what would happen to a message from one of the owner's addresses (the first, where it is empty). It is decided as
+/// [`prepare`] decides it.
+///
+/// # Errors
+/// When the store fails.
+pub async fn forecast(
+    app: &Arc<App>,
+    from: &str,
+    recipients: &[String],
+    answered: Option<MessageId>,
+    wish: Wish,
+) -> Result<Forecast, Failure> {
+    let account = if from.is_empty() { None } else { accounts::find(app, from).await.ok() };
+    let mutual = own_preference(app, account.as_ref()).await?;
+    let answers_private = answers_private(app, answered).await?;
+    let plan = peers::plan(app, mutual, recipients, answers_private).await?;
+    let strict = settings::get(app, "secure-mode").await? == "on";
+    Ok(Forecast { encrypted: decide(&plan, wish, answers_private, strict), plan, answers_private })
 }
 
 /// An answer in clear to private mail carries nothing of it: neither what it quotes nor its subject.

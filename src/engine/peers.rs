@@ -680,6 +680,16 @@ pub async fn list(app: &Arc<App>) -> Result<Vec<Peer>, Failure> {
     Ok(rows.iter().map(|row| shown(row, each.remove(&row.address), (&[], &[]))).collect())
 }
 
+/// How far the keys of these people (canonical addresses) are trusted, in the words of [`Peer::trust`]. Those of whom
+/// nothing is known are missing.
+///
+/// # Errors
+/// When the store fails.
+pub async fn trust_of(app: &App, addresses: &[String]) -> Result<HashMap<String, &'static str>, Failure> {
+    let rows = peers::of(&mut *app.reader.get().await?, addresses).await?;
+    Ok(rows.into_iter().map(|(address, row)| (address, trust(&row, waiting(&row).is_some()))).collect())
+}
+
 /// A correspondent with the history of their keys.
 ///
 /// # Errors

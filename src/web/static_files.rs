@@ -5,7 +5,7 @@ use super::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-const FILES: [(&str, &str, &str); 8] = [
+const FILES: [(&str, &str, &str); 9] = [
     ("mailkeep.css", "text/css; charset=utf-8", include_str!("../../static/mailkeep.css")),
     ("icon.svg", "image/svg+xml", include_str!("../../static/icon.svg")),
     ("page.js", "text/javascript; charset=utf-8", include_str!("../../static/page.js")),
@@ -13,6 +13,7 @@ const FILES: [(&str, &str, &str); 8] = [
     ("palette.js", "text/javascript; charset=utf-8", include_str!("../../static/palette.js")),
     ("live.js", "text/javascript; charset=utf-8", include_str!("../../static/live.js")),
     ("compose.js", "text/javascript; charset=utf-8", include_str!("../../static/compose.js")),
+    ("forecast.js", "text/javascript; charset=utf-8", include_str!("../../static/forecast.js")),
     ("setup.js", "text/javascript; charset=utf-8", include_str!("../../static/setup.js")),
 ];
 

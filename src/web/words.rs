@@ -33,6 +33,23 @@ pub(super) fn when(seconds: i64, now: i64) -> When {
     }
 }
 
+/// A day with its year: "3 Mar 2025".
+pub(super) fn day(seconds: i64) -> String {
+    let at = Timestamp::from_second(seconds).unwrap_or_default().to_zoned(TimeZone::system());
+    at.strftime("%-d %b %Y").to_string()
+}
+
+/// The day of a time in RFC 3339; empty where it is none.
+pub(super) fn day_of(time: &str) -> String {
+    time.parse::<Timestamp>().map(|at| day(at.as_second())).unwrap_or_default()
+}
+
+/// A fingerprint, or the digits of a code, in groups of four.
+pub(super) fn groups(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+}
+
 /// The words that stand above a quote: "On 3 March 2025 at 12:04".
 pub(super) fn quote_date(seconds: i64) -> String {
     let at = Timestamp::from_second(seconds).unwrap_or_default().to_zoned(TimeZone::system());

@@ -2,10 +2,12 @@
 
 use super::actions::wants_json;
 use super::composer::{DRAFT_GONE, Source, Typed, composer, kept, signature, signed, signed_above, typed};
+use super::forecast;
 use super::form::{Form, local};
 use super::shell::shell;
 use crate::engine::drafts::{self, Content};
 use crate::engine::failure::{Failure, Kind};
+use crate::engine::peers::{self, Choice};
 use crate::engine::read;
 use crate::mail::ids::MessageId;
 use crate::web::Web;
@@ -22,7 +24,10 @@ use serde_json::json;
 use std::sync::Arc;
 
 pub(super) fn routes() -> Router<Arc<Web>> {
-    Router::new().route("/compose", get(open).post(done)).route("/compose/save", post(autosave))
+    Router::new()
+        .route("/compose", get(open).post(done))
+        .route("/compose/save", post(autosave))
+        .route("/compose/plan", post(forecast::part))
 }
 
 #[derive(serde::Deserialize, Default)]
@@ -99,6 +104,10 @@ async fn done(owner: Owner, form: Form) -> Result<Response, WebError> {
             Ok(Redirect::to(&back).into_response())
         }
         "send" => send(&owner, &form, &back).await,
+        deed if deed.starts_with("key-") => {
+            choose_key(&owner, deed).await?;
+            keep(&owner, &form).await
+        }
         _ => keep(&owner, &form).await,
     }
 }
@@ -116,6 +125,20 @@ async fn keep(owner: &Owner, form: &Form) -> Result<Response, WebError> {
         }
         Err(failure) if failure.kind == Kind::Usage => stay(owner, typed, &sentence(&failure.words)).await,
         Err(failure) => Err(failure.into()),
+    }
+}
+
+/// Decides about a correspondent's key while one writes to them: `key-keep bob@example.org`.
+async fn choose_key(owner: &Owner, deed: &str) -> Result<(), Failure> {
+    let choice = match deed.split_once(' ') {
+        Some(("key-keep", address)) => (address, Choice::Keep),
+        Some(("key-accept", address)) => (address, Choice::Accept),
+        _ => return Err(Failure::usage("Say which key is meant")),
+    };
+    match peers::choose(&owner.app, choice.0, &choice.1).await {
+        // It was decided in another window.
+        Err(failure) if failure.kind == Kind::Usage => Ok(()),
+        other => other.map(|_| ()),
     }
 }
 

@@ -1,10 +1,10 @@
 //! The form of a message that is being written: what it shows, and what it holds when it comes back.
 
+use super::forecast::{forecast, wish, word};
 use super::form::Form;
 use crate::crypto::secret::random;
 use crate::engine::drafts::{self, Attached, Content, Kept as Draft};
 use crate::engine::failure::{Failure, Kind};
-use crate::engine::outgoing::Wish;
 use crate::engine::{accounts, settings};
 use crate::mail::address::Person;
 use crate::mail::compose::write_person;
@@ -73,7 +73,9 @@ pub(super) async fn composer(
         subject: content.subject.clone(),
         body: content.body.clone(),
         kept: kept(content),
-        outcome: "Will go out readable by the mail servers on its way.".into(),
+        answers: content.reply_to_id.map(|id| id.to_string()).unwrap_or_default(),
+        wish: word(content.encrypt),
+        forecast: forecast(owner, content).await?,
         trouble: trouble.to_owned(),
         people: people
             .into_iter()
@@ -163,11 +165,7 @@ pub(super) async fn typed(owner: &Owner, form: &Form) -> Result<Typed, Failure> 
         reply_to_id: before.reply_to_id,
         in_reply_to: before.in_reply_to,
         references: before.references,
-        encrypt: match form.get("encrypt") {
-            "yes" => Wish::Yes,
-            "no" => Wish::No,
-            _ => Wish::Auto,
-        },
+        encrypt: wish(form),
         unsigned: before.unsigned,
         attachments,
         continues: before.continues,

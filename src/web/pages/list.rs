@@ -95,7 +95,8 @@ async fn list(
     if headers.get("x-part").is_some_and(|part| part == "rows") {
         return page(&RowsPart { shell, list });
     }
-    page(&ListPage { shell, heading, list })
+    let reminds = spot == Spot::Inbox && super::keys::reminds(&owner.app, headers);
+    page(&ListPage { shell, heading, reminds, list })
 }
 
 /// What cannot be understood in a query, and the place.
@@ -210,6 +211,7 @@ async fn row(owner: &Owner, query: &str, hit: Hit) -> Result<Row, Failure> {
         messages::of_thread(&mut reader, hit.row.thread).await?
     };
     let is = |tag: &str| hit.tags.iter().any(|t| t == tag);
+    let sender = hit.from.clone().or_else(|| hit.row.people.from.first().cloned()).unwrap_or_default();
     let sent = is("sent") || is("draft");
     let (who, round) = if sent && thread.len() == 1 {
         let people = words::people(&hit.to, &own, 3);
@@ -221,10 +223,7 @@ async fn row(owner: &Owner, query: &str, hit: Hit) -> Result<Row, Failure> {
             .flat_map(|m| m.people.from.first().cloned())
             .filter(|p| seen.insert(canonical(&p.address)))
             .collect();
-        (
-            names(&people, &own),
-            hit.from.clone().or_else(|| hit.row.people.from.first().cloned()).unwrap_or_default(),
-        )
+        (names(&people, &own), sender.clone())
     };
     let when = words::when(hit.row.date, owner.app.now());
     let mut unread = is("unread");
@@ -256,6 +255,7 @@ async fn row(owner: &Owner, query: &str, hit: Hit) -> Result<Row, Failure> {
         replied: is("replied"),
         draft: is("draft"),
         attachments: u64::from(hit.attachments),
+        trust: super::trust::of_row(hit.privacy, hit.assurance, sender.display()),
         tags: shown_tags.map(|t| Tag { name: t.clone(), hue: words::hue(t), ..Tag::default() }).collect(),
         place: if searched { place(&hit.tags) } else { String::new() },
         date_words: when.words,

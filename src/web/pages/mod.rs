@@ -3,9 +3,12 @@
 mod actions;
 mod compose;
 mod composer;
+mod contacts;
 mod cut;
+mod forecast;
 mod form;
 mod frame;
+mod keys;
 mod list;
 mod long;
 mod origin;
@@ -18,6 +21,7 @@ mod setup;
 pub(super) mod shell;
 mod status;
 mod thread;
+mod trust;
 mod unlock;
 
 use super::Web;
@@ -34,6 +38,8 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(preview::routes())
         .merge(actions::routes())
         .merge(compose::routes())
+        .merge(contacts::routes())
+        .merge(keys::routes())
         .merge(origin::routes())
         .merge(outbox::routes())
         .merge(pictures::routes())

@@ -1,15 +1,12 @@
-//! The small pages: contacts, what went out over the network, the keys of the keyboard, and what is not there yet.
+//! The small pages: what went out over the network, the keys of the keyboard, and what is not there yet.
 
 use super::shell::shell;
 use crate::engine::status;
-use crate::mail::address::Person;
 use crate::network::log::{CAPACITY, Purpose, Route};
-use crate::storage::database::settings as table;
 use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::error::{WebError, page, sentence};
-use crate::web::extract::Query;
-use crate::web::view::{Contact, ContactsPage, KeyboardPage, LaterPage, NetworkPage, Spot, Task};
+use crate::web::view::{KeyboardPage, LaterPage, NetworkPage, Spot, Task};
 use crate::web::words;
 use axum::Router;
 use axum::response::Response;
@@ -18,62 +15,9 @@ use std::sync::Arc;
 
 pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
-        .route("/contacts", get(contacts))
         .route("/network", get(network))
-        .route("/keys", get(keys))
         .route("/devices", get(devices))
         .route("/keyboard", get(keyboard))
-}
-
-/// How many people a page shows.
-const PAGE: usize = 100;
-
-#[derive(serde::Deserialize, Default)]
-struct Asked {
-    #[serde(default)]
-    page: usize,
-}
-
-async fn contacts(owner: Owner, Query(asked): Query<Asked>) -> Result<Response, WebError> {
-    let shell = shell(&owner, "Contacts", Spot::Contacts, "").await?;
-    let number = asked.page.clamp(1, 1_000);
-    let end = u32::try_from(number * PAGE + 1).unwrap_or(u32::MAX);
-    let people = table::people(&mut *owner.app.reader.get().await?, end).await?;
-    let more = people.len() > number * PAGE;
-    let contacts: Vec<Contact> = people
-        .into_iter()
-        .skip((number - 1) * PAGE)
-        .take(PAGE)
-        .map(|p| {
-            let when = words::when(p.last_at, owner.app.now());
-            let person = Person { name: p.name, address: p.address };
-            Contact {
-                initials: words::initials(&person),
-                hue: words::hue(&person.address),
-                count_words: format!(
-                    "{} from, {} to",
-                    crate::web::view::grouped(u64::from(p.received)),
-                    crate::web::view::grouped(u64::from(p.sent))
-                ),
-                date_words: when.words,
-                date_iso: when.iso,
-                name: person.name,
-                address: person.address,
-            }
-        })
-        .collect();
-    page(&ContactsPage {
-        shell,
-        count_words: if number == 1 && !more {
-            words::count(contacts.len() as u64, "person", "people")
-        } else {
-            let first = (number - 1) * PAGE;
-            format!("{} to {}", first + 1, first + contacts.len())
-        },
-        contacts,
-        newer: (number > 1).then(|| format!("/contacts?page={}", number - 1)),
-        older: more.then(|| format!("/contacts?page={}", number + 1)),
-    })
 }
 
 /// How many connections the page shows.
@@ -127,12 +71,6 @@ fn shown_of(kept: usize) -> String {
 async fn later(owner: &Owner, heading: &str, words: &str, hint: &str) -> Result<Response, WebError> {
     let shell = shell(owner, heading, Spot::Elsewhere, "").await?;
     page(&LaterPage { shell, heading: heading.into(), words: words.into(), hint: hint.into() })
-}
-
-async fn keys(owner: Owner) -> Result<Response, WebError> {
-    let hint = "Mailkeep cannot sign or encrypt mail yet: what you send can be read by the mail servers on its way. \
-                What is kept on this machine is sealed by your passphrase.";
-    later(&owner, "Keys", "No keys yet", hint).await
 }
 
 async fn devices(owner: Owner) -> Result<Response, WebError> {

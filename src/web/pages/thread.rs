@@ -4,11 +4,11 @@ use super::composer::{Source, composer, signature};
 use super::frame;
 use super::long::{Long, MOST_SHOWN, Place, broken_line, rows_of};
 use super::shell::shell;
-use super::{cut, pictures};
+use super::{cut, pictures, trust};
 use crate::engine::failure::{Failure, Kind, blocking};
 use crate::engine::read::{self, Opened, Shown};
 use crate::engine::receive::clip;
-use crate::engine::{drafts, flags, heavy, remote, search, senders, tags as deeds};
+use crate::engine::{drafts, flags, heavy, remote, search, senders, setup_messages, tags as deeds};
 use crate::mail::address::{Person, canonical};
 use crate::mail::html::Sanitised;
 use crate::mail::ids::ThreadNumber;
@@ -155,6 +155,8 @@ async fn thread(
     let long = Long::of(&rows, asked.earlier, &asked.from);
     let title = rows.get(long.first).map(|row| row.subject.clone()).unwrap_or_default();
     let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
+    let numbers: Vec<_> = rows.iter().map(|row| row.number).collect();
+    let weakest = trust::weakest(&owner, &numbers).await?;
     let mut all = Vec::new();
     let mut broken = Vec::new();
     for row in rows.into_iter().rev().skip(long.passed).take(MOST_SHOWN) {
@@ -208,6 +210,7 @@ async fn thread(
             words::count(ids.len() as u64, "message", "messages"),
             words::people(&people, &own, 4)
         ),
+        weakest,
         tags,
         ids,
         starred: place.starred,
@@ -257,7 +260,7 @@ async fn quick_reply(owner: &Owner, id: &str) -> Option<Composer> {
     // The quote stands right above: here only the answer is written.
     composer.body = String::new();
     if !signature(owner).await.ok()?.is_empty() {
-        composer.outcome.push_str(" Your signature is put under it.");
+        composer.note = "Your signature is put under it.".into();
     }
     composer.full_href = format!("/compose?reply={id}");
     Some(composer)
@@ -316,7 +319,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
     let false_links = look.as_ref().map_or(&[][..], |look| look.false_links.as_slice());
     let origin = super::origin::origin(owner, &opened, &shown, false_links).await?;
     let body = if closed {
-        Body::Closed("This message is encrypted, and Mailkeep has no key for it yet.".into())
+        trust::closed(&opened)
     } else if as_html {
         let (height, narrow) = frame::steps(look.as_ref());
         Body::Frame {
@@ -329,6 +332,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         let blocks = blocks(&owner.web, clip(&shown.text, LONGEST_TEXT));
         if blocks.is_empty() { Body::Nothing } else { Body::Text(blocks) }
     };
+    let trust = trust::of_message(owner, &opened, &shown).await?;
     let person = |p: &Person| PersonView { name: p.name.clone(), address: p.address.clone() };
     Ok(MessageView {
         id: shown.id.to_string(),
@@ -345,7 +349,8 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         unread: is("unread"),
         starred: is("starred"),
         snippet: opened.row.snippet.clone(),
-        trust: Vec::new(),
+        trust,
+        is_setup: setup_messages::is_one(&opened),
         origin,
         notes: notes.into_iter().map(str::to_owned).collect(),
         remote,

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::Shell;
+use super::{Forecast, Shell};
 
 /// Writing on a page of its own: `/compose`.
 #[derive(Debug, Clone, Template)]
@@ -47,8 +47,14 @@ pub struct Composer {
     pub body: String,
     /// Files that are already there.
     pub kept: Vec<Kept>,
-    /// What will happen, in one line: "Will go out readable by mail servers."
-    pub outcome: String,
+    /// The message that is answered, also where a draft goes on with the answer; empty for none.
+    pub answers: String,
+    /// `auto`, `yes` or `no`: whether it is to be private.
+    pub wish: &'static str,
+    /// What will happen to it.
+    pub forecast: Forecast,
+    /// What else is put to it: "Your signature is put under it."; empty for nothing.
+    pub note: String,
     /// "Saved 12:04"; empty before.
     pub saved_words: String,
     /// What must be put right before it can go out; empty for nothing.

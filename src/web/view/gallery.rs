@@ -37,6 +37,7 @@ fn lists() -> Vec<Page> {
     let inbox = ListPage {
         shell: shell("Inbox", Spot::Inbox, "/", "in:inbox"),
         heading: "Inbox".into(),
+        reminds: true,
         list: rows(),
     };
     let mut bars = inbox.clone();
@@ -60,11 +61,13 @@ fn lists() -> Vec<Page> {
     let search = ListPage {
         shell: shell("Search", Spot::Elsewhere, "/search?q=beans", "beans"),
         heading: "Search".into(),
+        reminds: false,
         list: found,
     };
     let empty = ListPage {
         shell: shell("Inbox", Spot::Inbox, "/", "in:inbox"),
         heading: "Inbox".into(),
+        reminds: true,
         list: Rows {
             empty: Empty {
                 words: "Nothing in the inbox.".into(),
@@ -77,6 +80,7 @@ fn lists() -> Vec<Page> {
     let trouble = ListPage {
         shell: shell("Search", Spot::Elsewhere, "/search", "from:anna (peas OR"),
         heading: "Search".into(),
+        reminds: false,
         list: Rows {
             trouble: Some(QueryTrouble {
                 words: "This parenthesis is never closed.".into(),
@@ -347,6 +351,7 @@ fn rest() -> Vec<Page> {
         initials: initials.into(),
         hue,
         count_words: "41 messages".into(),
+        key_words: if hue == 0 { "different key" } else { "same key" },
         date_words: "3 Mar".into(),
         date_iso: "2025-03-03T12:04:00Z".into(),
     };
@@ -372,6 +377,8 @@ fn rest() -> Vec<Page> {
         whole("settings", &settings()),
         whole("status", &status()),
         whole("contacts", &contacts),
+        whole("contact", &sample_keys::contact()),
+        whole("keys", &sample_keys::keys()),
         whole(
             "network",
             &NetworkPage {

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::shell::grouped;
-use super::{Piece, Shell, Tag};
+use super::{Piece, Shell, Tag, Trust};
 
 /// A list with all that surrounds it: `/` and `/search`.
 #[derive(Debug, Clone, Template)]
@@ -13,6 +13,8 @@ pub struct ListPage {
     pub shell: Shell,
     /// What the list is called: "Inbox", "Search", the name of a tag.
     pub heading: String,
+    /// Whether to remind of a copy of the keys.
+    pub reminds: bool,
     /// The list itself.
     pub list: Rows,
 }
@@ -115,6 +117,8 @@ pub struct Row {
     pub draft: bool,
     /// Files attached.
     pub attachments: u64,
+    /// Its privacy and its sender, where there is something to say.
+    pub trust: Trust,
     /// The owner's tags.
     pub tags: Vec<Tag>,
     /// Where it lies, when a search finds it outside the inbox: "Archive"; else empty.

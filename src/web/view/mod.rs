@@ -4,17 +4,21 @@
 //! escape everything they are given; no text is ever passed through as markup.
 
 mod compose;
+mod contact;
+mod keys;
 mod list;
 mod origin;
 mod outbox;
 mod pictures;
 mod plain;
 mod preview;
+mod qr;
 mod settings;
 mod setup;
 mod shell;
 mod status;
 mod thread;
+mod trust;
 
 #[cfg(test)]
 mod gallery;
@@ -24,8 +28,12 @@ mod landmarks;
 mod sample;
 #[cfg(test)]
 mod sample_files;
+#[cfg(test)]
+mod sample_keys;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
+pub use contact::{ContactKey, ContactPage, Decided, Qr};
+pub use keys::{KeyView, KeysPage, SetupCode};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};
 pub use origin::Origin;
 pub use outbox::{Entry, OutboxPage, Recipient};
@@ -38,4 +46,5 @@ pub use shell::{
     Counts, Density, Nav, NetState, Notice, Place, Sent, Shell, Spot, Tag, Theme, Undo, encoded, grouped,
 };
 pub use status::{Fact, StatusPage, Task};
-pub use thread::{Attachment, Block, Body, MessagePage, MessageView, Person, Piece, ThreadPage, Trust};
+pub use thread::{Attachment, Block, Body, MessagePage, MessageView, Person, Piece, ThreadPage};
+pub use trust::{Forecast, ForecastFor, ForecastPart, Trust, TrustFact};

@@ -34,6 +34,8 @@ pub struct Contact {
     pub hue: u8,
     /// "41 messages".
     pub count_words: String,
+    /// "same key", "different key"; empty where no key is known.
+    pub key_words: &'static str,
     /// "3 Mar".
     pub date_words: String,
     /// RFC 3339.
@@ -53,10 +55,10 @@ impl Contact {
         if self.name.is_empty() { &self.address } else { &self.name }
     }
 
-    /// A search for all that is from or to this address.
+    /// Their page.
     #[must_use]
     pub fn href(&self) -> String {
-        format!("/search?q={}", super::encoded(&format!("with:{}", self.address)))
+        format!("/contacts/{}", super::encoded(&self.address))
     }
 
     /// A new message to this address.
@@ -124,15 +126,15 @@ pub struct NetworkPage {
     pub connections: Vec<Task>,
 }
 
-/// A page whose matter is not there yet, and says so: `/keys`, `/devices`.
+/// A page whose matter is not there yet, and says so: `/devices`.
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/later.html")]
 pub struct LaterPage {
     /// What surrounds it.
     pub shell: Shell,
-    /// "Keys".
+    /// "Devices".
     pub heading: String,
-    /// "No keys yet".
+    /// "Only this one".
     pub words: String,
     /// What that means.
     pub hint: String,

@@ -153,6 +153,7 @@ pub(super) fn rows() -> Rows {
             replied: has('p'),
             draft: at == 11,
             attachments: u64::from(has('c')) * 2,
+            trust: if at % 5 == 1 { framed("m5").trust } else { Trust::default() },
             tags: chosen,
             place: String::new(),
             date_words: line.5.into(),
@@ -242,10 +243,20 @@ pub(super) fn framed(id: &str) -> MessageView {
         has_html: true,
         unread: true,
         starred: true,
-        trust: vec![
-            Trust { icon: "lock", words: "Private".into(), caution: false },
-            Trust { icon: "key", words: "Same key since 3 Mar 2025".into(), caution: false },
-        ],
+        trust: Trust {
+            facts: vec![
+                TrustFact { icon: "lock", words: "Private".into(), ..TrustFact::default() },
+                TrustFact {
+                    icon: "key",
+                    words: "same key since 3 Mar 2025 (41 messages)".into(),
+                    ..TrustFact::default()
+                },
+            ],
+            reasons: vec!["The address has used the same key in 41 messages.".into(), HOSTILE.into()],
+            fingerprint: FINGERPRINT.into(),
+            contact_href: "/contacts/news%40weekly.example".into(),
+            action: None,
+        },
         attachments: vec![
             Attachment {
                 name: "minutes, corrected.pdf".into(),
@@ -269,6 +280,35 @@ pub(super) fn framed(id: &str) -> MessageView {
             },
         ],
         ..message(id)
+    }
+}
+
+/// A fingerprint as pages show it.
+pub(super) const FINGERPRINT: &str = "0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567";
+
+/// One has a key and one has another than before.
+pub(super) fn forecast() -> Forecast {
+    let to = |shown: &str, address: &str, icon, words: &str| ForecastFor {
+        shown: shown.into(),
+        address: address.into(),
+        icon,
+        words: words.into(),
+        undecided: false,
+        href: "/contacts/bob%40example.net#compare".into(),
+    };
+    Forecast {
+        fact: TrustFact {
+            icon: "unlocked",
+            words: "Will go out readable by mail servers: no key for Anna Berg".into(),
+            ..TrustFact::default()
+        },
+        private: false,
+        send_words: "Send",
+        leak: "You are answering private mail, and this answer can be read on its way.".into(),
+        each: vec![
+            to("Anna Berg", "anna@berg.example", "unlocked", "No key of theirs is known."),
+            ForecastFor { undecided: true, ..to("Bob", HOSTILE, "lock", HOSTILE) },
+        ],
     }
 }
 
@@ -302,7 +342,9 @@ pub(super) fn composer(inline: bool) -> Composer {
         } else {
             vec![Kept { n: 1, name: "bed by the wall.jpg".into(), size_words: "640 kB".into() }]
         },
-        outcome: "Will go out readable by mail servers.".into(),
+        wish: "auto",
+        forecast: forecast(),
+        note: "Your signature is put under it.".into(),
         saved_words: "Saved 12:04".into(),
         people: vec!["Carol Okafor <carol@example.com>".into()],
         ..Composer::default()
@@ -316,10 +358,21 @@ pub(super) fn thread() -> ThreadPage {
     first.initials = "A".into();
     first.hue = 7;
     let mut closed = message("m3");
-    closed.body = Body::Closed("This message is encrypted with a key that is not here.".into());
+    closed.body = Body::Closed {
+        words: "This message is encrypted to keys that are not here: 0123456789ABCDEF.".into(),
+        wants_key: true,
+    };
     closed.notes = vec!["One part of it could not be read: the server sent half of it.".into()];
-    closed.trust =
-        vec![Trust { icon: "warning", words: "Bob wrote with a different key".into(), caution: true }];
+    closed.trust = Trust {
+        facts: vec![TrustFact {
+            icon: "warning",
+            words: "Bob wrote with a different key".into(),
+            caution: true,
+            danger: true,
+        }],
+        action: Some(("Compare".into(), "/contacts/bob%40example.net#compare".into())),
+        ..Trust::default()
+    };
     let mut draft = message("m4");
     draft.draft_href = Some("/compose?draft=d1".into());
     draft.body = Body::Nothing;
@@ -328,6 +381,11 @@ pub(super) fn thread() -> ThreadPage {
         shell: shell("Seeds for the spring", Spot::Inbox, "/threads/t00", "in:inbox"),
         subject: "Seeds for the spring, and who gets the tall beans this time".into(),
         people_words: "5 messages, Anna Berg, Bob Marlow and you".into(),
+        weakest: Some(TrustFact {
+            icon: "unlocked",
+            words: "2 of its 5 messages could be read by mail servers".into(),
+            ..TrustFact::default()
+        }),
         tags: tags().into_iter().take(2).collect(),
         ids: vec!["m1".into(), "m2".into()],
         starred: true,

@@ -40,6 +40,8 @@ pub struct Nav {
     pub at_status: bool,
     /// Whether the contacts page is the one shown.
     pub at_contacts: bool,
+    /// Whether the keys page is the one shown.
+    pub at_keys: bool,
 }
 
 /// Where in the navigation a page belongs.
@@ -55,6 +57,7 @@ pub enum Spot {
     Spam,
     Trash,
     Contacts,
+    Keys,
     Settings,
     Status,
     #[default]
@@ -140,6 +143,7 @@ impl Nav {
             at_settings: spot == Spot::Settings,
             at_status: spot == Spot::Status,
             at_contacts: spot == Spot::Contacts,
+            at_keys: spot == Spot::Keys,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Composer, Origin, RemoteView, Shell, Tag};
+use super::{Composer, Origin, RemoteView, Shell, Tag, Trust, TrustFact};
 
 /// All messages of a thread: `/threads/{id}`.
 #[derive(Debug, Clone, Template)]
@@ -14,6 +14,8 @@ pub struct ThreadPage {
     pub subject: String,
     /// "5 messages, Anna Berg, Bob and you".
     pub people_words: String,
+    /// Where its messages differ in privacy, the weakest of them.
+    pub weakest: Option<TrustFact>,
     /// The owner's tags on it.
     pub tags: Vec<Tag>,
     /// The ids that an action on the whole thread is about.
@@ -101,8 +103,10 @@ pub struct MessageView {
     pub starred: bool,
     /// First words, for the folded line.
     pub snippet: String,
-    /// At most two short facts, outside the frame.
-    pub trust: Vec<Trust>,
+    /// Whether it was private and who wrote it, outside the frame.
+    pub trust: Trust,
+    /// Whether it is a Setup Message, whose key can be taken in by its code.
+    pub is_setup: bool,
     /// Where it is from, and the way out of its list.
     pub origin: Origin,
     /// Sentences about this message: "2 parts of it could not be read."
@@ -174,17 +178,6 @@ impl Person {
     }
 }
 
-/// A short fact about a message.
-#[derive(Debug, Clone, Default)]
-pub struct Trust {
-    /// The name of its picture, without `i-`.
-    pub icon: &'static str,
-    /// "Private", "Same key since 3 Mar 2025".
-    pub words: String,
-    /// Whether it calls for caution.
-    pub caution: bool,
-}
-
 /// How a message is shown.
 #[derive(Debug, Clone, Default)]
 pub enum Body {
@@ -201,8 +194,13 @@ pub enum Body {
     },
     /// Its readable text.
     Text(Vec<Block>),
-    /// It cannot be opened, and why.
-    Closed(String),
+    /// It cannot be opened.
+    Closed {
+        /// Why, and which key is needed.
+        words: String,
+        /// Whether a key that is brought here would open it.
+        wants_key: bool,
+    },
     /// There is nothing in it.
     #[default]
     Nothing,

@@ -1,0 +1,41 @@
+// What will happen to the message that is written, asked anew when those it goes to change.
+
+import { post, whenQuiet } from './page.js';
+
+const NAMES = ['from', 'to', 'cc', 'bcc', 'encrypt', 'answers'];
+
+/** Watches a form; what it gives is to be called when something was typed. */
+export function forecast(form) {
+  const read = () => Object.fromEntries(NAMES.map((name) => [name, form.elements[name]?.value ?? '']));
+  const word = (fields) => JSON.stringify(fields);
+  let told = word(read());
+  let asking = false;
+
+  const ask = async () => {
+    const fields = read();
+    if (asking || word(fields) === told) return;
+    asking = true;
+    try {
+      show(form, await post('/compose/plan', fields, { text: true }));
+    } catch {
+      // What is shown stays; sending decides anew, and says so.
+    } finally {
+      told = word(fields);
+      asking = false;
+    }
+    soon();
+  };
+  const soon = whenQuiet(300, ask);
+  return soon;
+}
+
+function show(form, html) {
+  const fresh = new DOMParser().parseFromString(html, 'text/html').querySelector('[data-forecast]');
+  const old = form.querySelector('[data-forecast]');
+  if (!fresh || !old) return;
+  const wasOpen = old.querySelector('[data-why]')?.open;
+  const why = fresh.querySelector('[data-why]');
+  if (why && wasOpen) why.open = true;
+  old.replaceChildren(...fresh.childNodes);
+  form.querySelector('[data-send-words]').textContent = fresh.dataset.sendWords;
+}
