@@ -105,6 +105,7 @@ fn address(number: usize) -> String {
     format!("{:08x}@example.org", (number as u64).wrapping_mul(0x9e37_79b9) & 0xffff_ffff)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn text(error: impl ToString) -> String {
     error.to_string()
 }

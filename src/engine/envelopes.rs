@@ -269,7 +269,7 @@ fn closed(error: &UnsealError) -> Closed {
             Closed::NoKey(recipients.iter().filter(|id| !id.is_wildcard()).map(KeyId::to_string).collect())
         }
         UnsealError::NotProtected | UnsealError::Damaged => Closed::Changed,
-        UnsealError::TooLarge { .. } | UnsealError::TooDeep => Closed::TooLarge,
+        UnsealError::TooLarge | UnsealError::TooDeep => Closed::TooLarge,
         _ => Closed::Malformed,
     }
 }

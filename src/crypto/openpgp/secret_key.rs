@@ -191,9 +191,7 @@ impl SecretKey {
     fn extension(&self, signer: &mut KeyPair, until: i64, now: i64) -> sequoia_openpgp::Result<Vec<Packet>> {
         let policy = policy(now);
         let primary = self.0.primary_key().key();
-        let lifetime = |key: std::time::SystemTime| {
-            Ok::<_, std::time::SystemTimeError>(time(until).duration_since(key)?)
-        };
+        let lifetime = |key: std::time::SystemTime| time(until).duration_since(key);
         let mut packets: Vec<Packet> = Vec::new();
         for id in self.0.userids() {
             let Ok(id) = id.with_policy(&policy, time(now)) else { continue };
