@@ -703,7 +703,5 @@ pub(in crate::engine) async fn read_again(
         messages::retell(&mut c, row.number, subject, &snippet, attachments).await?;
         commit(c).await?;
     }
-    app.indexing.forget(vec![row.number]).await?;
-    app.indexing.offer(vec![document]).await;
-    Ok(())
+    app.indexing.again(vec![document]).await
 }
