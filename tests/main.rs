@@ -38,6 +38,7 @@ mod leak;
 mod openpgp;
 mod pages;
 mod private;
+mod private_pages;
 mod remote;
 mod search;
 mod send;

@@ -5,13 +5,13 @@ use crate::support::{Lab, Person, World, wait_for};
 use serde_json::Value;
 
 /// Somebody with a store of their own.
-struct Side {
-    person: Person,
-    world: World,
+pub struct Side {
+    pub person: Person,
+    pub world: World,
 }
 
 impl Side {
-    fn new(lab: &Lab, name: &str) -> Self {
+    pub fn new(lab: &Lab, name: &str) -> Self {
         let person = lab.person(name);
         let world = World::with_account(lab, &person);
         world.ok(&["config", "set", "writing.undo-seconds", "0"]);
@@ -19,7 +19,7 @@ impl Side {
     }
 
     /// Writes to somebody; gives what was said of it.
-    fn writes(&self, to: &[&Side], subject: &str, body: &str, extra: &[&str]) -> Value {
+    pub fn writes(&self, to: &[&Side], subject: &str, body: &str, extra: &[&str]) -> Value {
         let body = self.world.file("body.txt", body);
         let mut args = vec!["send", "--subject", subject, "--body-file", &body];
         for side in to {
@@ -32,7 +32,7 @@ impl Side {
     }
 
     /// Fetches until a message of this subject is there; gives it as it is shown.
-    fn reads(&self, subject: &str) -> Value {
+    pub fn reads(&self, subject: &str) -> Value {
         let query = format!("subject:\"{subject}\" in:inbox");
         let id = wait_for(&format!("{subject:?} to arrive"), || {
             self.world.ok(&["sync"]);
@@ -42,11 +42,11 @@ impl Side {
         self.world.ok(&["show", &id])
     }
 
-    fn peer(&self, other: &Side) -> Value {
+    pub fn peer(&self, other: &Side) -> Value {
         self.world.ok(&["peer", "show", &other.person.address])
     }
 
-    fn fingerprint(&self) -> String {
+    pub fn fingerprint(&self) -> String {
         self.world.ok(&["key", "list"])[0]["fingerprint"].as_str().unwrap().to_owned()
     }
 }

@@ -205,6 +205,14 @@ pub(super) enum Account {
         /// Only this one
         email: Option<String>,
     },
+    /// Say whether its mail is kept private whenever the other side can read it (Autocrypt)
+    Prefer {
+        /// Which
+        email: String,
+        /// Whether to ask correspondents for encryption
+        #[arg(value_name = "mutual|nopreference")]
+        prefer_encrypt: String,
+    },
     /// Remove an account; the servers keep their mail
     Remove {
         /// Which

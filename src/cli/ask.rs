@@ -343,6 +343,9 @@ fn request(command: Command) -> Result<Request, Failure> {
         Command::Account(Account::Add(add)) => Request::AccountAdd(account_add(*add)?),
         Command::Account(Account::List) => Request::AccountList,
         Command::Account(Account::Check { email }) => Request::AccountCheck(email),
+        Command::Account(Account::Prefer { email, prefer_encrypt }) => {
+            Request::AccountPrefer { email, prefer_encrypt }
+        }
         Command::Account(Account::Remove { email, keep_mail }) => Request::AccountRemove { email, keep_mail },
         Command::Sync { email } => Request::Sync(email),
         Command::Import { paths, tag } => {

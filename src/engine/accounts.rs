@@ -251,11 +251,8 @@ pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
         user: new.user.filter(|u| !u.is_empty()).unwrap_or_else(|| address.clone()),
         password: new.password,
         ca: new.ca,
-        prefer_encrypt: new.prefer_encrypt.unwrap_or_else(|| "mutual".into()),
+        prefer_encrypt: preference(new.prefer_encrypt.as_deref().unwrap_or("mutual"))?,
     };
-    if !["mutual", "nopreference"].contains(&settings.prefer_encrypt.as_str()) {
-        return Err(Failure::usage("Say mutual or nopreference for how mail is to be encrypted"));
-    }
     let mut session = Session::open(&app.dialer, &settings.imap_login()?).await?;
     // What the server cannot tell is no reason not to add the account.
     let elsewhere = has_key_elsewhere(&mut session).await.unwrap_or(false);
@@ -274,6 +271,31 @@ pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
     }
     app.accounts_changed.notify_waiters();
     shown(&find(app, &address).await?)
+}
+
+/// Says whether mail of an account is kept private whenever the other side can read it; correspondents are told with the
+/// next message (`prefer-encrypt`, Autocrypt 1.1 §2.1). `mutual` or `nopreference`.
+///
+/// # Errors
+/// Not found; usage, for another word.
+pub async fn prefer(app: &App, address: &str, prefer_encrypt: &str) -> Result<Account, Failure> {
+    let row = find(app, address).await?;
+    let settings = Settings { prefer_encrypt: preference(prefer_encrypt)?, ..Settings::of(&row)? };
+    let json = serde_json::to_string(&settings).map_err(|e| Failure::failed(e.to_string()))?;
+    {
+        let writer = app.writer.lock().await;
+        let mut c = writer.begin().await?;
+        accounts::put(&mut c, &row.address, &row.name, &json).await?;
+        commit(c).await?;
+    }
+    shown(&find(app, address).await?)
+}
+
+fn preference(word: &str) -> Result<String, Failure> {
+    if !["mutual", "nopreference"].contains(&word) {
+        return Err(Failure::usage("Say mutual or nopreference for how mail is to be encrypted"));
+    }
+    Ok(word.to_owned())
 }
 
 /// Whether another program of the owner's has a key for this account: it left a Setup Message, or shares its folders with

@@ -30,6 +30,13 @@ pub enum Request {
     AccountList,
     /// Logs in to the servers of one account or all.
     AccountCheck(Option<String>),
+    /// Says whether mail of an account is kept private whenever that is possible.
+    AccountPrefer {
+        /// Its address.
+        email: String,
+        /// `mutual` or `nopreference`.
+        prefer_encrypt: String,
+    },
     /// Removes an account.
     AccountRemove {
         /// Its address.
@@ -275,6 +282,7 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         Request::AccountAdd(_)
         | Request::AccountList
         | Request::AccountCheck(_)
+        | Request::AccountPrefer { .. }
         | Request::AccountRemove { .. }
         | Request::TokenCreate { .. }
         | Request::TokenList
@@ -481,6 +489,9 @@ async fn configure(app: &Arc<App>, request: Request) -> Result<Answer, Failure> 
         Request::AccountAdd(account) => value(accounts::add(app, account).await?),
         Request::AccountList => value(accounts::list(app).await?),
         Request::AccountCheck(email) => value(accounts::check(app, email.as_deref()).await?),
+        Request::AccountPrefer { email, prefer_encrypt } => {
+            value(accounts::prefer(app, &email, &prefer_encrypt).await?)
+        }
         Request::AccountRemove { email, keep_mail } => {
             Ok(Answer::Json(json!({"removed": accounts::remove(app, &email, keep_mail).await?})))
         }

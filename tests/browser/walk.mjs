@@ -38,7 +38,8 @@ story(async (browser, state) => {
 
   // Privacy, and done.
   await page.waitForSelector('text=3 of 4');
-  await page.locator('main a.primary').click();
+  check(await page.locator('input[name=private][value=yes]').isChecked(), 'mail is kept private unless one says no');
+  await page.locator('main button.primary').click();
   await page.waitForSelector('text=4 of 4');
   await page.locator('main a.primary').click();
 

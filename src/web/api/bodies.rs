@@ -366,6 +366,69 @@ impl Setting {
     }
 }
 
+/// How mail of an account is to be encrypted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Preference {
+    pub(super) prefer_encrypt: String,
+}
+
+/// Whose key.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyMake {
+    pub(super) email: String,
+}
+
+/// Keys to take in: armoured as text, or any in base64.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyImport {
+    text: Option<String>,
+    base64: Option<String>,
+    password: Option<String>,
+}
+
+impl KeyImport {
+    pub(super) fn request(self) -> Result<Request, Failure> {
+        let bytes = match (self.text, self.base64) {
+            (Some(text), None) => text.into_bytes(),
+            (None, Some(base64)) => data_encoding::BASE64
+                .decode(base64.as_bytes())
+                .map_err(|_| Failure::usage("base64 is no base64 (the common alphabet, padded)"))?,
+            _ => return Err(Failure::usage("Give the keys either as text or as base64")),
+        };
+        Ok(Request::KeyImport { bytes, password: self.password })
+    }
+}
+
+/// A proof that the owner asks.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Proof {
+    passphrase: String,
+}
+
+impl Proof {
+    pub(super) fn passphrase(self) -> SecretText {
+        SecretText::new(self.passphrase)
+    }
+}
+
+/// The code of a Setup Message.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetupCode {
+    pub(super) code: String,
+}
+
+/// A fingerprint that was compared.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Compared {
+    pub(super) fingerprint: String,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PassphraseChange {

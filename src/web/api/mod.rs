@@ -112,10 +112,7 @@ async fn body(route: &Route, body: Body) -> Result<Bytes, Problem> {
 
 async fn perform(deed: Deed, web: &Arc<Web>, caller: Caller) -> Result<Response, Problem> {
     match deed {
-        Deed::Ask(asked) => Ok(match ask(caller.app, asked).await? {
-            Answer::Json(value) => axum::Json(value).into_response(),
-            Answer::Bytes { bytes, media_type, name } => attachment(bytes, &media_type, &name),
-        }),
+        Deed::Ask(asked) => Ok(answer(ask(caller.app, asked).await?)),
         Deed::AskDraft(asked) => match ask(caller.app, asked).await? {
             Answer::Json(value) => Ok(axum::Json(draft(value)?).into_response()),
             Answer::Bytes { .. } => Err(Failure::failed("The draft was kept, but cannot be shown").into()),
@@ -132,6 +129,19 @@ async fn perform(deed: Deed, web: &Arc<Web>, caller: Caller) -> Result<Response,
             web.vault.lock().await;
             Ok(data(web))
         }
+        Deed::AskProved { passphrase, asked } => {
+            web.throttle.attempt(caller.from)?;
+            match web.vault.prove(&passphrase).await {
+                Err(failure) if failure.kind == Kind::Locked => {
+                    Err(Problem::new(StatusCode::FORBIDDEN, failure.words))
+                }
+                proved => {
+                    web.throttle.note(caller.from, true);
+                    proved?;
+                    Ok(answer(ask(caller.app, asked).await?))
+                }
+            }
+        }
         Deed::ChangePassphrase { old, new } => {
             web.throttle.attempt(caller.from)?;
             match web.vault.change_passphrase(&old, &new).await {
@@ -145,6 +155,13 @@ async fn perform(deed: Deed, web: &Arc<Web>, caller: Caller) -> Result<Response,
                 }
             }
         }
+    }
+}
+
+fn answer(answer: Answer) -> Response {
+    match answer {
+        Answer::Json(value) => axum::Json(value).into_response(),
+        Answer::Bytes { bytes, media_type, name } => attachment(bytes, &media_type, &name),
     }
 }
 

@@ -1,11 +1,13 @@
 //! Every call there is, in one table: the router and the description are both made from it, so neither can miss one.
 
 use super::bodies::{
-    AccountAdd, Check, Draft, Export, Import, PassphraseChange, Setting, TagsApply, TokenCreate,
+    AccountAdd, Check, Compared, Draft, Export, Import, KeyImport, KeyMake, PassphraseChange, Preference,
+    Proof, Setting, SetupCode, TagsApply, TokenCreate,
 };
 use super::params::{Given, part_number};
 use crate::crypto::secret::SecretText;
 use crate::engine::failure::Failure;
+use crate::engine::peers::Choice;
 use crate::engine::request::{Form, Request};
 use crate::engine::search::Sort;
 use crate::engine::senders::Change;
@@ -86,6 +88,13 @@ pub(super) enum Deed {
     Ask(Request),
     /// The same, where the answer is a draft.
     AskDraft(Request),
+    /// Something that is only done for whoever knows the passphrase.
+    AskProved {
+        /// What they say it is.
+        passphrase: SecretText,
+        /// What they ask.
+        asked: Request,
+    },
     /// A draft.
     Draft(String),
     /// What happens, while it happens.
@@ -195,6 +204,21 @@ fn part(given: &Given) -> Result<Deed, Failure> {
 fn passphrase(given: &Given) -> Result<Deed, Failure> {
     let (old, new) = given.body::<PassphraseChange>()?.both();
     Ok(Deed::ChangePassphrase { old, new })
+}
+
+fn secret_key(given: &Given) -> Result<Deed, Failure> {
+    let asked = Request::KeyExport { email: given.segment("email"), secret: true };
+    Ok(Deed::AskProved { passphrase: given.body::<Proof>()?.passphrase(), asked })
+}
+
+fn key_backup(given: &Given) -> Result<Deed, Failure> {
+    let passphrase = given.body::<Proof>()?.passphrase();
+    let asked = Request::KeyBackup { passphrase: passphrase.expose().to_owned() };
+    Ok(Deed::AskProved { passphrase, asked })
+}
+
+fn choose(given: &Given, choice: Choice) -> Result<Deed, Failure> {
+    Ok(Deed::Ask(Request::PeerChoose { email: given.segment("email"), choice }))
 }
 
 fn draft_change(given: &Given) -> Result<Deed, Failure> {
@@ -317,6 +341,18 @@ pub(super) static TABLE: &[Route] = &[
     })
     .gives(Many("AccountCheck")),
     call(
+        Put,
+        "/api/v1/accounts/{email}/prefer-encrypt",
+        Admin,
+        "Says whether its mail is kept private whenever that is possible",
+        |g| {
+            let prefer_encrypt = g.body::<Preference>()?.prefer_encrypt;
+            Ok(Deed::Ask(Request::AccountPrefer { email: g.segment("email"), prefer_encrypt }))
+        },
+    )
+    .body("Preference")
+    .gives(One("Account")),
+    call(
         Post,
         "/api/v1/accounts/{email}/sync",
         Write,
@@ -367,6 +403,64 @@ pub(super) static TABLE: &[Route] = &[
         Ok(Deed::Ask(Request::SenderForget(g.segment("email"))))
     })
     .gives(One("Forgotten")),
+    call(Get, "/api/v1/keys", Read, "All keys: the owner's, then those of others", |_| {
+        Ok(Deed::Ask(Request::KeyList))
+    })
+    .gives(Many("Key")),
+    call(Post, "/api/v1/keys", Admin, "Makes a key for an address of the owner's", |g| {
+        Ok(Deed::Ask(Request::KeyMake(g.body::<KeyMake>()?.email)))
+    })
+    .body("KeyMake")
+    .gives(One("Key")),
+    call(Post, "/api/v1/keys/import", Admin, "Takes keys in; none in use is changed", |g| {
+        Ok(Deed::Ask(g.body::<KeyImport>()?.request()?))
+    })
+    .body("KeyImport")
+    .gives(One("ImportedKeys")),
+    call(Post, "/api/v1/keys/backup", Admin, "A copy of all keys, which the passphrase opens", key_backup)
+        .body("Proof")
+        .gives(Bytes),
+    call(Get, "/api/v1/keys/{email}", Read, "The public key of an address, armoured", |g| {
+        Ok(Deed::Ask(Request::KeyExport { email: g.segment("email"), secret: false }))
+    })
+    .gives(Bytes),
+    call(Post, "/api/v1/keys/{email}/secret", Admin, "The secret key of an address, not locked", secret_key)
+        .body("Proof")
+        .gives(Bytes),
+    call(
+        Post,
+        "/api/v1/keys/{email}/setup-message",
+        Admin,
+        "Sends the owner a Setup Message with a key; its code is told this once",
+        |g| Ok(Deed::Ask(Request::SetupMake(g.segment("email")))),
+    )
+    .gives(One("SetupMessage")),
+    call(Post, "/api/v1/messages/{id}/setup-message", Admin, "Takes the key of a Setup Message in", |g| {
+        Ok(Deed::Ask(Request::SetupOpen { id: g.segment("id"), code: g.body::<SetupCode>()?.code }))
+    })
+    .body("SetupCode")
+    .gives(One("Key")),
+    call(Get, "/api/v1/peers", Read, "Correspondents who have a key", |_| Ok(Deed::Ask(Request::PeerList)))
+        .gives(Many("Peer")),
+    call(Get, "/api/v1/peers/{email}", Read, "What is known of a correspondent's key", |g| {
+        Ok(Deed::Ask(Request::PeerShow(g.segment("email"))))
+    })
+    .gives(One("Peer")),
+    call(Post, "/api/v1/peers/{email}/accept", Admin, "Uses the newer key that waits", |g| {
+        choose(g, Choice::Accept)
+    })
+    .gives(One("Peer")),
+    call(Post, "/api/v1/peers/{email}/keep", Admin, "Keeps the old key", |g| choose(g, Choice::Keep))
+        .gives(One("Peer")),
+    call(
+        Post,
+        "/api/v1/peers/{email}/verify",
+        Admin,
+        "Says that the key with this fingerprint was compared with its owner",
+        |g| choose(g, Choice::Verify(g.body::<Compared>()?.fingerprint)),
+    )
+    .body("Compared")
+    .gives(One("Peer")),
     call(Get, "/api/v1/tokens", Admin, "All tokens, without what they are", |_| {
         Ok(Deed::Ask(Request::TokenList))
     })

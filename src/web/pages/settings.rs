@@ -26,6 +26,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/settings/account/check", post(check_account))
         .route("/settings/appearance", post(appearance))
         .route("/settings/writing", post(writing))
+        .route("/settings/privacy", post(privacy))
         .route("/settings/passphrase", post(passphrase))
         .route("/settings/token", post(make_token))
         .route("/settings/token/revoke", post(revoke_token))
@@ -77,6 +78,7 @@ async fn settings_page(owner: &Owner, said: Said) -> Result<Response, WebError> 
                     (trouble, _) => sentence(trouble),
                 },
                 ok: a.trouble.is_empty(),
+                prefers_private: a.prefer_encrypt != "nopreference",
                 address: a.email,
                 name: a.name,
             }
@@ -95,6 +97,8 @@ async fn settings_page(owner: &Owner, said: Said) -> Result<Response, WebError> 
         shell,
         accounts: listed,
         form: AccountForm { in_settings: true, ..said.form },
+        secure: settings::get(app, "secure-mode").await? == "on",
+        needs_copy: super::keys::needs_copy(app),
         signature: settings::get(app, "writing.signature").await?,
         passphrase_trouble: said.passphrase,
         token_trouble: said.token,
@@ -162,6 +166,22 @@ async fn writing(owner: Owner, form: Form) -> Result<Response, WebError> {
     let signature: String = form.get("signature").replace("\r\n", "\n").chars().take(4_000).collect();
     settings::set(&owner.app, "writing.signature", &signature).await?;
     Ok(back())
+}
+
+/// Which accounts keep their mail private, and secure mode.
+async fn privacy(owner: Owner, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    for account in accounts::list(&owner.app).await? {
+        let private = form.all("private").any(|address| address == account.email);
+        let word = if private { "mutual" } else { "nopreference" };
+        // Only what the form showed is changed: an account may have come since.
+        if form.all("account").any(|address| address == account.email) && account.prefer_encrypt != word {
+            accounts::prefer(&owner.app, &account.email, word).await?;
+        }
+    }
+    let secure = if form.get("secure") == "on" { "on" } else { "off" };
+    settings::set(&owner.app, "secure-mode", secure).await?;
+    Ok(Redirect::to("/settings#privacy").into_response())
 }
 
 async fn passphrase(owner: Owner, form: Form) -> Result<Response, WebError> {

@@ -27,6 +27,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/setup/passphrase", post(passphrase))
         .route("/setup/strength", post(strength))
         .route("/setup/account", post(account))
+        .route("/setup/privacy", post(privacy))
         .route("/setup/find-servers", post(find_servers))
 }
 
@@ -47,7 +48,11 @@ async fn setup(
     let Some(owner) = owner else { return Err(WebError::SignIn("/setup".into())) };
     let accounts = status::accounts(&owner.app).await?;
     match (asked.step.as_str(), accounts.first()) {
-        ("privacy", Some(_)) => page(&SetupPrivacy { theme: Theme::Auto }),
+        ("privacy", Some(account)) => page(&SetupPrivacy {
+            csrf: owner.csrf.clone(),
+            address: account.email.clone(),
+            theme: Theme::Auto,
+        }),
         ("done", Some(account)) => {
             let arrived = status::status(&owner.app).await?.messages;
             page(&SetupDone {
@@ -187,6 +192,13 @@ async fn account(owner: Owner, form: Form) -> Result<Response, WebError> {
             Ok(response)
         }
     }
+}
+
+async fn privacy(owner: Owner, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    let word = if form.get("private") == "no" { "nopreference" } else { "mutual" };
+    accounts::prefer(&owner.app, form.get("address"), word).await?;
+    Ok(Redirect::to("/setup?step=done").into_response())
 }
 
 async fn find_servers(owner: Owner, headers: HeaderMap, form: Form) -> Result<Response, WebError> {

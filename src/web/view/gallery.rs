@@ -170,7 +170,10 @@ fn doors() -> Vec<Page> {
             &SetupAccount { csrf: csrf(), form: AccountForm::default(), ..SetupAccount::default() },
         ),
         bare("setup-2-open", &SetupAccount { csrf: csrf(), form: refused, ..SetupAccount::default() }),
-        bare("setup-3", &SetupPrivacy::default()),
+        bare(
+            "setup-3",
+            &SetupPrivacy { csrf: csrf(), address: "alice@example.org".into(), ..SetupPrivacy::default() },
+        ),
         bare(
             "setup-4",
             &SetupDone {
@@ -264,6 +267,7 @@ fn settings() -> SettingsPage {
         smtp_words: "smtp.example.org, port 465, TLS".into(),
         state_words: "18,220 messages, up to date since 12:04.".into(),
         ok: true,
+        prefers_private: true,
     };
     let refused = AccountView {
         address: "alice@work.example".into(),
@@ -277,6 +281,8 @@ fn settings() -> SettingsPage {
         shell: shell("Settings", Spot::Settings, "/settings", ""),
         accounts: vec![account, refused],
         form: AccountForm { in_settings: true, ..AccountForm::default() },
+        secure: false,
+        needs_copy: true,
         signature: "Alice\n</textarea><script>".into(),
         passphrase_trouble: String::new(),
         token_trouble: String::new(),

@@ -14,6 +14,10 @@ pub struct SettingsPage {
     pub accounts: Vec<AccountView>,
     /// The form for one more account.
     pub form: AccountForm,
+    /// Whether nothing goes out that is not encrypted.
+    pub secure: bool,
+    /// Whether a key of the owner's is in no copy yet.
+    pub needs_copy: bool,
     /// What is put under each message.
     pub signature: String,
     /// What went wrong with the passphrase; empty for nothing.
@@ -35,6 +39,8 @@ pub struct AccountView {
     pub address: String,
     /// The owner's name in mail from it.
     pub name: String,
+    /// Whether its mail is kept private whenever the other side can read it.
+    pub prefers_private: bool,
     /// "imap.example.org, port 993, TLS".
     pub imap_words: String,
     /// "smtp.example.org, port 465, TLS".

@@ -30,10 +30,14 @@ pub struct SetupAccount {
     pub form: AccountForm,
 }
 
-/// Step 3: what leaves this machine.
+/// Step 3: whether mail is kept private.
 #[derive(Debug, Clone, Default, Template)]
 #[template(path = "pages/setup_privacy.html")]
 pub struct SetupPrivacy {
+    /// The form token.
+    pub csrf: String,
+    /// The account.
+    pub address: String,
     /// Light, dark, or what the system says.
     pub theme: Theme,
 }
