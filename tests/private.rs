@@ -154,6 +154,8 @@ fn a_changed_key_waits_for_its_owner_and_a_compared_one_stops_everything() {
     // Bob loses everything and begins anew; for Alice that looks like somebody else who took his mailbox.
     let again = World::with_account(lab, &bob.person);
     again.ok(&["config", "set", "writing.undo-seconds", "0"]);
+    assert_eq!(again.ok(&["key", "list"]).as_array().unwrap().len(), 0, "what lies in Sent tells of another program");
+    again.ok(&["key", "make", &bob.person.address]);
     let bob = Side { world: again, person: bob.person };
     let new = bob.fingerprint();
     assert_ne!(old, new);
@@ -185,6 +187,7 @@ fn a_changed_key_waits_for_its_owner_and_a_compared_one_stops_everything() {
     assert_eq!(alice.reads("six")["assurance"], "verified");
     let other = World::with_account(lab, &bob.person);
     other.ok(&["config", "set", "writing.undo-seconds", "0"]);
+    other.ok(&["key", "make", &bob.person.address]);
     let third = Side { world: other, person: bob.person.clone() };
     third.writes(&[&alice], "seven", "seven\n", &[]);
     assert_eq!(alice.reads("seven")["assurance"], "different-key");

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// What another program sent longer ago says nothing of whether it is still used, in seconds.
+const MONTH: i64 = 30 * 24 * 3600;
+
 /// One server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {
@@ -255,7 +258,7 @@ pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
     };
     let mut session = Session::open(&app.dialer, &settings.imap_login()?).await?;
     // What the server cannot tell is no reason not to add the account.
-    let elsewhere = has_key_elsewhere(&mut session).await.unwrap_or(false);
+    let elsewhere = has_key_elsewhere(&mut session, app.now()).await.unwrap_or(false);
     session.logout().await;
     smtp::check(&app.dialer, &settings.submission()?).await?;
     let json = serde_json::to_string(&settings).map_err(|e| Failure::failed(e.to_string()))?;
@@ -298,9 +301,10 @@ fn preference(word: &str) -> Result<String, Failure> {
     Ok(word.to_owned())
 }
 
-/// Whether another program of the owner's has a key for this account: it left a Setup Message, or shares its folders with
-/// other devices. Then that key is offered first, and one of our own is made with the first message that is sent.
-async fn has_key_elsewhere(session: &mut Session) -> Result<bool, imap::ImapError> {
+/// Whether another program of the owner's has a key for this account: it left a Setup Message, shares its folders with other
+/// devices, or told its key with what was sent in the last month. Then that key is offered first, and one of our own is made
+/// only at the owner's word or with the first message that is sent.
+async fn has_key_elsewhere(session: &mut Session, now: i64) -> Result<bool, imap::ImapError> {
     let folders = session.folders().await?;
     if folders.iter().any(|folder| folder.name.contains("_Autocrypt_SMA")) {
         return Ok(true);
@@ -309,7 +313,14 @@ async fn has_key_elsewhere(session: &mut Session) -> Result<bool, imap::ImapErro
         return Ok(false);
     };
     session.select(&inbox.raw_name).await?;
-    Ok(!session.find_field("Autocrypt-Setup-Message").await?.is_empty())
+    if !session.find_field("Autocrypt-Setup-Message").await?.is_empty() {
+        return Ok(true);
+    }
+    let Some(sent) = folders.iter().find(|folder| folder.role == Some(imap::Role::Sent)) else {
+        return Ok(false);
+    };
+    session.select(&sent.raw_name).await?;
+    Ok(!session.find_field_since("Autocrypt", now - MONTH).await?.is_empty())
 }
 
 /// Logs in to the servers of an account, or of all.

@@ -60,6 +60,16 @@ impl Session {
         self.search(Command::new("UID SEARCH HEADER ").text(name)?.raw(" \"\"")).await
     }
 
+    /// The messages in the open folder that have a header field of this name and came since a day, in UTC seconds.
+    ///
+    /// # Errors
+    /// If the server does not tell.
+    pub async fn find_field_since(&mut self, name: &str, since: i64) -> Result<Vec<Uid>, ImapError> {
+        let day = jiff::Timestamp::from_second(since).unwrap_or_default().strftime("%d-%b-%Y").to_string();
+        let command = Command::new("UID SEARCH SINCE ").raw(&day).raw(" HEADER ").text(name)?;
+        self.search(command.raw(" \"\"")).await
+    }
+
     async fn search(&mut self, command: Command) -> Result<Vec<Uid>, ImapError> {
         let mut uids = Vec::new();
         let mut room = self.room();
