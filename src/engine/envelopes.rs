@@ -428,7 +428,9 @@ fn pin(known: &Known, signer: Option<&str>, said: &[&PeerKeyRow], number: Messag
     if pinned.is_some() && known.peer.as_ref().is_some_and(|peer| peer.verified_at > 0) {
         return Pin::Verified;
     }
-    let messages = said.iter().map(|key| key.messages).sum();
+    // A message that brings a key is mostly signed by it as well: each counts once.
+    let own_words = said.iter().filter(|key| !key.way.starts_with("gossip"));
+    let messages = own_words.map(|key| key.messages).max().unwrap_or_default();
     let since = said.iter().map(|key| key.first_at).min().unwrap_or_default();
     // Rows come in the order in which they were noted: a key that the owner brought before does not begin with a message.
     let begins = said.first().is_some_and(|key| key.first_message == number.0);
@@ -579,7 +581,9 @@ async fn settle_one(app: &Arc<App>, number: MessageNumber, before: &EnvelopeRow)
     };
     let opened = before.privacy == "closed" && after.privacy != "closed";
     let from = judged.looked.message.from.first().map(|p| canonical(&p.address)).unwrap_or_default();
-    let gossip = if summary.signer.is_some() && after.privacy == "private" {
+    // What the owner told others about keys is no news.
+    let is_own = app.own_addresses().contains(&from);
+    let gossip = if summary.signer.is_some() && after.privacy == "private" && !is_own {
         gossip_of(&judged.looked, &from)
     } else {
         Vec::new()
@@ -596,7 +600,7 @@ async fn settle_one(app: &Arc<App>, number: MessageNumber, before: &EnvelopeRow)
             peer_table::put_envelope(&mut c, number, &after).await?;
         }
         if let Some(signer) = &summary.signer
-            && !app.own_addresses().contains(&from)
+            && !is_own
         {
             keys::note_peer_key_once(&mut c, &from, signer, "signature", number.0, app.now()).await?;
         }
@@ -666,4 +670,28 @@ pub(in crate::engine) async fn settle_again(
 #[must_use]
 pub fn bytes<'a>(looked: &'a Looked, raw: &'a [u8]) -> Cow<'a, [u8]> {
     looked.inner.as_deref().map_or(Cow::Borrowed(raw), Cow::Borrowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_brings_a_key_and_is_signed_by_it_counts_once() {
+        let said = |way: &str, messages, first_message| PeerKeyRow {
+            fingerprint: "B0B".to_owned(),
+            way: way.to_owned(),
+            first_message,
+            first_at: 1000,
+            last_at: 2000,
+            messages,
+        };
+        let keys =
+            vec![said("header", 6, 1), said("signature", 1, 1), said("gossip from carol@x.example", 9, 4)];
+        let known = Known { own: Vec::new(), signers: Vec::new(), peer: None, keys };
+        let rows: Vec<&PeerKeyRow> = known.keys.iter().collect();
+        let pin = |number| pin(&known, Some("B0B"), &rows, MessageNumber(number));
+        assert_eq!(pin(7), Pin::Same { since: 1000, messages: 6 });
+        assert_eq!(pin(1), Pin::First);
+    }
 }

@@ -659,6 +659,9 @@ fn reason(row: &PeerRow, recommendation: Recommendation, replying: bool) -> Stri
         }
         Recommendation::Encrypt => habit,
         Recommendation::Available => format!("{habit} They did not ask for private mail."),
+        Recommendation::Discourage if row.public_key.is_none() => {
+            format!("{habit} They themselves have not told it to you yet.")
+        }
         Recommendation::Discourage => {
             format!(
                 "{habit} Their newer mail came without it, so perhaps they cannot read private mail any more."
@@ -851,4 +854,18 @@ async fn verify(c: &mut Connection, row: &mut PeerRow, typed: &str, now: i64) ->
 pub async fn key_of(app: &Arc<App>, address: &str) -> Result<Option<keyring::Key>, Failure> {
     let certificate = certificate_in_use(app, &canonical(address)).await?;
     Ok(certificate.map(|certificate| keyring::shown(&certificate, app.now())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_others_told_is_not_called_a_habit_that_was_given_up() {
+        let carol = PeerRow { gossip_key: Some("CA401".to_owned()), ..blank("carol@x.example") };
+        let words = reason(&carol, Recommendation::Discourage, false);
+        assert_eq!(words, "A contact you share told their key. They themselves have not told it to you yet.");
+        let bob = PeerRow { public_key: Some("B0B".to_owned()), last_seen: 9, ..blank("bob@x.example") };
+        assert!(reason(&bob, Recommendation::Discourage, false).contains("newer mail came without it"));
+    }
 }

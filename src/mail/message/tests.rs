@@ -73,6 +73,14 @@ fn a_name_in_capitals_has_a_kind_too() {
 }
 
 #[test]
+fn a_reaction_is_read_and_not_downloaded() {
+    let raw = "Content-Type: text/plain; charset=utf-8\nContent-Disposition: reaction\n\n\u{1f44d}\n";
+    let message = parse(raw.as_bytes());
+    assert_eq!(message.plain().unwrap_or_default().trim(), "\u{1f44d}");
+    assert_eq!(message.attachments().count(), 0);
+}
+
+#[test]
 fn a_letter_with_everything_is_understood() {
     let raw = include_bytes!("../../../tests/data/messages/everything.eml");
     let message = parse(raw);

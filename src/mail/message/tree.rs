@@ -208,7 +208,8 @@ fn describe(block: &Block<'_>, kind: &Structured, in_digest: bool) -> Part {
         name: written_name.and_then(part::safe_name),
         disposition: match disposition.value.as_str() {
             "" => Disposition::Unstated,
-            "inline" => Disposition::Inline,
+            // A reaction (RFC 9078) is a word of its sender's, to be read like one.
+            "inline" | "reaction" => Disposition::Inline,
             _ => Disposition::Attachment,
         },
         content_id: block.first("content-id").map(content_id).filter(|id| !id.is_empty()),
