@@ -129,6 +129,7 @@ impl Bench<'_> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn text(error: impl ToString) -> String {
     error.to_string()
 }

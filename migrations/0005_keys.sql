@@ -53,6 +53,11 @@ CREATE TABLE peer (
     program TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 
+-- Mail from a house that signs its mail (DKIM), whose signature is still to be checked: until then it says nothing of keys.
+CREATE TABLE held_news (
+    message_id INTEGER PRIMARY KEY REFERENCES message (id) ON DELETE CASCADE
+) STRICT;
+
 -- Every key that was ever said to be an address's, by which way it came, and which message of the store was the first
 -- to be signed with it or to bring it.
 CREATE TABLE peer_key (

@@ -4,7 +4,7 @@
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::vault::Vault;
-use crate::engine::{accounts, authentication, indexing, outbox, snapshots, sync};
+use crate::engine::{accounts, authentication, indexing, keyring, outbox, snapshots, sync};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -50,6 +50,7 @@ async fn work(app: Arc<App>) {
         keep(&app, "Indexing", &stop, indexing::run),
         keep(&app, "Sending", &stop, outbox::run),
         keep(&app, "Checking signatures", &stop, authentication::run),
+        keep(&app, "Keys", &stop, keyring::run),
         keep(&app, "Snapshots", &stop, snapshots::run),
     ];
     let mut syncing: BTreeMap<(String, i64), (CancellationToken, JoinHandle<()>)> = BTreeMap::new();

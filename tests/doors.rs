@@ -4,7 +4,7 @@
 use crate::support::http::encode;
 use crate::support::mail::{plain, with_attachment};
 use crate::support::world::{PASSPHRASE, finish};
-use crate::support::{Request, Response, Server, World, as_root, wait_until};
+use crate::support::{Lab, Request, Response, Server, World, as_root, wait_until};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;

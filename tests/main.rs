@@ -20,6 +20,7 @@ mod accounts;
 mod architecture;
 mod attachments;
 mod bad_input;
+mod bad_keys;
 mod bounds;
 mod browser;
 mod cage;

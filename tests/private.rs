@@ -276,3 +276,61 @@ fn a_private_message_that_is_deleted_leaves_no_word_behind() {
     let all = alice.world.ok(&["search", "*"]).to_string();
     assert!(!all.contains("zanzibarquince"), "{all}");
 }
+
+#[test]
+fn a_key_that_the_old_one_signed_is_gone_over_to_without_a_word() {
+    let lab = Lab::shared();
+    let (alice, bob) = (Side::new(lab, "alice"), Side::new(lab, "bob"));
+    bob.writes(&[&alice], "one", "one\n", &[]);
+    let got = alice.reads("one");
+    alice.writes(&[&bob], "two", "two\n", &["--reply-to-id", got["id"].as_str().unwrap()]);
+    bob.reads("two");
+    let old = bob.fingerprint();
+    let new =
+        bob.world.ok(&["key", "renew", &bob.person.address])["fingerprint"].as_str().unwrap().to_owned();
+    assert_ne!(old, new);
+    bob.writes(&[&alice], "three", "with a new key\n", &[]);
+    alice.reads("three");
+    let known = alice.peer(&bob);
+    assert_eq!(
+        (&known["trust"], &known["pinned_fingerprint"]),
+        (&"same".into(), &new.as_str().into()),
+        "{known}"
+    );
+    assert!(known["history"].to_string().contains("signed by the key before it"), "{known}");
+    alice.writes(&[&bob], "four", "to the new key\n", &[]);
+    assert_eq!(bob.reads("four")["privacy"], "private");
+    assert_eq!(bob.reads("two")["privacy"], "private", "the old key still reads");
+    assert_eq!(bob.reads("four")["assurance"], "same-key");
+}
+
+#[test]
+fn a_setup_message_takes_a_key_to_another_program() {
+    let lab = Lab::shared();
+    let alice = Side::new(lab, "alice");
+    let made = alice.world.ok(&["key", "setup-message", "make", &alice.person.address]);
+    alice.world.ok(&["outbox", "flush"]);
+    wait_for("the message to oneself", || (!lab.imap(&alice.person).held("INBOX").is_empty()).then_some(()));
+    // Another store on the same account is offered the key before it makes one.
+    let other = World::with_account(lab, &alice.person);
+    assert_eq!(other.ok(&["key", "list"]).as_array().unwrap().len(), 0, "no key of its own yet");
+    let id = wait_for("the setup message", || {
+        other.ok(&["sync"]);
+        let found = other.ok(&["search", "subject:Autocrypt in:inbox"]);
+        found["messages"][0]["id"].as_str().map(str::to_owned)
+    });
+    let wrong = other.file("wrong", "1111-2222-3333-4444-5555-6666-7777-8888-9999");
+    let words = other.fails(1, &["key", "setup-message", "open", &id, "--code-file", &wrong]);
+    assert!(words.contains("code"), "{words}");
+    let code = other.file("code", made["code"].as_str().unwrap());
+    other.ok(&["key", "setup-message", "open", &id, "--code-file", &code]);
+    let taken = other.ok(&["key", "list"]);
+    assert_eq!(
+        (&taken[0]["fingerprint"], &taken[0]["secret"], &taken[0]["current"]),
+        (&alice.fingerprint().as_str().into(), &true.into(), &true.into()),
+        "{taken}"
+    );
+    let copy = other.path("keys.asc");
+    other.ok(&["key", "backup", copy.to_str().unwrap()]);
+    assert!(std::fs::read_to_string(copy).unwrap().starts_with("-----BEGIN PGP MESSAGE-----"));
+}

@@ -538,6 +538,8 @@ pub(super) enum Key {
     List,
     /// Make a key for an address of yours
     Make { email: String },
+    /// Make a new key for an address that has one; the old one vouches for it and is kept for reading
+    Renew { email: String },
     /// Hand a key out, armoured: yours, or the one known of a correspondent
     Export {
         email: String,

@@ -422,6 +422,7 @@ fn about_key(key: args::Key) -> Result<Request, Failure> {
     Ok(match key {
         args::Key::List => Request::KeyList,
         args::Key::Make { email } => Request::KeyMake(email),
+        args::Key::Renew { email } => Request::KeyRenew(email),
         args::Key::Export { email, secret } => Request::KeyExport { email, secret },
         args::Key::Import { file, password_file } => {
             let bytes = read_bounded(&file, KEY_FILE)?;

@@ -137,9 +137,6 @@ impl App {
         super::adopt::adopt(&app).await?;
         super::outbox::recover(&app).await?;
         super::settings::apply(&app).await?;
-        if let Err(error) = super::keyring::extend(&app).await {
-            tracing::warn!(%error, "A key could not be made to last longer");
-        }
         super::remote::tidy(&app).await;
         let mut connection = app.reader.get().await?;
         let alive = tags::bitmap(&mut connection, tags::ALL).await?.max().unwrap_or(0);

@@ -457,23 +457,33 @@ async fn settle(
         }
         None => signatures::forget(&mut c, number).await?,
     }
-    Ok(commit(c).await?)
+    commit(c).await?;
+    drop(writer);
+    let failed = verdict.is_some_and(|verdict| verdict.aligned && verdict.state == "fail");
+    super::peers::checked(app, number, !failed).await
 }
 
 /// Lets messages wait longer, and gives up those that waited too long.
 async fn put_off(app: &Arc<App>, due: &[(MessageNumber, SignatureRow)]) -> Result<(), Failure> {
     let now = app.now();
+    let mut given_up_on = Vec::new();
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     for (number, row) in due {
         if row.queued_at < now - PATIENCE {
             let given_up = SignatureRow { state: "unknown".into(), ..SignatureRow::default() };
             signatures::settle(&mut c, *number, &given_up).await?;
+            given_up_on.push(*number);
             continue;
         }
         let wait = FIRST_WAIT.saturating_mul(1 << row.attempts.min(8)).min(LONGEST_WAIT);
         let chance = i64::from(random::<1>()[0]);
         signatures::put_off(&mut c, *number, now + wait + wait * chance / 1024).await?;
     }
-    Ok(commit(c).await?)
+    commit(c).await?;
+    drop(writer);
+    for number in given_up_on {
+        super::peers::checked(app, number, true).await?;
+    }
+    Ok(())
 }

@@ -53,6 +53,9 @@ pub async fn check(app: &Arc<App>, repair: bool, watcher: &dyn Watcher) -> Resul
     for words in database::integrity(&mut *app.reader.get().await?).await?.into_iter().take(20) {
         checked.found(format!("The database is damaged: {words}"));
     }
+    if !database::keys::decisions_hold(&mut *app.reader.get().await?).await? {
+        checked.found("What was decided about keys was changed afterwards; compare the keys of your contacts anew");
+    }
     check_tables(app, repair, &mut checked).await?;
     check_snapshots(app, repair, &mut checked).await?;
     check_index(app, repair, &mut checked).await?;

@@ -14,6 +14,7 @@ use crate::crypto::openpgp::{
 };
 use crate::mail::address::canonical;
 use crate::mail::autocrypt::{self, Gossip};
+use crate::mail::domain;
 use crate::mail::envelope::{
     self, Binding, Closed, Facts, FieldState, FromTrouble, Kind, LAYERS_MAX, Layer, Opening, Pin, Protection,
     Summary,
@@ -31,6 +32,8 @@ use std::sync::Arc;
 const SETTLED_AGAIN: u32 = 2000;
 /// So many keys of other recipients are taken from one message.
 const GOSSIP_MAX: usize = 100;
+/// So many attached keys of its sender are looked at.
+const ATTACHED_MAX: usize = 3;
 
 /// A message with its wrapping taken off.
 pub struct Looked {
@@ -266,7 +269,7 @@ fn closed(error: &UnsealError) -> Closed {
             Closed::NoKey(recipients.iter().filter(|id| !id.is_wildcard()).map(KeyId::to_string).collect())
         }
         UnsealError::NotProtected | UnsealError::Damaged => Closed::Changed,
-        UnsealError::TooLarge { .. } | UnsealError::TooDeep => Closed::TooLarge,
+        UnsealError::TooLarge | UnsealError::TooDeep => Closed::TooLarge,
         _ => Closed::Malformed,
     }
 }
@@ -293,11 +296,20 @@ pub fn news(message: &Message, own: &std::collections::BTreeSet<String>) -> Opti
         .collect();
     let header = autocrypt::sole(&fields, &address).and_then(|header| {
         let certificate = Certificate::parse(&header.keydata).ok()?;
-        Some((certificate.minimal(), header.mutual))
+        Some((certificate, header.mutual))
     });
+    let house = domain::of_address(&address);
+    let signs = |value: &str| {
+        let named = value.split(';').find_map(|tag| tag.trim().strip_prefix("d="));
+        named.zip(house.as_deref()).is_some_and(|(named, house)| domain::aligned(house, named.trim()))
+    };
+    let dkim = message
+        .headers
+        .iter()
+        .any(|(name, value)| name.eq_ignore_ascii_case("dkim-signature") && signs(value));
     let program = message.header("user-agent").or_else(|| message.header("x-mailer")).unwrap_or_default();
     let program: String = program.chars().filter(|c| !c.is_control()).take(80).collect();
-    Some(News { address, header, program })
+    Some(News { address, header, program, dkim })
 }
 
 /// What is known of those who may have signed a message.
@@ -477,7 +489,7 @@ pub async fn judge(app: &Arc<App>, number: MessageNumber, raw: Arc<[u8]>) -> Res
         blocking(move || Ok::<_, Failure>(openers.look(Some(number), &bytes, &certificates))).await?
     };
     let known_of = known(app, &mut reader, &from, signers).await?;
-    let is_own = app.own_addresses().contains(&from);
+    let is_own = app.own_addresses().contains(&from) || app.keyring.all().iter().any(|o| o.address == from);
     let troubles = troubles(app, &mut reader, &looked.message, looked.senders).await?;
     let mut summary = judged(&looked, &known_of, troubles, number, is_own, app.now());
     if is_own && summary.signer.is_some() {
@@ -572,6 +584,11 @@ async fn settle_one(app: &Arc<App>, number: MessageNumber, before: &EnvelopeRow)
     } else {
         Vec::new()
     };
+    let attached = if summary.signer.is_some() && !app.own_addresses().contains(&from) {
+        attached_keys(&judged.looked, &from, app.now())
+    } else {
+        Vec::new()
+    };
     {
         let writer = app.writer.lock().await;
         let mut c = writer.begin().await?;
@@ -583,6 +600,9 @@ async fn settle_one(app: &Arc<App>, number: MessageNumber, before: &EnvelopeRow)
         {
             keys::note_peer_key_once(&mut c, &from, signer, "signature", number.0, app.now()).await?;
         }
+        for certificate in &attached {
+            peers::attached(&mut c, &from, certificate, number.0, app.now()).await?;
+        }
         if !gossip.is_empty() {
             peers::gossiped(app, &mut c, &from, row.date, &gossip, number.0).await?;
         }
@@ -592,6 +612,19 @@ async fn settle_one(app: &Arc<App>, number: MessageNumber, before: &EnvelopeRow)
         receive::read_again(app, &row, judged.looked).await?;
     }
     Ok(())
+}
+
+/// The keys attached to a message that are for its sender.
+fn attached_keys(looked: &Looked, from: &str, now: i64) -> Vec<Certificate> {
+    let Some(raw) = &looked.inner else { return Vec::new() };
+    let parts = looked.message.parts.iter().filter(|part| part.content_type == "application/pgp-keys");
+    parts
+        .take(ATTACHED_MAX)
+        .filter_map(|part| Certificate::parse_all(&part.decoded(raw)).ok())
+        .flatten()
+        .filter(|certificate| certificate.addresses(now).iter().any(|address| address == from))
+        .take(ATTACHED_MAX)
+        .collect()
 }
 
 /// The keys of other recipients that a message tells: only of those it names itself.
@@ -608,7 +641,7 @@ fn gossip_of(looked: &Looked, from: &str) -> Vec<(String, Certificate)> {
     let told = looked.wrapping.iter().flat_map(|w| &w.gossip).take(GOSSIP_MAX);
     told.filter_map(|value| Gossip::parse(value).ok())
         .filter(|gossip| named.contains(&gossip.address))
-        .filter_map(|gossip| Some((gossip.address, Certificate::parse(&gossip.keydata).ok()?.minimal())))
+        .filter_map(|gossip| Some((gossip.address, Certificate::parse(&gossip.keydata).ok()?)))
         .collect()
 }
 

@@ -210,6 +210,25 @@ impl Indexing {
         self.wake.notify_one();
     }
 
+    /// Indexes messages anew of which more is understood now. Those that were not indexed yet will be.
+    ///
+    /// # Errors
+    /// When the index cannot be written; then it catches up.
+    pub async fn again(&self, documents: Vec<Indexable>) -> Result<(), Failure> {
+        let mut state = self.state.lock().await;
+        let known: Vec<_> = documents.into_iter().filter(|d| d.number.0 <= state.to).collect();
+        let count = u32::try_from(known.len()).unwrap_or(u32::MAX);
+        self.work(&mut state, move |index| {
+            let documents: Vec<_> = known.iter().map(Indexable::document).collect();
+            index.add(&documents)
+        })
+        .await?;
+        state.uncommitted = state.uncommitted.saturating_add(count);
+        self.show(&state);
+        self.wake.notify_one();
+        Ok(())
+    }
+
     async fn add(&self, state: &mut State, documents: Vec<Indexable>) -> Result<(), Failure> {
         let Some(last) = documents.last().map(|d| d.number.0) else { return Ok(()) };
         let count = u32::try_from(documents.len()).unwrap_or(u32::MAX);

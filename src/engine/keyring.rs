@@ -5,16 +5,16 @@
 use super::app::App;
 use super::failure::{Failure, blocking};
 use super::{accounts, peers};
-use crate::crypto::openpgp::{Certificate, Fingerprint, KeyError, SecretKey};
+use crate::crypto::openpgp::{Certificate, Fingerprint, KeyError, LIFETIME, SecretKey};
 use crate::crypto::secret::SecretText;
 use crate::mail::address::canonical;
 use crate::storage::database::{OwnKeyRow, commit, keys};
 use serde::Serialize;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
-/// A key is good for so long, in seconds, and made to last so long again when half of that is over.
-pub const LIFETIME: i64 = 2 * 365 * 24 * 3600;
-/// A key that so often could not be opened again is told of by name only.
+/// So many certificates of others are listed.
 const LISTED: u32 = 2000;
 
 /// A key of the owner's, ready for use.
@@ -176,6 +176,28 @@ pub async fn make(app: &Arc<App>, address: &str) -> Result<Key, Failure> {
     made(app, &address).await.map(|own| own_shown(&own, app.now()))
 }
 
+/// Makes a new key for an address that has one. The old one signs it, so that correspondents go over to it by themselves,
+/// and is kept for reading.
+///
+/// # Errors
+/// Not found, where the address has no key; otherwise when the store fails.
+pub async fn renew(app: &Arc<App>, address: &str) -> Result<Key, Failure> {
+    let address = accounts::find(app, address).await?.address;
+    let old = app.keyring.current(&address);
+    let old = old.ok_or_else(|| {
+        Failure::not_found(format!("{address} has no key that could be followed by a new one"))
+    })?;
+    let (now, name) = (app.now(), address.clone());
+    let (key, revocation) = blocking(move || {
+        let (key, revocation) = SecretKey::generate(&name, now - 60)?;
+        Ok::<_, KeyError>((key.following(&old.key, now)?, revocation))
+    })
+    .await?;
+    let own = Own { address, key, current: true, made_at: now, backed_up_at: 0 };
+    keep(app, &own, &String::from_utf8_lossy(&revocation), "renewed").await?;
+    Ok(own_shown(&own, now))
+}
+
 /// The current key of an address, made now if there is none yet.
 ///
 /// # Errors
@@ -305,11 +327,22 @@ pub async fn export(app: &Arc<App>, address: &str, secret: bool) -> Result<Vec<u
     }
 }
 
-/// Makes keys last longer whose time is half over: nobody has to think of it.
+/// The background task: looks at the owner's keys once a day.
 ///
 /// # Errors
-/// When the store fails.
-pub(in crate::engine) async fn extend(app: &Arc<App>) -> Result<(), Failure> {
+/// When the store fails; the supervisor starts it again.
+pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Failure> {
+    loop {
+        extend(&app).await?;
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(Duration::from_secs(24 * 3600)) => {}
+        }
+    }
+}
+
+/// Makes keys last longer whose time is half over: nobody has to think of it.
+async fn extend(app: &Arc<App>) -> Result<(), Failure> {
     let now = app.now();
     for own in app.keyring.all().iter().filter(|own| own.current) {
         let certificate = own.key.certificate();

@@ -113,6 +113,12 @@ pub(in crate::engine) async fn prepare(
         leave_privacy(&mut draft);
     }
     let now = app.now();
+    if encrypt && plan.each.iter().any(|advice| advice.needs_key) {
+        let certificate = own.key.certificate();
+        draft
+            .attachments
+            .push(envelope::key_attachment(&certificate.armored(), certificate.fingerprint().as_str()));
+    }
     let recommendation = plan.recommendation.as_str();
     let relied = if encrypt {
         let others = plan.certificates.iter().filter(|(address, _)| **address != own.address);

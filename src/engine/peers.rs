@@ -11,7 +11,11 @@ use super::search::rfc3339;
 use crate::crypto::openpgp::Certificate;
 use crate::mail::address::canonical;
 use crate::mail::autocrypt::{self, Recommendation};
-use crate::storage::database::{Connection, DecisionRow, PeerKeyRow, PeerRow, commit, keys, messages, peers};
+use crate::mail::domain;
+use crate::mail::ids::MessageNumber;
+use crate::storage::database::{
+    Connection, DecisionRow, PeerKeyRow, PeerRow, commit, keys, messages, peers, signatures,
+};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -99,6 +103,8 @@ pub struct News {
     pub header: Option<(Certificate, bool)>,
     /// The program that wrote it.
     pub program: String,
+    /// It bears a DKIM signature of the sender's house.
+    pub dkim: bool,
 }
 
 /// What [`News`] belongs to.
@@ -106,6 +112,8 @@ pub(in crate::engine) struct Arrived<'a> {
     pub(in crate::engine) news: &'a News,
     /// The message's number.
     pub(in crate::engine) number: u32,
+    /// It came from a server just now, so that its house can be asked whether it sent it.
+    pub(in crate::engine) checkable: bool,
     /// Effective date.
     pub(in crate::engine) date: i64,
     /// It came encrypted and was opened.
@@ -128,6 +136,9 @@ pub struct Advice {
     pub fingerprint: Option<String>,
     /// Whether it waits for the owner to decide about a new key.
     pub undecided: bool,
+    /// Whether their program may not have heard of the owner's key, so that it goes along.
+    #[serde(skip)]
+    pub needs_key: bool,
     /// Why, in one sentence.
     pub words: String,
 }
@@ -152,12 +163,16 @@ pub(in crate::engine) async fn arrived(
     let now = app.now();
     let addresses: Vec<String> = arrived.iter().map(|a| a.news.address.clone()).collect();
     let mut known = peers::of(c, &addresses).await?;
-    for Arrived { news, number, date, private, answers } in arrived {
+    for arrived in arrived {
+        if arrived.checkable && holds_back(c, arrived).await? {
+            continue;
+        }
+        let Arrived { news, number, date, private, answers, .. } = arrived;
         let before = known.get(&news.address).cloned();
         let mut row = before.clone().unwrap_or_else(|| blank(&news.address));
         let mut header = None;
         if let Some((certificate, mutual)) = &news.header {
-            let certificate = remember(c, certificate, now).await?;
+            remember(c, certificate, now).await?;
             let fingerprint = certificate.fingerprint().to_string();
             keys::note_peer_key(c, &news.address, &fingerprint, "header", *number, now).await?;
             header = Some((certificate, *mutual));
@@ -173,13 +188,57 @@ pub(in crate::engine) async fn arrived(
         if *date >= row.last_seen && !news.program.is_empty() {
             row.program.clone_from(&news.program);
         }
-        if let Some((certificate, _)) = &header {
+        if let Some((certificate, _)) = header {
             consider(c, &mut row, certificate, now).await?;
         }
         peers::put(c, &row).await?;
         known.insert(news.address.clone(), row);
     }
     Ok(())
+}
+
+/// Mail that lacks the DKIM signature that its house always gives says nothing of keys; mail that bears one waits until it
+/// was checked.
+async fn holds_back(c: &mut Connection, arrived: &Arrived<'_>) -> Result<bool, Failure> {
+    let Some(house) = domain::of_address(&arrived.news.address) else { return Ok(false) };
+    let (passed, _) = signatures::of_domain(c, &domain::organisation(&house)).await?;
+    if passed == 0 {
+        return Ok(false);
+    }
+    let number = MessageNumber(arrived.number);
+    let waits = signatures::of_message(c, number).await?.is_some_and(|row| row.state == "waiting");
+    if arrived.news.dkim && waits {
+        peers::hold(c, number).await?;
+    }
+    Ok(!arrived.news.dkim || waits)
+}
+
+/// A message's DKIM signature was checked and holds, or cannot be checked any more: what it says of keys is taken in now.
+///
+/// # Errors
+/// When the store fails.
+pub(in crate::engine) async fn checked(
+    app: &Arc<App>,
+    number: MessageNumber,
+    holds: bool,
+) -> Result<(), Failure> {
+    let row = messages::by_numbers(&mut *app.reader.get().await?, &[number]).await?.into_iter().next();
+    let Some(row) = row else { return Ok(()) };
+    let opened = super::read::open_row(app, row).await;
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    if peers::release(&mut c, number).await?
+        && holds
+        && let Ok(opened) = opened
+        && let Some(news) = super::envelopes::news(&opened.message, &app.own_addresses())
+    {
+        let answers = opened.message.in_reply_to.iter().map(|id| app.link(id)).collect();
+        let private = opened.wrapping.as_ref().is_some_and(|w| w.is_encrypted() && !w.is_closed());
+        let date = opened.row.date;
+        let late = Arrived { news: &news, number: number.0, checkable: false, date, private, answers };
+        arrived(app, &mut c, &[late]).await?;
+    }
+    Ok(commit(c).await?)
 }
 
 /// Whether one of these messages is a private one of the owner's.
@@ -263,12 +322,14 @@ pub(in crate::engine) async fn decide(
     Ok(keys::decide(c, &decision).await?)
 }
 
-/// Keeps a certificate, merged with what is known of it: revocations and longer lives come in, nothing goes.
+/// Keeps a certificate, merged with what is known of it: revocations and longer lives come in, nothing goes. What others
+/// signed on it is looked at when it comes ([`consider`]), and not kept.
 pub(in crate::engine) async fn remember(
     c: &mut Connection,
     certificate: &Certificate,
     now: i64,
 ) -> Result<Certificate, Failure> {
+    let certificate = &certificate.minimal();
     let fingerprint = certificate.fingerprint().to_string();
     let known = keys::certificate(c, &fingerprint).await?;
     let merged = match &known {
@@ -308,7 +369,7 @@ pub(in crate::engine) async fn gossiped(
     let now = app.now();
     let own = app.own_addresses();
     for (address, certificate) in gossip.iter().filter(|(address, _)| !own.contains(address)) {
-        let certificate = remember(c, certificate, now).await?;
+        remember(c, certificate, now).await?;
         let fingerprint = certificate.fingerprint().to_string();
         let way = format!("gossip from {from}");
         keys::note_peer_key(c, address, &fingerprint, &way, number, now).await?;
@@ -318,7 +379,26 @@ pub(in crate::engine) async fn gossiped(
             .unwrap_or_else(|| blank(address));
         let taken = autocrypt::Peer::take_gossip(Some(&state(&row)), date, fingerprint);
         take(&mut row, &taken);
-        consider(c, &mut row, &certificate, now).await?;
+        consider(c, &mut row, certificate, now).await?;
+        peers::put(c, &row).await?;
+    }
+    Ok(())
+}
+
+/// Takes in a key that a validly signed message of somebody brought of themselves: where the old key signed it, it follows
+/// the old one; otherwise it is only known.
+pub(in crate::engine) async fn attached(
+    c: &mut Connection,
+    from: &str,
+    certificate: &Certificate,
+    number: u32,
+    now: i64,
+) -> Result<(), Failure> {
+    remember(c, certificate, now).await?;
+    let fingerprint = certificate.fingerprint().to_string();
+    keys::note_peer_key_once(c, from, &fingerprint, "attached", number, now).await?;
+    if let Some(mut row) = peers::of(c, &[from.to_owned()]).await?.remove(from) {
+        consider(c, &mut row, certificate, now).await?;
         peers::put(c, &row).await?;
     }
     Ok(())
@@ -333,12 +413,11 @@ pub(in crate::engine) async fn offer(
     by_owner: bool,
 ) -> Result<(), Failure> {
     let now = app.now();
-    let small = certificate.minimal();
     let own = app.own_addresses();
     {
         let writer = app.writer.lock().await;
         let mut c = writer.begin().await?;
-        let merged = remember(&mut c, &small, now).await?;
+        let merged = remember(&mut c, certificate, now).await?;
         let fingerprint = merged.fingerprint().to_string();
         for address in merged.addresses(now).into_iter().filter(|a| !own.contains(a)).take(20) {
             keys::note_peer_key(&mut c, &address, &fingerprint, way, 0, now).await?;
@@ -349,7 +428,7 @@ pub(in crate::engine) async fn offer(
                 row.pinned_at = now;
                 decide(&mut c, now, &address, &fingerprint, "pinned", way).await?;
             } else {
-                consider(&mut c, &mut row, &merged, now).await?;
+                consider(&mut c, &mut row, certificate, now).await?;
             }
             peers::put(&mut c, &row).await?;
         }
@@ -438,6 +517,9 @@ pub async fn plan(
     };
     let own = app.keyring.all();
     let own_addresses = app.own_addresses();
+    // Since when the owner's present keys are in use, where others were before them.
+    let replaced = own.iter().any(|key| !key.current);
+    let since = own.iter().filter(|key| key.current && replaced).map(|key| key.made_at).max().unwrap_or(1);
     blocking(move || {
         let mut parsed: HashMap<String, Certificate> = HashMap::new();
         for bytes in certificates {
@@ -470,7 +552,7 @@ pub async fn plan(
                     None,
                 )
             } else {
-                judge(&address, rows.get(&address), &parsed, (own_mutual, replying_to_private), now)
+                judge(&address, rows.get(&address), &parsed, (own_mutual, replying_to_private), (since, now))
             };
             all.push(advice.rank);
             if let Some(certificate) = certificate {
@@ -498,6 +580,7 @@ fn advice(
         rank: recommendation,
         fingerprint: certificate.map(|c| c.fingerprint().to_string()),
         undecided: false,
+        needs_key: false,
         words,
     }
 }
@@ -508,7 +591,7 @@ fn judge(
     row: Option<&PeerRow>,
     certificates: &HashMap<String, Certificate>,
     (own_mutual, replying): (bool, bool),
-    now: i64,
+    (since, now): (i64, i64),
 ) -> (Advice, Option<Certificate>) {
     let Some(row) = row else {
         let words = "No key of theirs is known: the message goes out as normal mail.".to_owned();
@@ -542,7 +625,10 @@ fn judge(
     }
     let words = reason(row, recommendation, replying);
     let words = if waits { format!("{words} They wrote with a different key last.") } else { words };
-    let advice = Advice { undecided: waits, ..advice(address, recommendation, Some(certificate), words) };
+    // A program that told its key takes ours from the field; one that wrote in private since has it.
+    let needs_key = row.private_at < since && (row.public_key.is_none() || since > 1);
+    let advice =
+        Advice { undecided: waits, needs_key, ..advice(address, recommendation, Some(certificate), words) };
     (advice, Some(certificate.clone()))
 }
 

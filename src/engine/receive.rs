@@ -402,7 +402,9 @@ async fn keep_envelopes(
             let opened = message.wrapping.as_ref().is_some_and(|w| w.is_encrypted() && !w.is_closed());
             let answers = message.message.in_reply_to.iter().map(|id| app.link(id)).collect();
             let news = message.news.as_ref()?;
-            Some(peers::Arrived { news, number: number.0, date: message.date, private: opened, answers })
+            let checkable = matches!(message.origin, Origin::Server { .. });
+            let (number, date) = (number.0, message.date);
+            Some(peers::Arrived { news, number, checkable, date, private: opened, answers })
         })
         .collect();
     peers::arrived(app, c, &arrived).await
@@ -701,7 +703,5 @@ pub(in crate::engine) async fn read_again(
         messages::retell(&mut c, row.number, subject, &snippet, attachments).await?;
         commit(c).await?;
     }
-    app.indexing.forget(vec![row.number]).await?;
-    app.indexing.offer(vec![document]).await;
-    Ok(())
+    app.indexing.again(vec![document]).await
 }

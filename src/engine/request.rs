@@ -169,6 +169,8 @@ pub enum Request {
     KeyList,
     /// Makes a key for an address.
     KeyMake(String),
+    /// Makes a new key for an address that has one.
+    KeyRenew(String),
     /// Hands a key out.
     KeyExport {
         /// Whose.
@@ -302,6 +304,7 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::OutboxCancel(_) => write(app, request).await,
         Request::KeyList
         | Request::KeyMake(_)
+        | Request::KeyRenew(_)
         | Request::KeyExport { .. }
         | Request::KeyImport { .. }
         | Request::KeyBackup { .. }
@@ -317,6 +320,7 @@ async fn trust(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
     match request {
         Request::KeyList => value(keyring::list(app).await?),
         Request::KeyMake(email) => value(keyring::make(app, &email).await?),
+        Request::KeyRenew(email) => value(keyring::renew(app, &email).await?),
         Request::KeyExport { email, secret } => {
             let bytes = keyring::export(app, &email, secret).await?;
             let name = format!("{email}{}.asc", if secret { "-secret" } else { "" });

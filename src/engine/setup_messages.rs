@@ -41,7 +41,7 @@ pub async fn make(app: &Arc<App>, address: &str) -> Result<Made, Failure> {
         Ok::<_, Failure>(envelope::setup_message(&to, &armoured, code.begin(), &id, now))
     })
     .await?;
-    let id = outbox::queue_raw(app, &account, raw, &[account.address.clone()]).await?;
+    let id = outbox::queue_raw(app, &account, raw, std::slice::from_ref(&account.address)).await?;
     Ok(Made { id, code: shown })
 }
 

@@ -2,6 +2,7 @@
 
 mod index;
 mod outbox;
+mod private;
 mod repair;
 
 use super::app::App;

@@ -51,11 +51,12 @@ pub(super) fn open_first(text: &[u8], block: Block) -> Option<(Opened, usize)> {
     let mut reader = Reader::from_bytes(from.get(..length)?, ReaderMode::Tolerant(None));
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes).ok()?;
-    let fits = match (block, reader.kind()?) {
-        (Block::Message, Kind::Message) | (Block::Signature, Kind::Signature | Kind::Message) => true,
-        (Block::Keys, Kind::PublicKey | Kind::SecretKey) => true,
-        _ => false,
-    };
+    let fits = matches!(
+        (block, reader.kind()?),
+        (Block::Message, Kind::Message)
+            | (Block::Signature, Kind::Signature | Kind::Message)
+            | (Block::Keys, Kind::PublicKey | Kind::SecretKey)
+    );
     let headers = reader.headers().ok()?.to_vec();
     fits.then_some((Opened { headers, bytes }, start + length))
 }

@@ -63,7 +63,9 @@ impl Certificate {
     /// # Errors
     /// [`KeyError`]: unreadable, or over the bounds (1 MiB, 64 User IDs, 64 subkeys, 1024 signatures).
     pub fn parse(bytes: &[u8]) -> Result<Self, KeyError> {
-        Ok(Self::of(keyring::certificate(keyring::first(bytes)?)?))
+        super::guarded(Err(KeyError::Unreadable), || {
+            Ok(Self::of(keyring::certificate(keyring::first(bytes)?)?))
+        })
     }
 
     /// Reads every certificate in `bytes`: a keyring, or armoured blocks in a row. One that is damaged is left out as long
@@ -72,11 +74,13 @@ impl Certificate {
     /// # Errors
     /// [`KeyError`]: none is readable, one is over the bounds, or there are more than [`super::MAX_CERTIFICATES`].
     pub fn parse_all(bytes: &[u8]) -> Result<Vec<Self>, KeyError> {
-        let found: Vec<Self> = keyring::all(bytes)?
-            .into_iter()
-            .filter_map(|packets| Some(Self::of(keyring::certificate(packets).ok()?)))
-            .collect();
-        if found.is_empty() { Err(KeyError::Unreadable) } else { Ok(found) }
+        super::guarded(Err(KeyError::Unreadable), || {
+            let found: Vec<Self> = keyring::all(bytes)?
+                .into_iter()
+                .filter_map(|packets| Some(Self::of(keyring::certificate(packets).ok()?)))
+                .collect();
+            if found.is_empty() { Err(KeyError::Unreadable) } else { Ok(found) }
+        })
     }
 
     /// The binary form.

@@ -101,16 +101,18 @@ impl SecretKey {
     /// secret part, and whatever [`Certificate::parse`] says.
     pub fn parse(bytes: &[u8], password: Option<&SecretText>) -> Result<Self, KeyError> {
         let password = password.map(|password| Password::from(password.expose()));
-        let packets = keyring::first(bytes)?
-            .into_iter()
-            .map(|packet| match packet {
-                Packet::SecretKey(key) => opened(key, password.as_ref()),
-                Packet::SecretSubkey(key) => opened(key, password.as_ref()),
-                other => Ok(other),
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let cert = keyring::certificate(packets)?;
-        if cert.is_tsk() { Ok(Self(cert)) } else { Err(KeyError::Secret) }
+        super::guarded(Err(KeyError::Unreadable), || {
+            let packets = keyring::first(bytes)?
+                .into_iter()
+                .map(|packet| match packet {
+                    Packet::SecretKey(key) => opened(key, password.as_ref()),
+                    Packet::SecretSubkey(key) => opened(key, password.as_ref()),
+                    other => Ok(other),
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            let cert = keyring::certificate(packets)?;
+            if cert.is_tsk() { Ok(Self(cert)) } else { Err(KeyError::Secret) }
+        })
     }
 
     /// The binary form, without a password. Not for anybody's eyes.
@@ -189,9 +191,7 @@ impl SecretKey {
     fn extension(&self, signer: &mut KeyPair, until: i64, now: i64) -> sequoia_openpgp::Result<Vec<Packet>> {
         let policy = policy(now);
         let primary = self.0.primary_key().key();
-        let lifetime = |key: std::time::SystemTime| {
-            Ok::<_, std::time::SystemTimeError>(time(until).duration_since(key)?)
-        };
+        let lifetime = |key: std::time::SystemTime| time(until).duration_since(key);
         let mut packets: Vec<Packet> = Vec::new();
         for id in self.0.userids() {
             let Ok(id) = id.with_policy(&policy, time(now)) else { continue };
@@ -247,6 +247,18 @@ impl SecretKey {
         }
         let (cert, _) = new.cert().clone().insert_packets(packets).map_err(|_| KeyError::Failed)?;
         keyring::bounded(cert).map(Certificate::of)
+    }
+
+    /// This key with the word of `old` that it is of the same person ([`Self::vouching_for`]), so that whoever relies on the
+    /// old one may go over to it.
+    ///
+    /// # Errors
+    /// As [`Self::vouching_for`].
+    pub fn following(&self, old: &Self, now: i64) -> Result<Self, KeyError> {
+        let vouched = old.vouching_for(&self.certificate(), now)?;
+        // Not by its packets: those without their secret part would take the place of those that have it.
+        let cert = self.0.clone().merge_public(vouched.cert().clone()).map_err(|_| KeyError::Failed)?;
+        keyring::bounded(cert).map(Self)
     }
 
     fn primary_pair(&self) -> Result<KeyPair, KeyError> {

@@ -115,7 +115,8 @@ pub fn unseal(
         return Err(UnsealError::TooLarge);
     }
     let message = armour::open(message, Block::Message).ok_or(UnsealError::Damaged)?;
-    let found = run(&message, &Keys { keys, session }, signers, now)?;
+    let opener = Keys { keys, session };
+    let found = super::guarded(Err(UnsealError::Damaged), || run(&message, &opener, signers, now))?;
     Ok(Unsealed {
         plain: found.plain,
         session_key: found.session_key,

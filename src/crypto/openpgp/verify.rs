@@ -89,18 +89,15 @@ pub fn verify_detached(
         return Err(UnsealError::TooLarge);
     }
     let signature = armour::open(signature, Block::Signature).ok_or(UnsealError::Damaged)?;
-    let policy = policy(now);
-    let mut state = State::new(signers, now);
-    let outcome = DetachedVerifierBuilder::from_bytes(&signature).and_then(|builder| {
-        builder
-            .with_policy(
-                &policy,
-                time(now.saturating_add(DAY)),
-                Checker { state: &mut state, policy: &policy },
-            )?
-            .verify_bytes(signed)
-    });
-    state.outcome(outcome)
+    super::guarded(Err(UnsealError::Damaged), || {
+        let policy = policy(now);
+        let mut state = State::new(signers, now);
+        let outcome = DetachedVerifierBuilder::from_bytes(&signature).and_then(|builder| {
+            let checker = Checker { state: &mut state, policy: &policy };
+            builder.with_policy(&policy, time(now.saturating_add(DAY)), checker)?.verify_bytes(signed)
+        });
+        state.outcome(outcome)
+    })
 }
 
 /// Checks text with its signature below it (the cleartext framework, RFC 9580 §7); text outside of the block is ignored.
@@ -116,7 +113,8 @@ pub fn verify_cleartext(
     if text.len() > MAX_MESSAGE_BYTES {
         return Err(UnsealError::TooLarge);
     }
-    verify_whole(cleartext_block(text).ok_or(UnsealError::NotSigned)?, signers, now)
+    let block = cleartext_block(text).ok_or(UnsealError::NotSigned)?;
+    super::guarded(Err(UnsealError::Damaged), || verify_whole(block, signers, now))
 }
 
 /// Checks a message that is signed and not encrypted, binary or armoured; gives what is in it.
@@ -132,7 +130,7 @@ pub fn verify_message(
         return Err(UnsealError::TooLarge);
     }
     let message = armour::open(message, Block::Message).ok_or(UnsealError::Damaged)?;
-    verify_whole(&message, signers, now)
+    super::guarded(Err(UnsealError::Damaged), || verify_whole(&message, signers, now))
 }
 
 fn verify_whole(

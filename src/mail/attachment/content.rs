@@ -2,7 +2,7 @@
 
 use super::kind::Kind;
 use super::{archive, name};
-use crate::mail::part::{extension, is_dangerous_ending};
+use crate::mail::part::{Risk, extension, is_dangerous_ending, risk, safe_name};
 use memchr::memmem;
 
 /// A text is told from other bytes by so many of its first ones.
@@ -21,11 +21,13 @@ pub struct Content {
     pub holds: Option<String>,
     /// Whether it, or a part of it, is locked by a password, so that nothing can look inside.
     pub locked: bool,
+    /// Whether it is an archive that was looked into, and all that it holds may be opened without a thought.
+    pub holds_plain: bool,
 }
 
 impl Content {
     const fn new(kind: Kind, words: &'static str) -> Self {
-        Self { kind, words, media_type: "", holds: None, locked: false }
+        Self { kind, words, media_type: "", holds: None, locked: false, holds_plain: false }
     }
 
     const fn of(kind: Kind) -> Self {
@@ -151,6 +153,8 @@ fn zip(bytes: &[u8]) -> Content {
         content = Content::new(Kind::Program, "a Java or Android program");
     } else {
         content.holds = dangerous(scan.names.iter().map(String::as_str));
+        let seen = !scan.names.is_empty() && scan.names.len() < archive::ENTRIES_MAX && !scan.locked;
+        content.holds_plain = seen && scan.names.iter().all(|name| risk("", Some(name)) == Risk::None);
     }
     content.locked = scan.locked;
     content
@@ -162,10 +166,10 @@ fn dangerous<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
     names
         .find(|name| {
             is_dangerous_ending(&extension(name.trim_end_matches(['.', ' '])).to_ascii_lowercase())
-                || name::tricks(name).iter().any(|trick| trick.risk() == crate::mail::part::Risk::Danger)
+                || name::tricks(name).iter().any(|trick| trick.risk() == Risk::Danger)
         })
         .map(|name| {
-            let shown = crate::mail::part::safe_name(name);
+            let shown = safe_name(name);
             shown.unwrap_or_default().chars().take(80).collect()
         })
 }

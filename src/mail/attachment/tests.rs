@@ -145,7 +145,7 @@ fn risk_and_words_follow_from_content_name_and_type() {
 #[test]
 fn a_stranger_turns_caution_into_a_warning_and_leaves_plain_files_alone() {
     for sender in [SenderStanding::FirstTime, SenderStanding::LookAlike] {
-        let verdict = judged("application/zip", "a.zip", &zip(&["a.txt"]), sender);
+        let verdict = judged("text/html", "a.html", b"<html><body>", sender);
         assert_eq!(verdict.risk, Risk::Danger);
         assert!(verdict.reasons.last().unwrap().contains("sender"), "{:?}", verdict.reasons);
         let verdict = judged("image/png", "cat.png", PNG, sender);
@@ -154,13 +154,40 @@ fn a_stranger_turns_caution_into_a_warning_and_leaves_plain_files_alone() {
 }
 
 #[test]
-fn locked_archives_say_so() {
+fn an_archive_of_plain_files_from_a_stranger_is_a_caution_and_any_other_a_warning() {
+    let first = SenderStanding::FirstTime;
+    for (bytes, sender, risk) in [
+        (zip(&["photos/", "photos/cat.jpg", "plan.pdf", "a.txt"]), first, Risk::Caution),
+        (zip(&["a.txt"]), SenderStanding::LookAlike, Risk::Danger),
+        (zip(&["cat.jpg", "b/setup.exe"]), first, Risk::Danger),
+        (zip(&["cat.jpg", "bill.html"]), first, Risk::Danger),
+        (zip(&["more.zip"]), first, Risk::Danger),
+        (zip(&["invoice\u{2024}pdf"]), first, Risk::Danger),
+        (locked(), first, Risk::Danger),
+        (b"PK\x03\x04".to_vec(), first, Risk::Danger),
+        (b"7z\xbc\xaf\x27\x1c\0\x04".to_vec(), first, Risk::Danger),
+    ] {
+        let verdict = judged("application/zip", "a.zip", &bytes, sender);
+        assert_eq!(verdict.risk, risk, "{:?} {sender:?}", archive::list(&bytes));
+        assert!(verdict.reasons.last().unwrap().contains("sender"), "{:?}", verdict.reasons);
+    }
+    let verdict = judged("application/pdf", "a.pdf", &zip(&["a.txt"]), first);
+    assert!(verdict.difference.contains("a zip archive"), "{verdict:?}");
+}
+
+fn locked() -> Vec<u8> {
     let mut bytes = zip(&["a.txt"]);
     // The flag in the entry itself and in the directory.
     for (mark, flags) in [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)] {
         let at = memchr::memmem::find(&bytes, mark).unwrap();
         bytes[at + flags] |= 1;
     }
+    bytes
+}
+
+#[test]
+fn locked_archives_say_so() {
+    let bytes = locked();
     let verdict = judged("application/zip", "a.zip", &bytes, SenderStanding::Known);
     assert!(verdict.reasons.join(" ").contains("locked with a password"), "{:?}", verdict.reasons);
     assert!(archive::list(&bytes).unwrap().entries[0].locked);

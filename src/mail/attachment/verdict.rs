@@ -82,7 +82,10 @@ fn judge(content: Option<&Content>, part: &Part, sender: SenderStanding) -> Verd
     if let Some(words) = stranger
         && verdict.risk != Risk::None
     {
-        verdict.risk = Risk::Danger;
+        // Everybody writes for a first time, and many send their pictures and papers packed.
+        let packed =
+            sender == SenderStanding::FirstTime && content.is_some_and(|content| content.holds_plain);
+        verdict.risk = if packed { verdict.risk } else { Risk::Danger };
         verdict.reasons.push(words.to_owned());
     }
     verdict.reasons.dedup();

@@ -51,7 +51,7 @@ fn ten_kibibytes_are_the_end() {
     let with_key = |bytes: usize| {
         Header { address: "alice@example.org".into(), mutual: true, keydata: vec![7; bytes] }.to_field()
     };
-    let longest = (1..9000).rev().find_map(|bytes| with_key(bytes)).unwrap();
+    let longest = (1..9000).rev().find_map(with_key).unwrap();
     assert!(
         Header::parse(&longest).is_ok() && "Autocrypt: ".len() + longest.len() > 10_200,
         "{}",

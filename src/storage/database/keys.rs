@@ -109,6 +109,13 @@ pub async fn put_own(c: &mut Connection, key: &OwnKeyRow) -> Result<(), Database
     Ok(())
 }
 
+/// Forgets the owner's keys, for the story of one who lost them.
+#[cfg(test)]
+pub(crate) async fn forget_own(c: &mut Connection) -> Result<(), DatabaseError> {
+    sqlx::query("DELETE FROM own_key").execute(c).await?;
+    Ok(())
+}
+
 /// Notes that all keys were put in a safe place.
 ///
 /// # Errors

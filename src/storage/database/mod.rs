@@ -314,6 +314,25 @@ pub async fn schema(connection: &mut Connection) -> Result<Vec<String>, Database
         .await?)
 }
 
+/// Every value of every table as text, bytes in hexadecimal, for tests that look for what must be gone.
+#[cfg(test)]
+pub(crate) async fn everything(c: &mut Connection) -> Result<String, DatabaseError> {
+    let tables: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'").fetch_all(&mut *c).await?;
+    let mut all = String::new();
+    for table in tables {
+        let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
+            .bind(&table)
+            .fetch_all(&mut *c)
+            .await?;
+        let values: Vec<String> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
+        let question = format!("SELECT {} FROM \"{table}\"", values.join(" || ' ' || "));
+        let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(question)).fetch_all(&mut *c).await?;
+        all.push_str(&rows.join("\n"));
+    }
+    Ok(all)
+}
+
 /// Asks SQLite to verify its own pages; gives what it complains of.
 ///
 /// # Errors

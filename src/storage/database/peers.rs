@@ -154,6 +154,24 @@ pub async fn put(c: &mut Connection, row: &PeerRow) -> Result<(), DatabaseError>
     Ok(())
 }
 
+/// Holds back what a message says of its sender's key, until its DKIM signature was checked.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold(c: &mut Connection, message: MessageNumber) -> Result<(), DatabaseError> {
+    sqlx::query("INSERT OR IGNORE INTO held_news (message_id) VALUES (?)").bind(message.0).execute(c).await?;
+    Ok(())
+}
+
+/// Holds it back no more; says whether it was.
+///
+/// # Errors
+/// When the database fails.
+pub async fn release(c: &mut Connection, message: MessageNumber) -> Result<bool, DatabaseError> {
+    let gone = sqlx::query("DELETE FROM held_news WHERE message_id = ?").bind(message.0).execute(c).await?;
+    Ok(gone.rows_affected() > 0)
+}
+
 /// The verified correspondents among those who are said by gossip to vouch for a key of an address.
 ///
 /// # Errors

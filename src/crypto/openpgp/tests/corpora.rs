@@ -69,13 +69,13 @@ fn gopenpgps_messages_end_as_they_should() {
     let sed = unseal(&read("sed_message"), &[key("sed_key").unwrap()], None, &[], NOW);
     assert_eq!(sed.unwrap_err(), UnsealError::NotProtected);
     let owner = SecretKey::parse(&read("keyring_privateKey"), Some(&words(b"apple"))).unwrap();
-    let bad = unseal(&read("message_badmdc"), &[owner.clone()], None, &[], NOW);
+    let bad = unseal(&read("message_badmdc"), std::slice::from_ref(&owner), None, &[], NOW);
     assert!(bad.is_err(), "{bad:?}");
 
     // SHA-1 counts as nothing, SHA-256 as a signature.
     let signer = [Certificate::parse(&read("keyring_publicKey")).unwrap()];
     for (name, weak) in [("message_sha1_signed", true), ("message_sha256_signed", false)] {
-        let found = unseal(&read(name), &[owner.clone()], None, &signer, NOW)
+        let found = unseal(&read(name), std::slice::from_ref(&owner), None, &signer, NOW)
             .map(|opened| opened.signatures)
             .or_else(|_| verify_cleartext(&read(name), &signer, NOW).map(|(_, signatures)| signatures))
             .or_else(|_| verify_message(&read(name), &signer, NOW).map(|(_, signatures)| signatures));

@@ -21,7 +21,7 @@ static SEALED: LazyLock<Vec<u8>> = LazyLock::new(|| {
 });
 
 fn open(message: &[u8]) -> Result<Unsealed, UnsealError> {
-    unseal(message, &[BOB.clone()], None, &[ALICE.certificate()], NOW)
+    unseal(message, std::slice::from_ref(&*BOB), None, &[ALICE.certificate()], NOW)
 }
 
 /// A packet in the new format with a length of five bytes.
@@ -88,7 +88,8 @@ fn without_its_proof_of_integrity_nothing_comes_out() {
         UnsealError::NotProtected
     );
     // The proof cut off, the ciphertext cut short, changed, and lengthened.
-    let changes: [&dyn Fn(&mut Vec<u8>); 5] = [
+    type Change = dyn Fn(&mut Vec<u8>);
+    let changes: [&Change; 5] = [
         &|body| body.truncate(body.len() - 22),
         &|body| body.truncate(body.len() - 1),
         &|body| body[60] ^= 1,

@@ -145,7 +145,7 @@ fn a_key_for_signatures_only_is_not_encrypted_to() {
         .unwrap();
     let carol = Certificate::of(cert);
     assert_eq!(carol.usable(NOW), Err(Unusable::NoEncryptionKey));
-    let error = seal(b"Hello", &[carol.clone()], &[ALICE.certificate()], None, NOW).unwrap_err();
+    let error = seal(b"Hello", std::slice::from_ref(&carol), &[ALICE.certificate()], None, NOW).unwrap_err();
     let why = Unusable::NoEncryptionKey;
     assert_eq!(error, KeyError::Unusable { fingerprint: carol.fingerprint(), why });
 }
@@ -273,7 +273,8 @@ fn keys_of_the_next_generation_are_read_and_written_to() {
                 assert!(newer, "{suite:?}");
             }
             for reader in [&carol, &*BOB].into_iter().take(recipients.len() + own.len()) {
-                let opened = unseal(message.as_bytes(), &[reader.clone()], None, &hers, NOW).unwrap();
+                let opened =
+                    unseal(message.as_bytes(), std::slice::from_ref(reader), None, &hers, NOW).unwrap();
                 assert_eq!((opened.plain.as_slice(), &opened.session_key), (b"Hello".as_slice(), &key));
                 assert_eq!(verdicts(&opened.signatures), [Verdict::Good], "{suite:?}");
             }

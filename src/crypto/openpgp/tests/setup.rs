@@ -16,7 +16,8 @@ fn the_key_goes_over_with_its_code_and_not_with_another() {
         assert_eq!((setup.key.bytes(), setup.mutual), (ALICE.bytes(), mutual));
         assert_eq!(open(&page, &SetupCode::generate()).unwrap_err(), SetupError::WrongCode);
         let middle = message.len() / 2;
-        let cut = format!("{}\n{}", &message[..middle], &message[middle + 70..]);
+        let (before, after) = message.split_at(middle);
+        let cut = format!("{before}\n{}", after.split_at(70).1);
         assert!(open(&cut, &code).is_err());
     }
     assert_eq!(open("Hello", &code).unwrap_err(), SetupError::Unreadable);

@@ -30,7 +30,8 @@ fn word(layer: &Layer) -> &'static str {
 }
 
 /// Folder, and for each layer the files of it.
-const LAYERS: &[(&str, &[(&str, &[&str])])] = &[
+type Files = [(&'static str, &'static [&'static str])];
+const LAYERS: &[(&str, &Files)] = &[
     (
         "pgp/comm-central-openpgp/mail/test/browser/openpgp/data/eml",
         &[

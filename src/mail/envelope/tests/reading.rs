@@ -308,7 +308,7 @@ fn hostile_payloads_cannot_add_fields_or_take_long() {
         true,
     );
     assert_eq!((message.subject.as_str(), text(&message).as_str()), ("a", "Hi"), "an old Mac wrote it");
-    assert_eq!(found.protection.stated, true);
+    assert!(found.protection.stated);
     let (message, _) = opened(
         "From: a@x\r\n\r\n",
         "Subject: a\rBcc: eve@x\r\nFrom: a@x\r\nContent-Type: text/plain; hp=cipher\r\n\r\nHi",
