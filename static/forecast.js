@@ -37,5 +37,5 @@ function show(form, html) {
   const why = fresh.querySelector('[data-why]');
   if (why && wasOpen) why.open = true;
   old.replaceChildren(...fresh.childNodes);
-  form.querySelector('[data-send-words]').textContent = fresh.dataset.sendWords;
+  form.querySelector('[data-send-label]').textContent = fresh.dataset.sendWords;
 }

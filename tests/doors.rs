@@ -4,7 +4,7 @@
 use crate::support::http::encode;
 use crate::support::mail::{plain, with_attachment};
 use crate::support::world::{PASSPHRASE, finish};
-use crate::support::{Request, Response, Server, World, as_root, wait_until};
+use crate::support::{Lab, Request, Response, Server, World, as_root, wait_until};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -626,4 +626,46 @@ fn the_demo_is_quick_to_see_and_gone_afterwards() {
     child.wait().unwrap();
     let left: Vec<_> = std::fs::read_dir(temp.path()).unwrap().map(|e| e.unwrap().path()).collect();
     assert!(left.is_empty(), "left behind: {left:?}");
+}
+
+#[test]
+fn keys_and_peers_answer_with_the_nouns_of_the_command_line() {
+    let (world, id) = world_with_mail();
+    let server = world.serve();
+    let (read, admin) = (token(&world, "read"), token(&world, "admin"));
+    let get = |path: &str| server.request("GET", path).bearer(&read).send();
+    let post =
+        |token: &str, path: &str, body: &Value| server.request("POST", path).bearer(token).json(body).send();
+    assert_eq!(get("/api/v1/keys").json(), json!([]));
+    assert_eq!(get("/api/v1/peers").json(), json!([]));
+    assert_eq!(get("/api/v1/peers/nobody@lab.test").status, 404);
+    assert_eq!(get("/api/v1/keys/nobody@lab.test").status, 404);
+    // Bob's key, taken in from a file.
+    let lab = Lab::shared();
+    let bob = lab.person("bob");
+    let email = &bob.address;
+    let side = World::with_account(lab, &bob);
+    let armoured = String::from_utf8(side.run(&["key", "export", email]).done().stdout).unwrap();
+    let fingerprint = side.ok(&["key", "list"])[0]["fingerprint"].as_str().unwrap().to_owned();
+    let armoured = json!({"text": armoured});
+    let taken = post(&read, "/api/v1/keys/import", &armoured);
+    assert_eq!(taken.status, 403, "{}", taken.text());
+    let taken = post(&admin, "/api/v1/keys/import", &armoured).json();
+    assert_eq!(taken["keys"][0]["fingerprint"], fingerprint.as_str(), "{taken}");
+    let peer = get(&format!("/api/v1/peers/{email}")).json();
+    assert_eq!(peer["email"], email.as_str(), "{peer}");
+    assert!(get(&format!("/api/v1/keys/{email}")).text().contains("BEGIN PGP PUBLIC KEY BLOCK"));
+    let wrong = post(&admin, &format!("/api/v1/peers/{email}/verify"), &json!({"fingerprint": "EB85"}));
+    assert_eq!(wrong.status, 422, "{}", wrong.text());
+    let compared = json!({"fingerprint": fingerprint});
+    let peer = post(&admin, &format!("/api/v1/peers/{email}/verify"), &compared).json();
+    assert_eq!(peer["trust"], "verified", "{peer}");
+    // What is secret is behind the passphrase, whatever the token.
+    for path in ["/api/v1/keys/backup".to_owned(), format!("/api/v1/keys/{email}/secret")] {
+        let guessed = post(&admin, &path, &json!({"passphrase": "not the passphrase"}));
+        assert_eq!(guessed.status, 403, "{path}: {}", guessed.text());
+    }
+    let opened = post(&admin, &format!("/api/v1/messages/{id}/setup-message"), &json!({"code": "1234"}));
+    assert_eq!(opened.status, 500, "it is none: {}", opened.text());
+    assert!(opened.text().contains("no Autocrypt Setup Message"), "{}", opened.text());
 }
