@@ -154,7 +154,11 @@ fn a_changed_key_waits_for_its_owner_and_a_compared_one_stops_everything() {
     // Bob loses everything and begins anew; for Alice that looks like somebody else who took his mailbox.
     let again = World::with_account(lab, &bob.person);
     again.ok(&["config", "set", "writing.undo-seconds", "0"]);
-    assert_eq!(again.ok(&["key", "list"]).as_array().unwrap().len(), 0, "what lies in Sent tells of another program");
+    assert_eq!(
+        again.ok(&["key", "list"]).as_array().unwrap().len(),
+        0,
+        "what lies in Sent tells of another program"
+    );
     again.ok(&["key", "make", &bob.person.address]);
     let bob = Side { world: again, person: bob.person };
     let new = bob.fingerprint();
@@ -336,4 +340,51 @@ fn a_setup_message_takes_a_key_to_another_program() {
     let copy = other.path("keys.asc");
     other.ok(&["key", "backup", copy.to_str().unwrap()]);
     assert!(std::fs::read_to_string(copy).unwrap().starts_with("-----BEGIN PGP MESSAGE-----"));
+}
+
+#[test]
+fn a_draft_lies_sealed_on_the_server_as_long_as_it_is_one() {
+    let lab = Lab::shared();
+    let alice = Side::new(lab, "alice");
+    alice.world.ok(&["sync"]);
+    let token = alice.world.ok(&["token", "create", "drafts", "--scope", "write"])["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let server = alice.world.serve();
+    let write = |method: &str, path: &str, body: &str| {
+        let content = serde_json::json!({"to": "bob@lab.test", "subject": "quiet cormorants", "text": body});
+        server.request(method, path).bearer(&token).json(&content).send().json()
+    };
+    let draft = write("POST", "/api/v1/drafts", "first thoughts");
+    let path = format!("/api/v1/drafts/{}", draft["id"].as_str().unwrap());
+    let lying = || lab.imap(&alice.person).held("Drafts");
+    let first = wait_for("the copy", || (lying().len() == 1).then(|| lying().remove(0)));
+    let text = String::from_utf8_lossy(&first.bytes).into_owned();
+    assert!(
+        text.contains("BEGIN PGP MESSAGE") && text.contains("Autocrypt-Draft-State: encrypt=no"),
+        "{text}"
+    );
+    assert!(!text.contains("cormorants") && !text.contains("first thoughts"), "{text}");
+    write("PUT", &path, "second thoughts");
+    wait_for("the copy of what was changed", || {
+        let held = lying();
+        (held.len() == 1 && held[0].bytes != first.bytes).then_some(())
+    });
+    alice.world.ok(&["sync"]);
+    assert_eq!(alice.world.count("in:draft"), 1, "the copy is not fetched");
+    assert_eq!(alice.world.ok(&["status"])["accounts"][0]["skipped"], serde_json::json!([]));
+    // Another program of Alice's, with the same key, goes on with it.
+    let other = World::with_account(lab, &alice.person);
+    let key = alice.world.run(&["key", "export", &alice.person.address, "--secret"]).done().stdout;
+    other.run(&["key", "import", &other.file("key.asc", key)]);
+    other.ok(&["sync"]);
+    let there = other.ok(&["show", &other.only("in:draft")]);
+    assert_eq!(
+        (&there["subject"], &there["text"]),
+        (&"quiet cormorants".into(), &"second thoughts\n".into()),
+        "{there}"
+    );
+    assert_eq!(server.request("DELETE", &path).bearer(&token).send().status, 204);
+    wait_for("the copy to go", || lying().is_empty().then_some(()));
 }

@@ -54,7 +54,9 @@ pub async fn check(app: &Arc<App>, repair: bool, watcher: &dyn Watcher) -> Resul
         checked.found(format!("The database is damaged: {words}"));
     }
     if !database::keys::decisions_hold(&mut *app.reader.get().await?).await? {
-        checked.found("What was decided about keys was changed afterwards; compare the keys of your contacts anew");
+        checked.found(
+            "What was decided about keys was changed afterwards; compare the keys of your contacts anew",
+        );
     }
     check_tables(app, repair, &mut checked).await?;
     check_snapshots(app, repair, &mut checked).await?;

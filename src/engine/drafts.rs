@@ -2,7 +2,7 @@
 //!
 //! What is typed lies in the database. So that a draft is listed and found like any other message, its newest bytes also
 //! become a message, when the owner saves or stops typing; the bytes before that are destroyed.
-//! Drafts stay on this machine: in clear they must not lie on a server, and sealed ones come with keys.
+//! On the server lies an encrypted copy ([`super::draft_copies`]).
 
 use super::app::App;
 use super::failure::Failure;
@@ -65,6 +65,16 @@ pub struct Content {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_auto(wish: &Wish) -> bool {
     *wish == Wish::Auto
+}
+
+impl Content {
+    /// Whether nothing was written yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let nothing = |text: &String| text.trim().is_empty();
+        [&self.to, &self.cc, &self.bcc, &self.subject, &self.body].into_iter().all(nothing)
+            && self.attachments.is_empty()
+    }
 }
 
 /// A file of a draft.
@@ -271,6 +281,11 @@ async fn account_of(app: &App, address: &str) -> Result<AccountRow, Failure> {
             ))
         }),
     }
+}
+
+/// What a draft holds as a message from this account, as far as it can be one already.
+pub(super) fn as_draft(app: &App, account: &AccountRow, content: &Content) -> Result<Draft, Failure> {
+    build(app, Some(account), content, true)
 }
 
 /// The message that a draft stands for. Half-typed addresses are left out of a `lenient` one, and refused otherwise.

@@ -24,7 +24,6 @@ use crate::mail::message::{self, Message};
 use crate::storage::database::{
     Connection, EnvelopeRow, PeerKeyRow, PeerRow, commit, keys, messages, peers as peer_table,
 };
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -467,7 +466,7 @@ pub struct Judged {
 ///
 /// # Errors
 /// When the store fails.
-pub async fn judge(app: &Arc<App>, number: MessageNumber, raw: Arc<[u8]>) -> Result<Judged, Failure> {
+pub async fn judge(app: &Arc<App>, number: MessageNumber, raw: Arc<Vec<u8>>) -> Result<Judged, Failure> {
     let (openers, row) = {
         let mut reader = app.reader.get().await?;
         let openers = Openers::of(app, &mut reader, [number]).await?;
@@ -570,7 +569,7 @@ async fn settle_one(app: &Arc<App>, number: MessageNumber, before: &EnvelopeRow)
     let packs = Arc::clone(&app.packs);
     let place = row.place;
     let Ok(raw) = blocking(move || packs.read(place)).await else { return Ok(()) };
-    let judged = judge(app, number, raw.raw.into()).await?;
+    let judged = judge(app, number, Arc::new(raw.raw)).await?;
     let Some(wrapping) = &judged.looked.wrapping else { return Ok(()) };
     let summary = &judged.summary;
     let after = EnvelopeRow {
@@ -664,34 +663,4 @@ pub(in crate::engine) async fn settle_again(
         peer_table::unsettled(&mut reader, &ids, closed, SETTLED_AGAIN).await?
     };
     settle(app, &numbers).await
-}
-
-/// The bytes that a message was read from.
-#[must_use]
-pub fn bytes<'a>(looked: &'a Looked, raw: &'a [u8]) -> Cow<'a, [u8]> {
-    looked.inner.as_deref().map_or(Cow::Borrowed(raw), Cow::Borrowed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_that_brings_a_key_and_is_signed_by_it_counts_once() {
-        let said = |way: &str, messages, first_message| PeerKeyRow {
-            fingerprint: "B0B".to_owned(),
-            way: way.to_owned(),
-            first_message,
-            first_at: 1000,
-            last_at: 2000,
-            messages,
-        };
-        let keys =
-            vec![said("header", 6, 1), said("signature", 1, 1), said("gossip from carol@x.example", 9, 4)];
-        let known = Known { own: Vec::new(), signers: Vec::new(), peer: None, keys };
-        let rows: Vec<&PeerKeyRow> = known.keys.iter().collect();
-        let pin = |number| pin(&known, Some("B0B"), &rows, MessageNumber(number));
-        assert_eq!(pin(7), Pin::Same { since: 1000, messages: 6 });
-        assert_eq!(pin(1), Pin::First);
-    }
 }

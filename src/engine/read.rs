@@ -160,11 +160,12 @@ pub async fn open(app: &Arc<App>, id: &str) -> Result<Opened, Failure> {
 /// Damaged, where its seal is broken.
 pub async fn open_row(app: &Arc<App>, row: MessageRow) -> Result<Opened, Failure> {
     let (packs, place) = (Arc::clone(&app.packs), row.place);
-    let raw: Arc<[u8]> = blocking(move || packs.read(place)).await?.raw.into();
+    let raw = Arc::new(blocking(move || packs.read(place)).await?.raw);
     let Judged { looked, summary } = envelopes::judge(app, row.number, Arc::clone(&raw)).await?;
+    let raw = Arc::try_unwrap(raw).unwrap_or_else(|shared| shared.to_vec());
     let (raw, came) = match looked.inner {
-        Some(inner) => (inner, Some(raw.to_vec())),
-        None => (raw.to_vec(), None),
+        Some(inner) => (inner, Some(raw)),
+        None => (raw, None),
     };
     Ok(Opened { row, raw, came, message: Arc::new(looked.message), wrapping: looked.wrapping, summary })
 }
