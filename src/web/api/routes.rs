@@ -427,6 +427,10 @@ pub(super) static TABLE: &[Route] = &[
     call(Post, "/api/v1/keys/{email}/secret", Admin, "The secret key of an address, not locked", secret_key)
         .body("Proof")
         .gives(Bytes),
+    call(Post, "/api/v1/keys/{email}/renew", Admin, "Makes a new key, which the old one signs", |g| {
+        Ok(Deed::Ask(Request::KeyRenew(g.segment("email"))))
+    })
+    .gives(One("Key")),
     call(
         Post,
         "/api/v1/keys/{email}/setup-message",

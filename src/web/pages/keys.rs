@@ -27,6 +27,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .route("/keys", get(show))
         .route("/keys/make", post(make))
+        .route("/keys/renew", post(renew))
         .route("/keys/public", get(public))
         .route("/keys/secret", post(secret))
         .route("/keys/copy", post(copy))
@@ -134,6 +135,16 @@ async fn make(owner: Owner, form: Form) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
     let made = keyring::make(&owner.app, form.get("address")).await;
     said(&owner, made.map(|_| format!("A key for {} was made.", form.get("address")))).await
+}
+
+async fn renew(owner: Owner, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    let made = keyring::renew(&owner.app, form.get("address")).await;
+    let words = |_| {
+        let address = form.get("address");
+        format!("{address} has a new key. Those you write to go over to it by themselves; make a copy of it.")
+    };
+    said(&owner, made.map(words)).await
 }
 
 #[derive(serde::Deserialize, Default)]
