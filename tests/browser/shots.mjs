@@ -40,6 +40,33 @@ story(async (browser, state) => {
       await page.goto(`${env.BASE}/messages/${html}?view=html`);
       await page.frameLocator('iframe[data-message-frame]').locator('body').waitFor();
       await shot('message-html');
+      // The page on the way out, where a link within the frame leads.
+      const link = await page.frameLocator('iframe[data-message-frame]').locator('a[href]').first().getAttribute('href');
+      await page.goto(new URL(link, env.BASE).href);
+      await shot('leave');
+      const found = async (name, query) => {
+        await page.goto(`${env.BASE}/search?q=${encodeURIComponent(query)}`);
+        const id = await page.locator('article[data-message-id]').first().getAttribute('data-message-id');
+        await page.goto(`${env.BASE}/messages/${id}`);
+        await shot(name);
+        return id;
+      };
+      const linked = async (name, end) => {
+        const way = await page.locator(`a[href$="${end}"]`).first().getAttribute('href');
+        await page.goto(new URL(way, env.BASE).href);
+        await page.waitForFunction(() => [...document.images].every((image) => image.complete));
+        await shot(name);
+      };
+      await found('invited', 'subject:"Signing, Saltmarsh Reach"');
+      await linked('invitation', '/preview');
+      const document = await found('document', 'has:attachment subject:"Programme for the winter concert"');
+      await linked('document-preview', '/preview');
+      await page.goto(`${env.BASE}/messages/${document}`);
+      await linked('document-copy', '/copy');
+      await found('pictures', 'has:attachment subject:"Photographs of the boathouse"');
+      await linked('picture-copy', '/copy');
+      await found('cautions', 'in:spam subject:invoice');
+      await found('imitated', 'in:spam subject:"account has been limited"');
       await page.goto(`${env.BASE}/search?q=${encodeURIComponent('(garden')}`);
       await shot('search-not-understood');
       await page.goto(`${env.BASE}/search?q=nobodyeverwrotethis`);

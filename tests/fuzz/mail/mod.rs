@@ -12,5 +12,6 @@ pub mod message;
 pub mod part;
 pub mod query;
 pub mod reply;
+pub mod sender;
 pub mod text;
 pub mod words;
