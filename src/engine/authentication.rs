@@ -459,8 +459,8 @@ async fn settle(
     }
     commit(c).await?;
     drop(writer);
-    let failed = verdict.is_some_and(|verdict| verdict.aligned && verdict.state == "fail");
-    super::peers::checked(app, number, !failed).await
+    let holds = verdict.is_some_and(|verdict| verdict.aligned && verdict.state == "pass");
+    super::peers::checked(app, number, holds).await
 }
 
 /// Lets messages wait longer, and gives up those that waited too long.
@@ -483,7 +483,7 @@ async fn put_off(app: &Arc<App>, due: &[(MessageNumber, SignatureRow)]) -> Resul
     commit(c).await?;
     drop(writer);
     for number in given_up_on {
-        super::peers::checked(app, number, true).await?;
+        super::peers::checked(app, number, false).await?;
     }
     Ok(())
 }

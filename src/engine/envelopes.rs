@@ -14,15 +14,14 @@ use crate::crypto::openpgp::{
 };
 use crate::mail::address::canonical;
 use crate::mail::autocrypt::{self, Gossip};
-use crate::mail::domain;
 use crate::mail::envelope::{
-    self, Binding, Closed, Facts, FieldState, FromTrouble, Kind, LAYERS_MAX, Layer, Opening, Pin, Protection,
+    self, Assurance, Binding, Closed, Facts, FieldState, FromTrouble, Kind, LAYERS_MAX, Layer, Opening, Pin, Protection,
     Summary,
 };
 use crate::mail::ids::MessageNumber;
 use crate::mail::message::{self, Message};
 use crate::storage::database::{
-    Connection, EnvelopeRow, PeerKeyRow, PeerRow, commit, keys, messages, peers as peer_table,
+    Connection, EnvelopeRow, PeerKeyRow, PeerRow, commit, keys, messages, peers as peer_table, tags,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,6 +32,8 @@ const SETTLED_AGAIN: u32 = 2000;
 const GOSSIP_MAX: usize = 100;
 /// So many attached keys of its sender are looked at.
 const ATTACHED_MAX: usize = 3;
+/// A file of keys that is larger, in bytes, is not looked into by itself.
+const ATTACHED_BYTES: u64 = 128 << 10;
 
 /// A message with its wrapping taken off.
 pub struct Looked {
@@ -44,6 +45,10 @@ pub struct Looked {
     pub wrapping: Option<Wrapping>,
     /// How many addresses From held outside.
     pub senders: usize,
+    /// The same bytes with the From from inside, where that is another and nobody has vouched for it yet.
+    claimed: Option<Vec<u8>>,
+    /// Whether it may say anything of keys: no list handed it on, and no program wrote it by itself.
+    tells: bool,
 }
 
 /// What a message was wrapped in.
@@ -106,9 +111,11 @@ impl Openers {
 fn look(raw: &[u8], own: &[Own], session: Option<&SessionKey>, signers: &[Certificate], now: i64) -> Looked {
     let outer = message::parse(raw);
     let senders = outer.from.len();
+    // Asked outside: what is inside must not hide that a list handed it on.
+    let tells = autocrypt::changes_peers(&outer).is_ok() && !crate::mail::sender::is_bulk(&outer);
     let mut layer = envelope::outermost(raw, &outer);
     if layer == Layer::None {
-        return Looked { message: outer, inner: None, wrapping: None, senders };
+        return Looked { message: outer, inner: None, wrapping: None, senders, claimed: None, tells };
     }
     let mut found = Wrapping::default();
     let mut payload: Option<Vec<u8>> = None;
@@ -158,17 +165,23 @@ fn look(raw: &[u8], own: &[Own], session: Option<&SessionKey>, signers: &[Certif
         }
     }
     let Some(payload) = payload else {
-        return Looked { message: outer, inner: None, wrapping: Some(found), senders };
+        return Looked { message: outer, inner: None, wrapping: Some(found), senders, claimed: None, tells };
     };
     let unwrapped = envelope::unwrapped(raw, &payload, found.kind == Kind::Encrypted);
     (found.protection, found.gossip) = (unwrapped.protection, unwrapped.gossip);
-    let mut message = message::parse(&unwrapped.raw);
+    let (mut inner, mut claimed) = (unwrapped.raw, None);
+    if found.protection.from_differs.is_some() {
+        // Until somebody vouches for the one inside, the one outside is shown: servers looked at that one.
+        let shown = envelope::with_outer_from(&inner, raw);
+        claimed = Some(std::mem::replace(&mut inner, shown));
+    }
+    let mut message = message::parse(&inner);
     let from = message.from.first().map(|p| canonical(&p.address)).unwrap_or_default();
     // To whom the owner sent a hidden copy stands only outside, and only in the owner's own mail.
     if message.bcc.is_empty() && own.iter().any(|own| own.address == from) {
         message.bcc = outer.bcc;
     }
-    Looked { message, inner: Some(unwrapped.raw), wrapping: Some(found), senders }
+    Looked { message, inner: Some(inner), wrapping: Some(found), senders, claimed, tells }
 }
 
 fn is_encrypted(payload: &[u8]) -> bool {
@@ -275,12 +288,12 @@ fn closed(error: &UnsealError) -> Closed {
 
 /// What a message says of its sender's key; nothing where it may not change anything.
 #[must_use]
-pub fn news(message: &Message, own: &std::collections::BTreeSet<String>) -> Option<News> {
-    autocrypt::changes_peers(message).ok()?;
-    // A list hands on what it got, and may have changed it.
-    if crate::mail::sender::is_bulk(message) {
+pub fn news(looked: &Looked, own: &std::collections::BTreeSet<String>) -> Option<News> {
+    let message = &looked.message;
+    if !looked.tells || looked.claimed.is_some() {
         return None;
     }
+    autocrypt::changes_peers(message).ok()?;
     let [from] = message.from.as_slice() else { return None };
     let address = canonical(&from.address);
     if own.contains(&address) || address.len() > 320 {
@@ -290,25 +303,18 @@ pub fn news(message: &Message, own: &std::collections::BTreeSet<String>) -> Opti
         .headers
         .iter()
         .filter(|(name, _)| name.eq_ignore_ascii_case(autocrypt::Header::NAME))
-        .take(20)
         .map(|(_, value)| value.clone())
         .collect();
-    let header = autocrypt::sole(&fields, &address).and_then(|header| {
-        let certificate = Certificate::parse(&header.keydata).ok()?;
-        Some((certificate, header.mutual))
+    // A field whose key cannot be read is as good as none.
+    let mut valid = fields.iter().filter_map(|field| {
+        let header = autocrypt::Header::parse(field).ok().filter(|header| header.address == address)?;
+        Some((Certificate::parse(&header.keydata).ok()?, header.mutual))
     });
-    let house = domain::of_address(&address);
-    let signs = |value: &str| {
-        let named = value.split(';').find_map(|tag| tag.trim().strip_prefix("d="));
-        named.zip(house.as_deref()).is_some_and(|(named, house)| domain::aligned(house, named.trim()))
-    };
-    let dkim = message
-        .headers
-        .iter()
-        .any(|(name, value)| name.eq_ignore_ascii_case("dkim-signature") && signs(value));
+    let header = valid.next();
+    let header = if valid.next().is_some() { None } else { header };
     let program = message.header("user-agent").or_else(|| message.header("x-mailer")).unwrap_or_default();
     let program: String = program.chars().filter(|c| !c.is_control()).take(80).collect();
-    Some(News { address, header, program, dkim })
+    Some(News { address, header, program })
 }
 
 /// What is known of those who may have signed a message.
@@ -357,6 +363,7 @@ async fn known(
 /// Judges what was looked at.
 fn judged(
     looked: &Looked,
+    author: &Message,
     known: &Known,
     from: Vec<FromTrouble>,
     number: MessageNumber,
@@ -364,7 +371,7 @@ fn judged(
     now: i64,
 ) -> Summary {
     let Some(wrapping) = &looked.wrapping else { return Summary::default() };
-    let address = looked.message.from.first().map(|p| canonical(&p.address)).unwrap_or_default();
+    let address = author.from.first().map(|p| canonical(&p.address)).unwrap_or_default();
     let signatures =
         wrapping.signatures.iter().map(|s| signature(s, known, &address, number, own, now)).collect();
     envelope::summary(&Facts {
@@ -372,7 +379,7 @@ fn judged(
         opening: wrapping.opening.clone(),
         signatures,
         from,
-        date: looked.message.date,
+        date: author.date,
         date_is_signed: wrapping.protection.state("Date") != FieldState::Unprotected,
     })
 }
@@ -392,7 +399,12 @@ fn signature(
         known.keys.iter().filter(|k| Some(&k.fingerprint) == fingerprint.as_ref()).collect();
     // What others gossip of an address does not bind a key to it.
     let told = said.iter().any(|key| !key.way.starts_with("gossip"));
-    let binding = if signer.is_some_and(|c| c.addresses(now).iter().any(|a| a == address)) || is_own {
+    let binding = if is_own {
+        Binding::UserId
+    } else if own {
+        // Whoever else claims the owner's address is nobody.
+        Binding::None
+    } else if signer.is_some_and(|c| c.addresses(now).iter().any(|a| a == address)) {
         Binding::UserId
     } else if told {
         Binding::Peer
@@ -478,10 +490,11 @@ pub async fn judge(app: &Arc<App>, number: MessageNumber, raw: Arc<Vec<u8>>) -> 
     let Some(wrapping) = &looked.wrapping else {
         return Ok(Judged { looked, summary: Summary::default() });
     };
-    let from = looked.message.from.first().map(|p| canonical(&p.address)).unwrap_or_default();
+    let claimed = looked.claimed.as_deref().map(message::parse);
+    let author = claimed.as_ref().unwrap_or(&looked.message);
+    let from = author.from.first().map(|p| canonical(&p.address)).unwrap_or_default();
     let named: Vec<String> = wrapping.issuers().into_iter().chain(issuer).collect();
     let mut reader = app.reader.get().await?;
-    // The From outside may be the one that counts in the end: the keys of both are at hand.
     let signers = signers(app, &mut reader, &named, &from).await?;
     let mut looked = if wrapping.signatures.is_empty() {
         looked
@@ -489,27 +502,24 @@ pub async fn judge(app: &Arc<App>, number: MessageNumber, raw: Arc<Vec<u8>>) -> 
         let (certificates, bytes) = (signers.clone(), Arc::clone(&raw));
         blocking(move || Ok::<_, Failure>(openers.look(Some(number), &bytes, &certificates))).await?
     };
+    let author = claimed.as_ref().unwrap_or(&looked.message);
     let known_of = known(app, &mut reader, &from, signers).await?;
     let is_own = app.own_addresses().contains(&from) || app.keyring.all().iter().any(|o| o.address == from);
-    let troubles = troubles(app, &mut reader, &looked.message, looked.senders).await?;
-    let mut summary = judged(&looked, &known_of, troubles, number, is_own, app.now());
+    let troubles = troubles(app, &mut reader, author, looked.senders).await?;
+    let mut summary = judged(&looked, author, &known_of, troubles, number, is_own, app.now());
     if is_own && summary.signer.is_some() {
         summary.reasons = vec!["You wrote this message.".to_owned()];
     }
-    let differs = looked.wrapping.as_ref().and_then(|w| w.protection.from_differs.clone());
-    if let Some((outer, inner)) = differs {
-        if summary.signer.is_none()
-            && let Some(inside) = &looked.inner
-        {
-            // Nobody vouches for the one inside: the one outside is shown, and said.
-            let bytes = envelope::with_outer_from(inside, &raw);
-            looked.message = message::parse(&bytes);
-            looked.inner = Some(bytes);
+    if let (Some(claimed), Some((outer, inner))) =
+        (claimed, looked.wrapping.as_ref().and_then(|w| w.protection.from_differs.clone()))
+    {
+        if summary.signer.is_some() {
+            (looked.message, looked.inner) = (claimed, looked.claimed.take());
+            summary.reasons.push(format!("Outside, the message said that it was from {outer}."));
+        } else {
             summary.reasons.push(format!(
                 "Inside, the message says that it is from {inner}; outside it says {outer}, and nothing proves either."
             ));
-        } else {
-            summary.reasons.push(format!("Outside, the message said that it was from {outer}."));
         }
     }
     Ok(Judged { looked, summary })
@@ -558,7 +568,9 @@ pub(in crate::engine) async fn settle(app: &Arc<App>, numbers: &[MessageNumber])
                 continue;
             }
         }
-        settle_one(app, *number, before).await?;
+        if let Err(error) = settle_one(app, *number, before).await {
+            tracing::warn!(%error, "A message could not be judged; it is judged when it is opened");
+        }
     }
     Ok(())
 }
@@ -582,16 +594,28 @@ async fn settle_one(app: &Arc<App>, number: MessageNumber, before: &EnvelopeRow)
     let from = judged.looked.message.from.first().map(|p| canonical(&p.address)).unwrap_or_default();
     // What the owner told others about keys is no news.
     let is_own = app.own_addresses().contains(&from);
-    let gossip = if summary.signer.is_some() && after.privacy == "private" && !is_own {
+    let told = news(&judged.looked, &app.own_addresses());
+    let may_tell = {
+        let mut reader = app.reader.get().await?;
+        let tags = tags::of_messages(&mut reader, &[number]).await?.remove(&number).unwrap_or_default();
+        let is_junk = tags.iter().any(|tag| ["spam", "trash", "draft"].contains(&tag.as_str()));
+        !is_junk && told.is_some() && peers::house_stands_behind(&mut reader, &from, number).await?
+    };
+    let gossip = if may_tell && summary.signer.is_some() && after.privacy == "private" && !is_own {
         gossip_of(&judged.looked, &from)
     } else {
         Vec::new()
     };
-    let attached = if summary.signer.is_some() && !app.own_addresses().contains(&from) {
-        attached_keys(&judged.looked, &from, app.now())
+    let attached = if may_tell && summary.signer.is_some() && !is_own {
+        let (message, inner) = (judged.looked.message.clone(), judged.looked.inner.clone());
+        let (address, now) = (from.clone(), app.now());
+        blocking(move || Ok::<_, Failure>(attached_keys(&message, inner.as_deref(), &address, now))).await?
     } else {
         Vec::new()
     };
+    // A key that was compared vouches for what its owner gossips; any other tells no more than a header.
+    let by = if summary.assurance == Assurance::Verified { Some(from.as_str()) } else { None };
+    let is_first_time = before.privacy != "private" && after.privacy == "private";
     {
         let writer = app.writer.lock().await;
         let mut c = writer.begin().await?;
@@ -600,14 +624,21 @@ async fn settle_one(app: &Arc<App>, number: MessageNumber, before: &EnvelopeRow)
         }
         if let Some(signer) = &summary.signer
             && !is_own
+            && may_tell
+            && before.signer != *signer
         {
             keys::note_peer_key_once(&mut c, &from, signer, "signature", number.0, app.now()).await?;
+        }
+        if is_first_time && may_tell && !is_own {
+            let answers: Vec<i64> =
+                judged.looked.message.in_reply_to.iter().map(|id| app.link(id)).collect();
+            peers::wrote_in_private(app, &mut c, &from, row.date, &answers).await?;
         }
         for certificate in &attached {
             peers::attached(&mut c, &from, certificate, number.0, app.now()).await?;
         }
         if !gossip.is_empty() {
-            peers::gossiped(app, &mut c, &from, row.date, &gossip, number.0).await?;
+            peers::gossiped(app, &mut c, by, row.date, &gossip, number.0).await?;
         }
         commit(c).await?;
     }
@@ -618,10 +649,11 @@ async fn settle_one(app: &Arc<App>, number: MessageNumber, before: &EnvelopeRow)
 }
 
 /// The keys attached to a message that are for its sender.
-fn attached_keys(looked: &Looked, from: &str, now: i64) -> Vec<Certificate> {
-    let Some(raw) = &looked.inner else { return Vec::new() };
-    let parts = looked.message.parts.iter().filter(|part| part.content_type == "application/pgp-keys");
+fn attached_keys(message: &Message, raw: Option<&[u8]>, from: &str, now: i64) -> Vec<Certificate> {
+    let Some(raw) = raw else { return Vec::new() };
+    let parts = message.parts.iter().filter(|part| part.content_type == "application/pgp-keys");
     parts
+        .filter(|part| part.bytes <= ATTACHED_BYTES)
         .take(ATTACHED_MAX)
         .filter_map(|part| Certificate::parse_all(&part.decoded(raw)).ok())
         .flatten()

@@ -5,6 +5,7 @@
 //! cannot imitate. Every change of a pin is written down for good.
 
 use super::app::App;
+use super::envelopes::{Openers, Wrapping};
 use super::failure::{Failure, blocking};
 use super::keyring;
 use super::search::rfc3339;
@@ -103,8 +104,6 @@ pub struct News {
     pub header: Option<(Certificate, bool)>,
     /// The program that wrote it.
     pub program: String,
-    /// It bears a DKIM signature of the sender's house.
-    pub dkim: bool,
 }
 
 /// What [`News`] belongs to.
@@ -116,10 +115,8 @@ pub(in crate::engine) struct Arrived<'a> {
     pub(in crate::engine) checkable: bool,
     /// Effective date.
     pub(in crate::engine) date: i64,
-    /// It came encrypted and was opened.
+    /// It came encrypted.
     pub(in crate::engine) private: bool,
-    /// The links of what it answers.
-    pub(in crate::engine) answers: Vec<i64>,
 }
 
 /// What will happen to a message to somebody, and why.
@@ -167,7 +164,7 @@ pub(in crate::engine) async fn arrived(
         if arrived.checkable && holds_back(c, arrived).await? {
             continue;
         }
-        let Arrived { news, number, date, private, answers, .. } = arrived;
+        let Arrived { news, number, date, private, .. } = arrived;
         let before = known.get(&news.address).cloned();
         let mut row = before.clone().unwrap_or_else(|| blank(&news.address));
         let mut header = None;
@@ -180,11 +177,8 @@ pub(in crate::engine) async fn arrived(
         let said = header.as_ref().map(|(c, mutual)| (c.fingerprint().to_string(), *mutual));
         let state = before.as_ref().map(state);
         take(&mut row, &autocrypt::Peer::take(state.as_ref(), *date, said));
-        *(if *private { &mut row.private } else { &mut row.clear }) += 1;
-        if *private {
-            row.private_at = row.private_at.max(*date);
-            row.answered += u32::from(answers_ours(app, c, answers).await?);
-        }
+        // What came in private is counted when it was proved to be theirs.
+        row.clear += u32::from(!*private);
         if *date >= row.last_seen && !news.program.is_empty() {
             row.program.clone_from(&news.program);
         }
@@ -197,20 +191,48 @@ pub(in crate::engine) async fn arrived(
     Ok(())
 }
 
-/// Mail that lacks the DKIM signature that its house always gives says nothing of keys; mail that bears one waits until it
-/// was checked.
+/// Where a house is known to sign its mail (DKIM), mail from it says something of keys only once its signature was checked and
+/// holds. What is still to be checked waits; what is not, or bears none, says nothing.
 async fn holds_back(c: &mut Connection, arrived: &Arrived<'_>) -> Result<bool, Failure> {
-    let Some(house) = domain::of_address(&arrived.news.address) else { return Ok(false) };
-    let (passed, _) = signatures::of_domain(c, &domain::organisation(&house)).await?;
-    if passed == 0 {
+    let number = MessageNumber(arrived.number);
+    if house_stands_behind(c, &arrived.news.address, number).await? {
         return Ok(false);
     }
-    let number = MessageNumber(arrived.number);
-    let waits = signatures::of_message(c, number).await?.is_some_and(|row| row.state == "waiting");
-    if arrived.news.dkim && waits {
+    if signatures::of_message(c, number).await?.is_some_and(|row| row.state == "waiting") {
         peers::hold(c, number).await?;
     }
-    Ok(!arrived.news.dkim || waits)
+    Ok(true)
+}
+
+/// Whether a message's house says that it is from there, or never says so of its mail.
+pub(in crate::engine) async fn house_stands_behind(
+    c: &mut Connection,
+    address: &str,
+    number: MessageNumber,
+) -> Result<bool, Failure> {
+    let Some(house) = domain::of_address(address) else { return Ok(true) };
+    let (passed, _) = signatures::of_domain(c, &domain::organisation(&house)).await?;
+    if passed == 0 {
+        return Ok(true);
+    }
+    let row = signatures::of_message(c, number).await?;
+    Ok(row.is_some_and(|row| row.state == "pass" && row.aligned))
+}
+
+/// Somebody wrote in private, validly signed: how they really write is remembered.
+pub(in crate::engine) async fn wrote_in_private(
+    app: &App,
+    c: &mut Connection,
+    address: &str,
+    date: i64,
+    answers: &[i64],
+) -> Result<(), Failure> {
+    let known = peers::of(c, &[address.to_owned()]).await?.remove(address);
+    let mut row = known.unwrap_or_else(|| blank(address));
+    row.private += 1;
+    row.private_at = row.private_at.max(date);
+    row.answered += u32::from(answers_ours(app, c, answers).await?);
+    Ok(peers::put(c, &row).await?)
 }
 
 /// A message's DKIM signature was checked and holds, or cannot be checked any more: what it says of keys is taken in now.
@@ -222,20 +244,30 @@ pub(in crate::engine) async fn checked(
     number: MessageNumber,
     holds: bool,
 ) -> Result<(), Failure> {
-    let row = messages::by_numbers(&mut *app.reader.get().await?, &[number]).await?.into_iter().next();
+    let (row, openers) = {
+        let mut reader = app.reader.get().await?;
+        if !peers::is_held(&mut reader, number).await? {
+            return Ok(());
+        }
+        let row = messages::by_numbers(&mut reader, &[number]).await?.into_iter().next();
+        (row, Openers::of(app, &mut reader, [number]).await?)
+    };
     let Some(row) = row else { return Ok(()) };
-    let opened = super::read::open_row(app, row).await;
+    let (packs, place) = (Arc::clone(&app.packs), row.place);
+    let looked = blocking(move || {
+        let raw = packs.read(place)?.raw;
+        Ok::<_, crate::storage::packs::PackError>(openers.look(Some(number), &raw, &[]))
+    })
+    .await;
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     if peers::release(&mut c, number).await?
         && holds
-        && let Ok(opened) = opened
-        && let Some(news) = super::envelopes::news(&opened.message, &app.own_addresses())
+        && let Ok(looked) = looked
+        && let Some(news) = super::envelopes::news(&looked, &app.own_addresses())
     {
-        let answers = opened.message.in_reply_to.iter().map(|id| app.link(id)).collect();
-        let private = opened.wrapping.as_ref().is_some_and(|w| w.is_encrypted() && !w.is_closed());
-        let date = opened.row.date;
-        let late = Arrived { news: &news, number: number.0, checkable: false, date, private, answers };
+        let private = looked.wrapping.as_ref().is_some_and(Wrapping::is_encrypted);
+        let late = Arrived { news: &news, number: number.0, checkable: false, date: row.date, private };
         arrived(app, &mut c, &[late]).await?;
     }
     Ok(commit(c).await?)
@@ -268,12 +300,14 @@ async fn consider(
     }
     let old = keys::certificate(c, &pinned).await?.and_then(|bytes| Certificate::parse(&bytes).ok());
     let vouched = old.is_some_and(|old| newer.is_vouched_by(&old, now));
-    let gossiped = row.verified_at == 0 && peers::verified_gossips(c, &row.address, &fingerprint).await? >= 2;
+    let gossiped = row.verified_at == 0
+        && peers::verified_gossips(c, &row.address, &fingerprint, row.pinned_at).await? >= 2;
     if vouched || gossiped {
         let way = if vouched { "signed by the key before it" } else { "gossiped by two verified contacts" };
+        // The old key waits for nobody any more.
+        row.refused = pinned;
         row.pinned = Some(fingerprint.clone());
-        row.pinned_at = now;
-        row.verified_at = 0;
+        (row.pinned_at, row.verified_at) = (now, 0);
         decide(c, now, &row.address, &fingerprint, "changed", way).await?;
     }
     Ok(())
@@ -361,7 +395,7 @@ pub fn folded(name: &str) -> String {
 pub(in crate::engine) async fn gossiped(
     app: &App,
     c: &mut Connection,
-    from: &str,
+    from: Option<&str>,
     date: i64,
     gossip: &[(String, Certificate)],
     number: u32,
@@ -371,7 +405,7 @@ pub(in crate::engine) async fn gossiped(
     for (address, certificate) in gossip.iter().filter(|(address, _)| !own.contains(address)) {
         remember(c, certificate, now).await?;
         let fingerprint = certificate.fingerprint().to_string();
-        let way = format!("gossip from {from}");
+        let way = from.map_or_else(|| "gossip".to_owned(), |from| format!("gossip from {from}"));
         keys::note_peer_key(c, address, &fingerprint, &way, number, now).await?;
         let mut row = peers::of(c, std::slice::from_ref(address))
             .await?
@@ -511,7 +545,8 @@ pub async fn plan(
     let (rows, certificates) = {
         let mut reader = app.reader.get().await?;
         let rows = peers::of(&mut reader, &addresses).await?;
-        let wanted: Vec<String> = rows.values().filter_map(in_use).cloned().collect();
+        let wanted: Vec<String> =
+            rows.values().flat_map(|r| r.pinned.iter().chain(&r.public_key).chain(&r.gossip_key)).cloned().collect();
         let bytes = keys::certificates_of(&mut reader, &wanted).await?;
         (rows, bytes)
     };
@@ -605,22 +640,32 @@ fn judge(
                 .to_owned();
         return (Advice { undecided: true, ..advice(address, Recommendation::Disable, None, words) }, None);
     }
-    let certificate = in_use(row).and_then(|f| certificates.get(f));
+    let usable = |f: &&String| certificates.get(*f).is_some_and(|c| c.usable(now).is_ok());
+    // Without a pin the address's own key goes before what others told of it, as long as it can be used.
+    let chosen = match &row.pinned {
+        Some(pinned) => Some(pinned),
+        None => row.public_key.iter().chain(&row.gossip_key).find(usable).or_else(|| in_use(row)),
+    };
+    let certificate = chosen.and_then(|f| certificates.get(f));
     let Some(certificate) = certificate else {
         let words = "No key of theirs is known: the message goes out as normal mail.".to_owned();
         return (advice(address, Recommendation::Disable, None, words), None);
     };
     if let Err(why) = certificate.usable(now) {
         let words = format!("Their key cannot be used: {why}. Their next message may bring a newer one.");
-        return (Advice { undecided: waits, ..advice(address, Recommendation::Disable, None, words) }, None);
+        // Whoever was written to in private is not written to in clear because a day has passed.
+        let undecided = waits || row.private > 0;
+        return (Advice { undecided, ..advice(address, Recommendation::Disable, None, words) }, None);
     }
     let mut peer = state(row);
     if row.pinned.is_some() {
-        peer.key = row.pinned.clone();
+        peer.key.clone_from(&row.pinned);
+    } else if row.public_key.as_ref() != chosen {
+        peer.key = None;
     }
     let (mut recommendation, _) = autocrypt::one(Some(&peer), |_| true, own_mutual, replying);
     // Somebody who reads private mail goes on reading it: nobody can switch that off from outside by taking headers away.
-    if row.private > 0 && own_mutual && row.pinned.is_some() {
+    if row.private > 0 && own_mutual {
         recommendation = Recommendation::Encrypt;
     }
     let words = reason(row, recommendation, replying);
@@ -794,9 +839,9 @@ pub async fn choose(app: &Arc<App>, address: &str, choice: &Choice) -> Result<Pe
                     }
                 };
                 decide(&mut c, now, &address, &newer, "changed", "accepted by you").await?;
+                row.refused = row.pinned.take().unwrap_or_default();
                 row.pinned = Some(newer);
                 (row.pinned_at, row.verified_at) = (now, 0);
-                row.refused.clear();
             }
             Choice::Keep => {
                 let newer = newer.ok_or_else(|| {
@@ -838,11 +883,16 @@ async fn verify(c: &mut Connection, row: &mut PeerRow, typed: &str, now: i64) ->
         )));
     };
     decide(c, now, &row.address, &fingerprint, "verified", "compared by you").await?;
-    if row.pinned.as_ref() != Some(&fingerprint) {
+    if row.pinned.as_ref() == Some(&fingerprint) {
+        // The other one that waited is decided on with it.
+        if let Some(other) = waiting(row).cloned() {
+            row.refused = other;
+        }
+    } else {
+        row.refused = row.pinned.take().unwrap_or_default();
         row.pinned = Some(fingerprint);
         row.pinned_at = now;
     }
-    row.refused.clear();
     row.verified_at = now;
     Ok(())
 }

@@ -186,7 +186,9 @@ fn meta(incoming: &Incoming) -> RecordMeta {
 fn understood(app: &App, incoming: Incoming, bytes: Bytes) -> Understood {
     let Incoming { raw, received_at, origin } = incoming;
     let id = app.identifier.identify(&raw);
-    let Looked { message, wrapping, .. } = Openers::new(app).look(None, &raw, &[]);
+    let looked = Openers::new(app).look(None, &raw, &[]);
+    let news = if is_trusted(&origin) { envelopes::news(&looked, &app.own_addresses()) } else { None };
+    let Looked { message, wrapping, .. } = looked;
     let text = visible_text(&message);
     let link = message.message_id.as_deref().map_or_else(|| app.link_of_id(id), |m| app.link(m));
     let mut links = vec![link];
@@ -194,8 +196,6 @@ fn understood(app: &App, incoming: Incoming, bytes: Bytes) -> Understood {
     let names: Vec<String> = message.attachments().filter_map(|part| part.name.clone()).collect();
     let attachments = message.attachments().count();
     let kinds = kinds(&message, wrapping.as_ref());
-    let own = app.own_addresses();
-    let news = if is_trusted(&origin) { envelopes::news(&message, &own) } else { None };
     Understood {
         id,
         received_at,
@@ -399,12 +399,10 @@ async fn keep_envelopes(
         .iter()
         .zip(numbers)
         .filter_map(|(message, number)| {
-            let opened = message.wrapping.as_ref().is_some_and(|w| w.is_encrypted() && !w.is_closed());
-            let answers = message.message.in_reply_to.iter().map(|id| app.link(id)).collect();
             let news = message.news.as_ref()?;
+            let private = message.wrapping.as_ref().is_some_and(Wrapping::is_encrypted);
             let checkable = matches!(message.origin, Origin::Server { .. });
-            let (number, date) = (number.0, message.date);
-            Some(peers::Arrived { news, number, checkable, date, private: opened, answers })
+            Some(peers::Arrived { news, number: number.0, checkable, date: message.date, private })
         })
         .collect();
     peers::arrived(app, c, &arrived).await

@@ -163,6 +163,17 @@ pub async fn hold(c: &mut Connection, message: MessageNumber) -> Result<(), Data
     Ok(())
 }
 
+/// Whether it is held back.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_held(c: &mut Connection, message: MessageNumber) -> Result<bool, DatabaseError> {
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM held_news WHERE message_id = ?)")
+        .bind(message.0)
+        .fetch_one(c)
+        .await?)
+}
+
 /// Holds it back no more; says whether it was.
 ///
 /// # Errors
@@ -172,7 +183,8 @@ pub async fn release(c: &mut Connection, message: MessageNumber) -> Result<bool,
     Ok(gone.rows_affected() > 0)
 }
 
-/// The verified correspondents among those who are said by gossip to vouch for a key of an address.
+/// How many verified correspondents vouched for a key of an address since a time, UTC seconds: those whose gossip came with
+/// a key that was compared.
 ///
 /// # Errors
 /// When the database fails.
@@ -180,14 +192,17 @@ pub async fn verified_gossips(
     c: &mut Connection,
     address: &str,
     fingerprint: &str,
+    since: i64,
 ) -> Result<u32, DatabaseError> {
     Ok(sqlx::query_scalar(
         "SELECT COUNT(DISTINCT peer.address)
          FROM peer_key JOIN peer ON peer_key.way = 'gossip from ' || peer.address
-         WHERE peer_key.address = ? AND peer_key.fingerprint = ? AND peer.verified_at > 0",
+         WHERE
+             peer_key.address = ? AND peer_key.fingerprint = ? AND peer_key.last_at > ? AND peer.verified_at > 0",
     )
     .bind(address)
     .bind(fingerprint)
+    .bind(since)
     .fetch_one(c)
     .await?)
 }
