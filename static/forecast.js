@@ -2,7 +2,7 @@
 
 import { post, whenQuiet } from './page.js';
 
-const NAMES = ['from', 'to', 'cc', 'bcc', 'encrypt', 'answers'];
+const NAMES = ['from', 'to', 'cc', 'bcc', 'encrypt', 'answers', 'came_private'];
 
 /** Watches a form; what it gives is to be called when something was typed. */
 export function forecast(form) {

@@ -255,7 +255,7 @@ fn an_answer_to_private_mail_stays_private_or_carries_nothing_of_it() {
         "--reply-to-id",
         id,
     ];
-    let words = alice.world.fails(2, &args);
+    let words = alice.world.fails(1, &args);
     assert!(words.contains(&carol.person.address) && words.contains("nothing was sent"), "{words}");
     let sent = alice.world.ok(&[&args[..], &["--encrypt", "no"]].concat());
     alice.world.ok(&["outbox", "flush"]);

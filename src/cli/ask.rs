@@ -470,6 +470,12 @@ fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
 
 /// Writes the copy of the owner's keys to a new file that only the owner can read.
 async fn back_up_keys(data: &Path, global: &Global, file: &Path) -> Result<u8, Failure> {
+    if file.exists() {
+        return Err(Failure::failed(format!(
+            "{} is there already and was not touched; name a new file",
+            file.display()
+        )));
+    }
     let bar = Bar::new();
     let passphrase = passphrase(global, "Passphrase")?.expose().to_owned();
     let answer = ask_store(data, global, Request::KeyBackup { passphrase }, &bar).await?;

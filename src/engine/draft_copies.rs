@@ -9,6 +9,7 @@ use super::failure::{Failure, blocking};
 use super::keyring::Own;
 use super::outgoing::{self, Wish};
 use crate::crypto::openpgp;
+use crate::mail::address::canonical;
 use crate::mail::autocrypt::DraftState;
 use crate::mail::compose::{self, Draft};
 use crate::mail::envelope;
@@ -78,10 +79,10 @@ async fn work(app: &Arc<App>) -> Result<Vec<Work>, Failure> {
         let mut lay = Vec::new();
         for row in quiet.iter().filter(|row| row.content.len() <= LARGEST) {
             let Ok(content) = serde_json::from_str::<Content>(&row.content) else { continue };
-            let from = if content.from.is_empty() { &first } else { &content.from };
+            let from = if content.from.is_empty() { first.clone() } else { address(&content.from) };
             let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(row.content.as_bytes()));
             let is_laid = mine.iter().any(|(copy, _)| copy.key == row.key && copy.digest == digest);
-            if from.contains(&account.address) && !is_laid && !content.is_empty() {
+            if from == account.address && !is_laid && !content.is_empty() {
                 lay.push((row.clone(), content, digest));
             }
         }
@@ -92,6 +93,12 @@ async fn work(app: &Arc<App>) -> Result<Vec<Work>, Failure> {
         }
     }
     Ok(found)
+}
+
+/// The address that a draft is from, canonical.
+fn address(from: &str) -> String {
+    let people = compose::parse_people(from).unwrap_or_default();
+    people.first().map(|person| canonical(&person.address)).unwrap_or_default()
 }
 
 async fn at_the_server(app: &Arc<App>, work: Work) -> Result<Result<(), ImapError>, Failure> {
@@ -122,7 +129,7 @@ async fn changed(
     for (row, content, digest) in work.lay {
         let mut draft = drafts::as_draft(app, &work.account, &content)?;
         draft.message_id = message_id(&row.key, &digest, &work.account.address);
-        let private = outgoing::answers_private(app, content.reply_to_id).await?;
+        let private = content.came_private || outgoing::answers_private(app, content.reply_to_id).await?;
         let (own, message_id) = (work.own.clone(), draft.message_id.clone());
         let (now, wish) = (app.now(), content.encrypt);
         let sealed = blocking(move || Ok::<_, Failure>(sealed(&draft, &own, wish, private, now)));

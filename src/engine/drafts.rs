@@ -12,8 +12,10 @@ use super::receive::{Incoming, Origin, keep_with, understand};
 use super::{read, tags};
 use crate::crypto::secret::random;
 use crate::mail::address::{Person, canonical};
+use crate::mail::autocrypt::DraftState;
 use crate::mail::compose::{self, Attachment, Draft};
 use crate::mail::ids::{MessageId, MessageNumber};
+use crate::mail::message;
 use crate::mail::part::Part;
 use crate::mail::reply;
 use crate::storage::database::{AccountRow, accounts, commit, drafts, messages, tags as tag_table};
@@ -54,6 +56,9 @@ pub struct Content {
     /// It is not to be signed where it is not encrypted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unsigned: bool,
+    /// What it answers or passes on came in private.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub came_private: bool,
     /// What is attached.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attached>,
@@ -250,7 +255,8 @@ pub async fn send_as_written(app: &Arc<App>, id: &str, content: &Content) -> Res
 async fn queue(app: &Arc<App>, content: &Content, key: Option<&str>) -> Result<Queued, Failure> {
     let account = account_of(app, &content.from).await?;
     let draft = build(app, Some(&account), content, false)?;
-    let wishes = Wishes { encrypt: content.encrypt, sign: !content.unsigned };
+    let (encrypt, came_private) = (content.encrypt, content.came_private);
+    let wishes = Wishes { encrypt, sign: !content.unsigned, came_private };
     let queued = outbox::queue(app, &account, &draft, content.reply_to_id, wishes, key).await?;
     if let Some(continued) = content.continues
         && let Err(failure) = put_away(app, continued).await
@@ -354,6 +360,7 @@ pub async fn reply_to(app: &Arc<App>, id: &str, all: bool, when: &str) -> Result
         reply_to_id: Some(opened.row.id),
         in_reply_to: reply.in_reply_to,
         references: reply.references,
+        came_private: opened.is_private(),
         ..Content::default()
     })
 }
@@ -379,6 +386,7 @@ pub async fn forward(app: &Arc<App>, id: &str, when: &str) -> Result<Content, Fa
         subject: forward.subject,
         body: forward.body,
         attachments,
+        came_private: opened.is_private(),
         ..Content::default()
     })
 }
@@ -412,7 +420,8 @@ pub async fn reopen(
     number: MessageNumber,
     reply_to_id: Option<MessageId>,
 ) -> Result<Kept, Failure> {
-    let kept = save(app, None, &Content { reply_to_id, ..written(opened) }).await?;
+    let encrypt = if opened.is_private() { Wish::Yes } else { Wish::Auto };
+    let kept = save(app, None, &Content { reply_to_id, encrypt, ..written(opened) }).await?;
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     drafts::set_message(&mut c, &kept.id, number).await?;
@@ -435,7 +444,18 @@ pub async fn go_on(app: &Arc<App>, id: &str) -> Result<Content, Failure> {
             opened.summary.reasons.join(" ")
         )));
     }
-    Ok(Content { continues: Some(opened.row.id), ..written(&opened) })
+    // What its writer decided stands outside; a hidden copy counts only where it stands inside, which nobody can add to.
+    let outer = message::parse(opened.stored());
+    let state =
+        outer.header(DraftState::NAME).and_then(|value| DraftState::parse(value).ok()).unwrap_or_default();
+    let inner = message::parse(&opened.raw);
+    Ok(Content {
+        continues: Some(opened.row.id),
+        bcc: write_people(&inner.bcc),
+        encrypt: if state.encrypt { Wish::Yes } else { Wish::Auto },
+        came_private: state.is_reply_to_encrypted,
+        ..written(&opened)
+    })
 }
 
 /// A message of one's own as it was typed.
@@ -457,7 +477,12 @@ fn written(opened: &read::Opened) -> Content {
         body: message.plain().unwrap_or_else(|| opened.text()),
         in_reply_to: message.in_reply_to.first().cloned(),
         references: message.references.clone(),
-        attachments: message.attachments().map(attached).collect(),
+        // The owner's key goes along anew where it is needed.
+        attachments: message
+            .attachments()
+            .filter(|part| part.content_type != "application/pgp-keys" || !opened.is_private())
+            .map(attached)
+            .collect(),
         ..Content::default()
     }
 }

@@ -15,8 +15,8 @@ use crate::crypto::openpgp::{
 use crate::mail::address::canonical;
 use crate::mail::autocrypt::{self, Gossip};
 use crate::mail::envelope::{
-    self, Assurance, Binding, Closed, Facts, FieldState, FromTrouble, Kind, LAYERS_MAX, Layer, Opening, Pin, Protection,
-    Summary,
+    self, Assurance, Binding, Closed, Facts, FieldState, FromTrouble, Kind, LAYERS_MAX, Layer, Opening, Pin,
+    Protection, Summary,
 };
 use crate::mail::ids::MessageNumber;
 use crate::mail::message::{self, Message};
@@ -630,8 +630,7 @@ async fn settle_one(app: &Arc<App>, number: MessageNumber, before: &EnvelopeRow)
             keys::note_peer_key_once(&mut c, &from, signer, "signature", number.0, app.now()).await?;
         }
         if is_first_time && may_tell && !is_own {
-            let answers: Vec<i64> =
-                judged.looked.message.in_reply_to.iter().map(|id| app.link(id)).collect();
+            let answers: Vec<i64> = judged.looked.message.in_reply_to.iter().map(|id| app.link(id)).collect();
             peers::wrote_in_private(app, &mut c, &from, row.date, &answers).await?;
         }
         for certificate in &attached {

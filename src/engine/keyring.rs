@@ -5,7 +5,7 @@
 use super::app::App;
 use super::failure::{Failure, blocking};
 use super::{accounts, peers};
-use crate::crypto::openpgp::{Certificate, Fingerprint, KeyError, LIFETIME, SecretKey};
+use crate::crypto::openpgp::{Certificate, Fingerprint, KeyError, LIFETIME, SecretKey, backup};
 use crate::crypto::secret::SecretText;
 use crate::mail::address::canonical;
 use crate::storage::database::{OwnKeyRow, commit, keys};
@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 /// So many certificates of others are listed.
 const LISTED: u32 = 2000;
+/// So many secret keys are taken from one file.
+const MOST_SECRETS: usize = 100;
 
 /// A key of the owner's, ready for use.
 #[derive(Clone)]
@@ -34,13 +36,17 @@ pub struct Own {
 
 /// The owner's keys in memory.
 #[derive(Default)]
-pub struct Keyring(RwLock<Arc<Vec<Own>>>);
+pub struct Keyring {
+    keys: RwLock<Arc<Vec<Own>>>,
+    /// Held while they are read from the database: an older list never takes the place of a newer one.
+    learning: tokio::sync::Mutex<()>,
+}
 
 impl Keyring {
     /// All of them, the current ones first.
     #[must_use]
     pub fn all(&self) -> Arc<Vec<Own>> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The key by which an address (canonical) signs.
@@ -62,7 +68,7 @@ impl Keyring {
     }
 
     fn set(&self, keys: Vec<Own>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
 }
 
@@ -125,6 +131,7 @@ impl From<KeyError> for Failure {
 /// # Errors
 /// When the store fails.
 pub(in crate::engine) async fn learn(app: &App) -> Result<(), Failure> {
+    let _learning = app.keyring.learning.lock().await;
     let rows = keys::own_keys(&mut *app.reader.get().await?).await?;
     let found = blocking(move || {
         let read = |row: OwnKeyRow| match SecretKey::parse(&row.secret, None) {
@@ -217,9 +224,22 @@ async fn made(app: &Arc<App>, address: &str) -> Result<Own, Failure> {
     if let Some(own) = app.keyring.current(address) {
         return Ok(own);
     }
+    // One that was brought before there was an account for it is as good.
+    let all = app.keyring.all();
+    let brought = all.iter().find(|own| own.address == address && !own.current && signs(&own.key, now));
+    if let Some(brought) = brought {
+        let own = Own { current: true, ..brought.clone() };
+        keep(app, &own, "", "taken up").await?;
+        return Ok(own);
+    }
     let own = Own { address: address.to_owned(), key, current: true, made_at: now, backed_up_at: 0 };
     keep(app, &own, &String::from_utf8_lossy(&revocation), "made").await?;
     Ok(own)
+}
+
+/// Whether a key can be an address's current one: it signs, and others can encrypt to it.
+fn signs(key: &SecretKey, now: i64) -> bool {
+    key.certificate().usable(now).is_ok() && crate::crypto::openpgp::sign_detached(b"", key, now).is_ok()
 }
 
 async fn keep(app: &Arc<App>, own: &Own, revocation: &str, way: &str) -> Result<(), Failure> {
@@ -262,18 +282,19 @@ pub async fn import(
     bytes: Vec<u8>,
     password: Option<SecretText>,
 ) -> Result<Imported, Failure> {
-    let secret = password.clone();
+    let now = app.now();
     let (bytes, parsed) = blocking(move || {
-        let parsed = SecretKey::parse(&bytes, secret.as_ref());
+        let parsed = secrets(&bytes, password.as_ref());
         Ok::<_, Failure>((bytes, parsed))
     })
     .await?;
-    let now = app.now();
     let mut imported = Imported::default();
     match parsed {
-        Ok(key) => {
-            let own = take_in(app, key, "imported").await?;
-            imported.keys.push(own_shown(&own, now));
+        Ok(keys) => {
+            for key in keys {
+                let own = take_in(app, key, "imported").await?;
+                imported.keys.push(own_shown(&own, now));
+            }
         }
         Err(KeyError::Secret) => {
             let certificates = blocking(move || Certificate::parse_all(&bytes)).await?;
@@ -287,6 +308,22 @@ pub async fn import(
     Ok(imported)
 }
 
+/// The secret keys in a file: one, several in armour one after the other, or a copy of all that a passphrase opens.
+fn secrets(bytes: &[u8], password: Option<&SecretText>) -> Result<Vec<SecretKey>, KeyError> {
+    const BEGIN: &[u8] = b"-----BEGIN PGP PRIVATE KEY BLOCK-----";
+    if memchr::memmem::find(bytes, b"-----BEGIN PGP MESSAGE-----").is_some() {
+        let opened = backup::open(bytes, password.ok_or(KeyError::Locked)?)?;
+        return secrets(&opened, None);
+    }
+    let mut begins: Vec<usize> = memchr::memmem::find_iter(bytes, BEGIN).take(MOST_SECRETS).collect();
+    if begins.len() < 2 {
+        return Ok(vec![SecretKey::parse(bytes, password)?]);
+    }
+    begins.push(bytes.len());
+    let blocks = begins.windows(2).filter_map(|pair| bytes.get(*pair.first()?..*pair.last()?));
+    blocks.map(|block| SecretKey::parse(block, password)).collect()
+}
+
 /// Makes a secret key one of the owner's. It becomes current only where its address has no key.
 ///
 /// # Errors
@@ -295,8 +332,14 @@ pub(in crate::engine) async fn take_in(app: &Arc<App>, key: SecretKey, way: &str
     let now = app.now();
     let ours = app.own_addresses();
     let certificate = key.certificate();
+    if let Some(held) = app.keyring.all().iter().find(|own| own.key.fingerprint() == key.fingerprint()) {
+        // It is here already, and perhaps in use.
+        return Ok(held.clone());
+    }
     let named = certificate.addresses(now);
-    let Some(address) = named.iter().find(|a| ours.contains(*a)).or_else(|| named.first()).cloned() else {
+    let lacks_one = |a: &&String| ours.contains(*a) && app.keyring.current(a).is_none();
+    let mine = named.iter().find(lacks_one).or_else(|| named.iter().find(|a| ours.contains(*a)));
+    let Some(address) = mine.or_else(|| named.first()).cloned() else {
         return Err(Failure::failed(
             "This key names no address; add one to it with the program it was made with, and try again",
         ));
@@ -351,8 +394,11 @@ async fn extend(app: &Arc<App>) -> Result<(), Failure> {
             continue;
         }
         let key = own.key.clone();
-        let key = blocking(move || key.extended(now + LIFETIME, now)).await?;
-        keep(app, &Own { key, ..own.clone() }, "", "extended").await?;
+        match blocking(move || key.extended(now + LIFETIME, now)).await {
+            Ok(key) => keep(app, &Own { key, ..own.clone() }, "", "extended").await?,
+            // The others need not end with it.
+            Err(error) => tracing::warn!(%error, "A key could not be made to last longer"),
+        }
     }
     Ok(())
 }

@@ -39,6 +39,8 @@ pub struct Wishes {
     pub encrypt: Wish,
     /// Whether to sign what is not encrypted.
     pub sign: bool,
+    /// What it answers or passes on came in private.
+    pub came_private: bool,
 }
 
 /// A message as it leaves.
@@ -91,7 +93,7 @@ pub async fn answers_private(app: &App, answered: Option<MessageId>) -> Result<b
 /// Puts a message together as it leaves.
 ///
 /// # Errors
-/// Usage, where it is to be private and somebody has no key: nothing leaves in clear that was meant to be private.
+/// Failed, where it is to be private and somebody has no key: nothing leaves in clear that was meant to be private.
 pub(in crate::engine) async fn prepare(
     app: &Arc<App>,
     account: &AccountRow,
@@ -100,16 +102,17 @@ pub(in crate::engine) async fn prepare(
     wishes: Wishes,
 ) -> Result<Outgoing, Failure> {
     let mutual = own_preference(app, Some(account)).await?;
-    let replying = answers_private(app, replies_to).await?;
+    let replying = wishes.came_private || answers_private(app, replies_to).await?;
     let recipients: Vec<String> =
         draft.to.iter().chain(&draft.cc).chain(&draft.bcc).map(|p| canonical(&p.address)).collect();
-    // Whoever writes first in private needs a key, and whoever writes at all tells of it.
-    let own = keyring::ensure(app, &account.address).await?;
     let plan = peers::plan(app, mutual, &recipients, replying).await?;
     let strict = settings::get(app, "secure-mode").await? == "on";
     let encrypt = decide(&plan, wishes.encrypt, replying, strict)?;
+    // Whoever writes first in private needs a key, and whoever writes at all tells of it.
+    let own = keyring::ensure(app, &account.address).await?;
     let mut draft = draft.clone();
-    if replying && !encrypt {
+    // What is passed on in clear was chosen to be; an answer carries nothing along by itself.
+    if replying && !encrypt && draft.in_reply_to.is_some() {
         leave_privacy(&mut draft);
     }
     let now = app.now();
@@ -144,7 +147,9 @@ pub(in crate::engine) async fn prepare(
 /// Whether to encrypt.
 fn decide(plan: &Plan, wish: Wish, replying: bool, strict: bool) -> Result<bool, Failure> {
     let impossible = plan.recommendation == Recommendation::Disable;
-    let needed = wish == Wish::Yes || (wish == Wish::Auto && (replying || strict));
+    // Nobody makes mail readable by writing with another key: that waits for the owner.
+    let undecided = plan.each.iter().any(|a| a.undecided && a.rank == Recommendation::Disable);
+    let needed = wish == Wish::Yes || (wish == Wish::Auto && (replying || strict || undecided));
     if needed && impossible {
         let hindering: Vec<&str> = plan
             .each
@@ -154,12 +159,16 @@ fn decide(plan: &Plan, wish: Wish, replying: bool, strict: bool) -> Result<bool,
             .take(5)
             .collect();
         let why = plan.each.iter().find(|a| a.rank == Recommendation::Disable).map_or("", |a| &a.words);
-        let what = if wish == Wish::Yes { "This message" } else { "This answer to private mail" };
-        return Err(Failure::usage(format!(
-            "{what} cannot be encrypted to {}: {} Leave them out, or send it as normal mail, which everybody on its way \
-             can read; nothing was sent",
+        let what = match (replying, strict) {
+            (true, _) => "What came in private",
+            (false, true) => "In secure mode this message must be encrypted, and it",
+            (false, false) => "This message",
+        };
+        let way =
+            if strict { "" } else { ", or send it as normal mail, which everybody on its way can read" };
+        return Err(Failure::failed(format!(
+            "{what} cannot be encrypted to {}: {why} Leave them out{way}; nothing was sent",
             hindering.join(", "),
-            why
         )));
     }
     let encrypt = match wish {
@@ -168,7 +177,7 @@ fn decide(plan: &Plan, wish: Wish, replying: bool, strict: bool) -> Result<bool,
         Wish::Auto => needed || plan.recommendation == Recommendation::Encrypt,
     };
     if strict && !encrypt {
-        return Err(Failure::usage(
+        return Err(Failure::failed(
             "Secure mode lets nothing out that is not encrypted; encrypt it, or switch secure mode off in the settings",
         ));
     }
@@ -195,11 +204,12 @@ pub async fn forecast(
     from: &str,
     recipients: &[String],
     answered: Option<MessageId>,
+    came_private: bool,
     wish: Wish,
 ) -> Result<Forecast, Failure> {
     let account = if from.is_empty() { None } else { accounts::find(app, from).await.ok() };
     let mutual = own_preference(app, account.as_ref()).await?;
-    let answers_private = answers_private(app, answered).await?;
+    let answers_private = came_private || answers_private(app, answered).await?;
     let plan = peers::plan(app, mutual, recipients, answers_private).await?;
     let strict = settings::get(app, "secure-mode").await? == "on";
     Ok(Forecast { encrypted: decide(&plan, wish, answers_private, strict), plan, answers_private })

@@ -545,8 +545,11 @@ pub async fn plan(
     let (rows, certificates) = {
         let mut reader = app.reader.get().await?;
         let rows = peers::of(&mut reader, &addresses).await?;
-        let wanted: Vec<String> =
-            rows.values().flat_map(|r| r.pinned.iter().chain(&r.public_key).chain(&r.gossip_key)).cloned().collect();
+        let wanted: Vec<String> = rows
+            .values()
+            .flat_map(|r| r.pinned.iter().chain(&r.public_key).chain(&r.gossip_key))
+            .cloned()
+            .collect();
         let bytes = keys::certificates_of(&mut reader, &wanted).await?;
         (rows, bytes)
     };

@@ -99,6 +99,10 @@ pub async fn name_of_another(
     if circle.known_elsewhere(&from.address, &from.name).is_some() {
         return Ok(Some(from.name.clone()));
     }
+    // Whom the owner knows may bear the name of somebody else.
+    if circle.is_known(&address) {
+        return Ok(None);
+    }
     let held = keys::addresses_of_name(reader, &super::peers::folded(&from.name)).await?;
     Ok((!held.is_empty() && !held.contains(&address)).then(|| from.name.clone()))
 }

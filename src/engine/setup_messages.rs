@@ -10,6 +10,7 @@ use crate::mail::address::canonical;
 use crate::mail::compose;
 use crate::mail::envelope;
 use crate::mail::ids::MessageId;
+use crate::storage::database::{messages, signatures, tags};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -51,6 +52,26 @@ pub fn is_one(opened: &read::Opened) -> bool {
     opened.message.header("autocrypt-setup-message").is_some_and(|v| v.trim().eq_ignore_ascii_case("v1"))
 }
 
+/// Whether its key is to be offered: it is one, and one of the owner's own programs sent it, because it lies in Sent or its
+/// house says so (DKIM). Others can write such a message and a code, and have somebody type it.
+///
+/// # Errors
+/// When the store fails.
+pub async fn is_offered(app: &App, opened: &read::Opened) -> Result<bool, Failure> {
+    if !is_one(opened) {
+        return Ok(false);
+    }
+    let mut reader = app.reader.get().await?;
+    let signature = signatures::of_message(&mut reader, opened.row.number).await?;
+    if signature.is_some_and(|row| row.state == "pass" && row.aligned) {
+        return Ok(true);
+    }
+    let sent = tags::bitmap(&mut reader, "sent").await?;
+    let link = opened.message.message_id.as_deref().map(|id| app.link(id));
+    let same = messages::by_links(&mut reader, &link.into_iter().collect::<Vec<_>>()).await?;
+    Ok(same.iter().chain([&opened.row.number]).any(|number| sent.contains(number.0)))
+}
+
 /// Takes the key of a Setup Message in. It never takes the place of a key in use.
 ///
 /// # Errors
@@ -77,8 +98,10 @@ pub async fn open(app: &Arc<App>, id: &str, code: &str) -> Result<Key, Failure> 
         );
     };
     // Whoever can write a message can write a code beside it.
-    let written = parsed.to_string();
-    if opened.text().contains(&written) || search::count(app, &format!("\"{written}\"")).await?.1 > 0 {
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let (written, run) = (parsed.to_string(), digits(parsed.expose()));
+    let found = search::count(app, &format!("\"{written}\" OR {run}")).await?.1 > 0;
+    if found || digits(&opened.text()).contains(&run) {
         return refused("its code was found in your mail, where somebody else may have put it");
     }
     let taken = blocking(move || Ok::<_, Failure>(setup::open(&armoured, &parsed))).await?;

@@ -30,6 +30,17 @@ pub fn make(keys: &[SecretKey], passphrase: &SecretText, now: i64) -> std::resul
     String::from_utf8(sealed).map_err(|_| KeyError::Failed)
 }
 
+/// Opens such a copy; gives the armoured keys, one after the other.
+///
+/// # Errors
+/// [`KeyError::WrongPassword`] where the passphrase is not its own, [`KeyError::Unreadable`] where it is none or damaged.
+pub fn open(bytes: &[u8], passphrase: &SecretText) -> std::result::Result<Zeroizing<Vec<u8>>, KeyError> {
+    super::setup::open_with(bytes, passphrase.expose()).map_err(|error| match error {
+        super::UnsealError::NoKey { .. } | super::UnsealError::NotProtected => KeyError::WrongPassword,
+        _ => KeyError::Unreadable,
+    })
+}
+
 fn write(keys: &[SecretKey], passphrase: &SecretText, made: &str) -> Result<Vec<u8>> {
     let mut inner = Zeroizing::new(Vec::new());
     for key in keys {

@@ -174,7 +174,9 @@ pub fn open(text: &str, code: &SetupCode) -> std::result::Result<Setup, SetupErr
     }
     let (opened, _) = armour::open_first(text.as_bytes(), Block::Message).ok_or(SetupError::Unreadable)?;
     // There is no signature to be judged, so the time does not matter.
-    let found = run(&opened.bytes, &Code(code.password()), &[], 0).map_err(|error| match error {
+    let opener = Code(code.password());
+    let found = super::guarded(Err(UnsealError::Damaged), || run(&opened.bytes, &opener, &[], 0));
+    let found = found.map_err(|error| match error {
         // A wrong code passes for right in one of 65 536 cases; then the proof of integrity fails.
         UnsealError::NoKey { .. } | UnsealError::NotProtected => SetupError::WrongCode,
         _ => SetupError::Unreadable,
@@ -186,6 +188,20 @@ pub fn open(text: &str, code: &SetupCode) -> std::result::Result<Setup, SetupErr
         name.eq_ignore_ascii_case("Autocrypt-Prefer-Encrypt") && value.trim().eq_ignore_ascii_case("mutual")
     });
     Ok(Setup { key: SecretKey::parse(&bytes, None)?, mutual })
+}
+
+/// Opens a message that a password was put on, with that password alone.
+pub(super) fn open_with(
+    bytes: &[u8],
+    password: &str,
+) -> std::result::Result<Zeroizing<Vec<u8>>, UnsealError> {
+    if bytes.len() > MAX_MESSAGE_BYTES {
+        return Err(UnsealError::TooLarge);
+    }
+    let (opened, _) = armour::open_first(bytes, Block::Message).ok_or(UnsealError::Damaged)?;
+    super::guarded(Err(UnsealError::Damaged), || {
+        Ok(Zeroizing::new(run(&opened.bytes, &Code(password.into()), &[], 0)?.plain))
+    })
 }
 
 /// The first digits of the code, where the message tells them: two of them, mostly.

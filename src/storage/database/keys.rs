@@ -94,7 +94,7 @@ pub async fn put_own(c: &mut Connection, key: &OwnKeyRow) -> Result<(), Database
          ON CONFLICT (fingerprint) DO UPDATE
          SET
              secret = excluded.secret,
-             current = excluded.current,
+             current = MAX(current, excluded.current),
              revocation = CASE WHEN excluded.revocation = '' THEN revocation ELSE excluded.revocation END",
     )
     .bind(&key.fingerprint)
@@ -288,8 +288,10 @@ pub async fn note_peer_key_once(
     now: i64,
 ) -> Result<(), DatabaseError> {
     sqlx::query(
-        "INSERT OR IGNORE INTO peer_key (address, fingerprint, way, first_message, first_at, last_at, messages)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?5, 1 WHERE EXISTS (SELECT 1 FROM certificate WHERE fingerprint = ?2)",
+        "INSERT INTO peer_key (address, fingerprint, way, first_message, first_at, last_at, messages)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?5, 1 WHERE EXISTS (SELECT 1 FROM certificate WHERE fingerprint = ?2)
+         ON CONFLICT (address, fingerprint, way) DO UPDATE
+         SET last_at = MAX(last_at, excluded.last_at), messages = messages + (first_message <> excluded.first_message)",
     )
     .bind(address)
     .bind(fingerprint)

@@ -470,6 +470,19 @@ pub async fn retell(
     Ok(())
 }
 
+/// The messages known by these links.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_links(c: &mut Connection, links: &[i64]) -> Result<Vec<MessageNumber>, DatabaseError> {
+    let numbers: Vec<u32> =
+        sqlx::query_scalar("SELECT id FROM message WHERE link IN (SELECT value FROM json_each(?)) LIMIT 100")
+            .bind(serde_json::to_string(links).unwrap_or_default())
+            .fetch_all(c)
+            .await?;
+    Ok(numbers.into_iter().map(MessageNumber).collect())
+}
+
 /// The encrypted messages among those known by these links.
 ///
 /// # Errors

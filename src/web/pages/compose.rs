@@ -7,6 +7,7 @@ use super::form::{Form, local};
 use super::shell::shell;
 use crate::engine::drafts::{self, Content};
 use crate::engine::failure::{Failure, Kind};
+use crate::engine::outgoing::Wish;
 use crate::engine::peers::{self, Choice};
 use crate::engine::read;
 use crate::mail::ids::MessageId;
@@ -172,6 +173,10 @@ async fn send(owner: &Owner, form: &Form, back: &str) -> Result<Response, WebErr
     if !typed.trouble.is_empty() {
         let words = typed.trouble;
         return stay(owner, typed, words).await;
+    }
+    // Told to be private, it goes out private or not at all.
+    if form.get("told") == "private" && typed.content.encrypt == Wish::Auto {
+        typed.content.encrypt = Wish::Yes;
     }
     let queued = match typed.source.draft.as_str() {
         "" => drafts::send_content(&owner.app, &typed.content).await,

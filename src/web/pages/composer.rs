@@ -75,6 +75,7 @@ pub(super) async fn composer(
         kept: kept(content),
         answers: content.reply_to_id.map(|id| id.to_string()).unwrap_or_default(),
         wish: word(content.encrypt),
+        came_private: content.came_private,
         forecast: forecast(owner, content).await?,
         trouble: trouble.to_owned(),
         people: people
@@ -167,6 +168,7 @@ pub(super) async fn typed(owner: &Owner, form: &Form) -> Result<Typed, Failure> 
         references: before.references,
         encrypt: wish(form),
         unsigned: before.unsigned,
+        came_private: before.came_private || form.get("came_private") == "1",
         attachments,
         continues: before.continues,
     };

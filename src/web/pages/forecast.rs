@@ -48,6 +48,7 @@ pub(super) async fn part(owner: Owner, form: Form) -> Result<Response, WebError>
         bcc: get("bcc"),
         reply_to_id: form.get("answers").parse().ok(),
         encrypt: wish(&form),
+        came_private: form.get("came_private") == "1",
         ..Content::default()
     };
     page(&ForecastPart { forecast: forecast(&owner, &content).await? })
@@ -75,7 +76,9 @@ pub(super) async fn forecast(owner: &Owner, content: &Content) -> Result<Forecas
     let people = people(content);
     let addresses: Vec<String> = people.iter().map(|person| person.address.clone()).collect();
     let answered = content.reply_to_id;
-    let told = outgoing::forecast(&owner.app, &content.from, &addresses, answered, content.encrypt).await?;
+    let (came_private, encrypt) = (content.came_private, content.encrypt);
+    let told =
+        outgoing::forecast(&owner.app, &content.from, &addresses, answered, came_private, encrypt).await?;
     let shown = |address: &str| {
         let person = people.iter().find(|person| person.address == address);
         person.map_or_else(|| address.to_owned(), |person| person.display().to_owned())

@@ -350,7 +350,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         starred: is("starred"),
         snippet: opened.row.snippet.clone(),
         trust,
-        is_setup: setup_messages::is_one(&opened),
+        is_setup: setup_messages::is_offered(&owner.app, &opened).await?,
         origin,
         notes: notes.into_iter().map(str::to_owned).collect(),
         remote,

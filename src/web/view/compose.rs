@@ -51,6 +51,8 @@ pub struct Composer {
     pub answers: String,
     /// `auto`, `yes` or `no`: whether it is to be private.
     pub wish: &'static str,
+    /// What it answers or passes on came in private.
+    pub came_private: bool,
     /// What will happen to it.
     pub forecast: Forecast,
     /// What else is put to it: "Your signature is put under it."; empty for nothing.
