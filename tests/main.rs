@@ -36,6 +36,7 @@ mod kill;
 mod leak;
 mod openpgp;
 mod pages;
+mod peers;
 mod private;
 mod remote;
 mod search;
