@@ -37,6 +37,7 @@ mod kill;
 mod leak;
 mod openpgp;
 mod pages;
+mod peers;
 mod private;
 mod private_pages;
 mod remote;
