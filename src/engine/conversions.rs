@@ -27,6 +27,7 @@ impl From<VaultError> for Failure {
     fn from(error: VaultError) -> Self {
         match error {
             VaultError::WrongPassphrase => Self::locked("The passphrase is wrong"),
+            VaultError::MistypedRecoveryKey | VaultError::OtherRecoveryKey => Self::locked(error.to_string()),
             other => Self::damaged(other.to_string()),
         }
     }
