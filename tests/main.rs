@@ -37,6 +37,7 @@ mod leak;
 mod openpgp;
 mod pages;
 mod private;
+mod recovery;
 mod remote;
 mod search;
 mod send;

@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 use zeroize::Zeroizing;
 
 const GROUP: usize = 4;
+/// Hardly one text of ours has fewer digits than this; words that happen to be as long have none.
+pub(super) const FEWEST_DIGITS: usize = 4;
 
 /// Crockford's letters: no I, L, O, U, so that nothing is read as a digit.
 static LETTERS: LazyLock<Encoding> = LazyLock::new(|| {
@@ -64,13 +66,20 @@ pub(super) fn read<const C: usize>(
     if letters.len().abs_diff(wanted) > GROUP {
         return Err(Misread::SomethingElse);
     }
-    let mut bytes = Zeroizing::new(LETTERS.decode(letters.as_bytes()).map_err(|_| Misread::Mistyped)?);
-    let (content, check) = bytes.split_last_chunk::<C>().ok_or(Misread::Mistyped)?;
+    let misread = if alike(text) { Misread::Mistyped } else { Misread::SomethingElse };
+    let mut bytes = Zeroizing::new(LETTERS.decode(letters.as_bytes()).map_err(|_| misread)?);
+    let (content, check) = bytes.split_last_chunk::<C>().ok_or(misread)?;
     if digest::<C>(what, &[content]) != *check {
-        return Err(Misread::Mistyped);
+        return Err(misread);
     }
     bytes.truncate(length);
     Ok(bytes)
+}
+
+/// Whether a text is one of letters and digits mixed, rather than of words.
+fn alike(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || c.is_whitespace() || c == '-')
+        && text.chars().filter(char::is_ascii_digit).count() >= FEWEST_DIGITS
 }
 
 /// The first bytes of a hash over what something is and its pieces.

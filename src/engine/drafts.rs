@@ -54,6 +54,9 @@ pub struct Content {
     /// It is not to be signed where it is not encrypted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unsigned: bool,
+    /// It is encrypted to those it goes to alone: the owner keeps nothing that can be opened.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub for_them_alone: bool,
     /// What is attached.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attached>,
@@ -240,7 +243,8 @@ pub async fn send_as_written(app: &Arc<App>, id: &str, content: &Content) -> Res
 async fn queue(app: &Arc<App>, content: &Content, key: Option<&str>) -> Result<Queued, Failure> {
     let account = account_of(app, &content.from).await?;
     let draft = build(app, Some(&account), content, false)?;
-    let wishes = Wishes { encrypt: content.encrypt, sign: !content.unsigned };
+    let wishes =
+        Wishes { encrypt: content.encrypt, sign: !content.unsigned, own_copy: !content.for_them_alone };
     let queued = outbox::queue(app, &account, &draft, content.reply_to_id, wishes, key).await?;
     if let Some(continued) = content.continues
         && let Err(failure) = put_away(app, continued).await

@@ -30,7 +30,11 @@ async fn sends(app: &Arc<App>, subject: &str) -> MessageId {
         message_id: format!("{subject}@lab.test"),
         ..Draft::default()
     };
-    let wishes = crate::engine::outgoing::Wishes { encrypt: crate::engine::outgoing::Wish::Auto, sign: true };
+    let wishes = crate::engine::outgoing::Wishes {
+        encrypt: crate::engine::outgoing::Wish::Auto,
+        sign: true,
+        own_copy: true,
+    };
     queue(app, &row, &draft, None, wishes, None).await.unwrap().id
 }
 

@@ -167,6 +167,7 @@ pub(super) async fn typed(owner: &Owner, form: &Form) -> Result<Typed, Failure> 
         references: before.references,
         encrypt: wish(form),
         unsigned: before.unsigned,
+        for_them_alone: before.for_them_alone,
         attachments,
         continues: before.continues,
     };
