@@ -40,6 +40,7 @@ mod pages;
 mod peers;
 mod private;
 mod private_pages;
+mod recovery;
 mod remote;
 mod search;
 mod send;

@@ -34,6 +34,9 @@ pub(super) enum Command {
     /// Change the passphrase
     #[command(subcommand)]
     Passphrase(Passphrase),
+    /// A key that opens the store without the passphrase: make, split, join
+    #[command(subcommand)]
+    Recovery(Recovery),
     /// Lock the running server
     Lock,
     /// Run the server in the foreground
@@ -590,4 +593,29 @@ pub(super) enum Peer {
     Accept { email: String },
     /// Keep the old key
     Keep { email: String },
+}
+
+/// The recovery key.
+#[derive(clap::Subcommand)]
+pub(super) enum Recovery {
+    /// Make one and print it this once; the one before opens nothing any more
+    Make,
+    /// Split it into shares to be kept by several people, and print them
+    Split {
+        /// How many shares give it back
+        #[arg(long, value_name = "K", default_value_t = crate::engine::recovery::NEED)]
+        need: u8,
+        /// How many shares to make
+        #[arg(long, value_name = "N", default_value_t = crate::engine::recovery::OF)]
+        of: u8,
+        /// A file with the recovery key; otherwise a prompt
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+    },
+    /// Join shares, and print the key
+    Join {
+        /// Files with a share each, or the letters that brought them
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
 }

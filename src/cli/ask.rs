@@ -5,7 +5,8 @@ use super::args::{
 };
 use super::socket::{self, Ask, Asked, Host};
 use super::watch::Bar;
-use super::{demo, output, serve};
+use super::{demo, output, recovery, serve};
+use crate::crypto::recovery::RecoveryKey;
 use crate::crypto::secret::SecretText;
 use crate::engine::accounts::{self, NewAccount, Server};
 use crate::engine::drafts::Content;
@@ -41,6 +42,7 @@ pub(super) async fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Command::Passphrase(Passphrase::Change { new_passphrase_file }) => {
             change_passphrase(&data, &global, &new_passphrase_file).await
         }
+        Command::Recovery(command) => recovery::dispatch(&data, &global, command).await,
         Command::Check { repair } => run_check(&data, &global, repair).await,
         Command::Backup { .. } => Err(not_yet("backup")),
         Command::Key(args::Key::Lookup { .. }) => Err(not_yet("key lookup")),
@@ -93,14 +95,16 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
         .map_err(|e| Failure::failed(format!("Cannot use {}: {}", path.display(), plain(&e))))
 }
 
-/// The first line of a file that holds a secret.
-fn secret_file(path: &Path, what: &str) -> Result<SecretText, Failure> {
+/// The first line of a file that holds a secret; of a recovery key all lines.
+pub(super) fn secret_file(path: &Path, what: &str) -> Result<SecretText, Failure> {
     let cannot =
         |why: &str| Failure::failed(format!("Cannot read the {what} from {}: {why}", path.display()));
     let mut text = zeroize::Zeroizing::new(String::new());
     let file = std::fs::File::open(path).map_err(|e| cannot(plain(&e)))?;
     file.take(1 << 16).read_to_string(&mut text).map_err(|_| cannot("it is no text"))?;
-    Ok(SecretText::new(text.lines().next().unwrap_or_default().to_owned()))
+    let whole = text.parse::<RecoveryKey>().is_ok();
+    let secret = if whole { text.as_str() } else { text.lines().next().unwrap_or_default() };
+    Ok(SecretText::new(secret.to_owned()))
 }
 
 /// The file that the passphrase is in, if one was named.
@@ -116,7 +120,7 @@ pub(super) fn passphrase(global: &Global, prompt: &str) -> Result<SecretText, Fa
     prompted(prompt, "the passphrase with --passphrase-file FILE")
 }
 
-fn prompted(prompt: &str, instead: &str) -> Result<SecretText, Failure> {
+pub(super) fn prompted(prompt: &str, instead: &str) -> Result<SecretText, Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::locked(format!("There is no terminal to ask on; give {instead}")));
     }
@@ -125,7 +129,7 @@ fn prompted(prompt: &str, instead: &str) -> Result<SecretText, Failure> {
         .map_err(|_| Failure::locked("Nothing was typed on the terminal"))
 }
 
-fn store_must_be_there(data: &Path) -> Result<(), Failure> {
+pub(super) fn store_must_be_there(data: &Path) -> Result<(), Failure> {
     if DataDir::holds_store(data) {
         return Ok(());
     }
@@ -456,7 +460,7 @@ fn about_peer(peer: args::Peer) -> Request {
 const KEY_FILE: u64 = 16 << 20;
 
 /// A file, if it is not larger than so many bytes.
-fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
+pub(super) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     let cannot =
         |e: std::io::Error| Failure::failed(format!("Cannot read {}: {}", path.display(), plain(&e)));
     let file = std::fs::File::open(path).map_err(cannot)?;

@@ -4,6 +4,7 @@ mod args;
 mod ask;
 mod demo;
 mod output;
+mod recovery;
 mod serve;
 mod socket;
 mod watch;

@@ -18,6 +18,8 @@ pub(super) enum What {
     Token,
     Export,
     Unsubscribe,
+    RecoveryKey,
+    Shares,
     Other,
 }
 
@@ -76,6 +78,11 @@ fn words(value: &Value, what: What) -> String {
         What::Search => search(value),
         What::Show => show(value),
         What::Token => format!("{}\n", text(value, "token")),
+        What::RecoveryKey => format!("{}\n", text(value, "recovery_key")),
+        What::Shares => {
+            let shares = value.get("shares").and_then(Value::as_array).into_iter().flatten();
+            shares.filter_map(Value::as_str).map(|share| format!("{share}\n")).collect()
+        }
         What::Unsubscribe => {
             let link = text(value, "link");
             format!(

@@ -7,6 +7,7 @@
 use crate::crypto::secret::SecretText;
 use crate::engine::events::{Progress, Watcher};
 use crate::engine::failure::Failure;
+use crate::engine::recovery;
 use crate::engine::request::{Answer, Request, perform};
 use crate::engine::vault::Vault;
 use crate::storage::data_dir::DataDir;
@@ -43,6 +44,8 @@ pub(super) enum Ask {
         /// The new one.
         new: String,
     },
+    /// Make a recovery key.
+    MakeRecoveryKey,
 }
 
 /// What comes back, line by line.
@@ -202,6 +205,10 @@ async fn respond(vault: &Arc<Vault>, question: Question, watcher: &Remote) -> Re
         Ask::ChangePassphrase { new } => {
             vault.change_passphrase(&passphrase, &SecretText::new(new)).await?;
             Ok(Answer::Json(serde_json::json!({"data": vault.path()})))
+        }
+        Ask::MakeRecoveryKey => {
+            let key = recovery::make(vault, &passphrase).await?;
+            Ok(Answer::Json(serde_json::json!({"recovery_key": key.to_text().expose()})))
         }
         Ask::Store(request) => {
             if let Some(app) = vault.app() {

@@ -1,8 +1,10 @@
 //! Secrets: keys, the vault's slots, sealing at rest, OpenPGP. Pure: bytes in, bytes out.
 
+mod letters;
 pub mod master_key;
 pub mod openpgp;
 pub mod passphrase;
+pub mod recovery;
 pub mod seal;
 pub mod secret;
 pub mod shares;

@@ -3,31 +3,22 @@
 //! A share is printed or dictated, so it is text with a checksum that notices typing errors; and it carries a commitment to
 //! the secret, so that shares which do not belong together, or were forged, are noticed when they are joined.
 
+use super::letters::{self, Misread, digest};
 use super::secret::random;
 use blahaj::Sharks;
-use data_encoding::Encoding;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::LazyLock;
 use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;
 const PAYLOAD_BYTES: usize = 32;
 const COMMITMENT_BYTES: usize = 8;
 const CHECK_BYTES: usize = 4;
-/// Version, set, index, threshold, commitment, payload, checksum.
-const BYTES: usize = 1 + 8 + 1 + 1 + COMMITMENT_BYTES + PAYLOAD_BYTES + CHECK_BYTES;
-const GROUP: usize = 4;
-
-/// Crockford's letters: no I, L, O, U, so that nothing is read as a digit.
-static LETTERS: LazyLock<Encoding> = LazyLock::new(|| {
-    let mut specification = data_encoding::Specification::new();
-    specification.symbols.push_str("0123456789ABCDEFGHJKMNPQRSTVWXYZ");
-    #[expect(clippy::expect_used, reason = "the alphabet is 32 different letters")]
-    specification.encoding().expect("the alphabet is well-formed")
-});
+/// Version, set, index, threshold, commitment, payload.
+const BYTES: usize = 1 + 8 + 1 + 1 + COMMITMENT_BYTES + PAYLOAD_BYTES;
+/// What the checksum of a share is made over.
+const WHAT: &[u8] = b"mailkeep 1 share";
 
 /// Why a secret cannot be split or joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -98,17 +89,7 @@ impl Share {
         bytes.extend_from_slice(&[self.index, self.threshold]);
         bytes.extend_from_slice(&self.commitment);
         bytes.extend_from_slice(&*self.payload);
-        let check = checksum(&bytes);
-        bytes.extend_from_slice(&check);
-        let letters = Zeroizing::new(LETTERS.encode(&bytes));
-        let mut text = Zeroizing::new(String::with_capacity(letters.len() / GROUP * (GROUP + 1) + GROUP));
-        for (at, letter) in letters.chars().enumerate() {
-            if at > 0 && at % GROUP == 0 {
-                text.push(' ');
-            }
-            text.push(letter);
-        }
-        text
+        letters::write::<CHECK_BYTES>(WHAT, &bytes)
     }
 }
 
@@ -117,28 +98,11 @@ impl FromStr for Share {
 
     /// Reads a share as it was printed or typed: in either case, with any blanks and dashes; `O` for 0, `I` and `L` for 1.
     fn from_str(text: &str) -> Result<Self, ShareError> {
-        let mut letters = Zeroizing::new(String::with_capacity(2 * BYTES));
-        for letter in text.chars().filter(|letter| !letter.is_whitespace() && *letter != '-') {
-            if letters.len() > 2 * BYTES {
-                return Err(ShareError::Unreadable);
-            }
-            letters.push(match letter.to_ascii_uppercase() {
-                'O' => '0',
-                'I' | 'L' => '1',
-                other => other,
-            });
-        }
-        let wanted = LETTERS.encode_len(BYTES);
-        // Who is a few letters off has mistyped it; anything else is something else.
-        if letters.len().abs_diff(wanted) > GROUP {
-            return Err(ShareError::Unreadable);
-        }
-        let bytes = Zeroizing::new(LETTERS.decode(letters.as_bytes()).map_err(|_| ShareError::Mistyped)?);
-        let (content, check) = bytes.split_last_chunk::<CHECK_BYTES>().ok_or(ShareError::Mistyped)?;
-        if checksum(content) != *check {
-            return Err(ShareError::Mistyped);
-        }
-        let (&version, rest) = content.split_first().ok_or(ShareError::Unreadable)?;
+        let bytes = letters::read::<CHECK_BYTES>(WHAT, text, BYTES).map_err(|misread| match misread {
+            Misread::SomethingElse => ShareError::Unreadable,
+            Misread::Mistyped => ShareError::Mistyped,
+        })?;
+        let (&version, rest) = bytes.split_first().ok_or(ShareError::Unreadable)?;
         if version != VERSION {
             return Err(ShareError::TooNew);
         }
@@ -217,25 +181,7 @@ pub fn join(shares: &[Share]) -> Result<Zeroizing<[u8; 32]>, ShareError> {
 
 /// A commitment to a secret of 256 random bits tells nothing about it.
 fn commit(set: &[u8; 8], secret: &[u8; 32]) -> [u8; COMMITMENT_BYTES] {
-    let digest = Sha256::new()
-        .chain_update(b"mailkeep 1 share commitment")
-        .chain_update(set)
-        .chain_update(secret)
-        .finalize();
-    let mut out = [0; COMMITMENT_BYTES];
-    for (to, from) in out.iter_mut().zip(digest) {
-        *to = from;
-    }
-    out
-}
-
-fn checksum(bytes: &[u8]) -> [u8; CHECK_BYTES] {
-    let digest = Sha256::new().chain_update(b"mailkeep 1 share").chain_update(bytes).finalize();
-    let mut out = [0; CHECK_BYTES];
-    for (to, from) in out.iter_mut().zip(digest) {
-        *to = from;
-    }
-    out
+    digest(b"mailkeep 1 share commitment", &[set, secret])
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::app::App;
 use super::failure::{Failure, blocking};
 use super::import::plain;
 use crate::crypto::openpgp::backup;
+use crate::crypto::recovery::RecoveryKey;
 use crate::crypto::secret::SecretText;
 use crate::storage::database::{commit, keys};
 use std::io::Write;
@@ -15,11 +16,18 @@ use std::sync::Arc;
 /// Makes the copy, armoured.
 ///
 /// # Errors
-/// Failed, where there is no key yet; otherwise when the store fails.
+/// Failed, where there is no key yet; usage, where it is the recovery key that was given for the passphrase; otherwise when
+/// the store fails.
 pub async fn make(app: &Arc<App>, passphrase: SecretText) -> Result<Vec<u8>, Failure> {
     let all = app.keyring.all();
     if all.is_empty() {
         return Err(Failure::failed("There is no key to keep safe yet; one is made with your first message"));
+    }
+    // The next recovery key would not open it, and who has the file would look for a passphrase.
+    if passphrase.expose().parse::<RecoveryKey>().is_ok() {
+        return Err(Failure::usage(
+            "The copy is locked by your passphrase, not by the recovery key; set a new passphrase first if you forgot it",
+        ));
     }
     let now = app.now();
     let armoured = blocking(move || {

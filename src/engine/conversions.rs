@@ -1,6 +1,8 @@
 //! How the failures of the lower floors become sentences with a kind.
 
 use super::failure::Failure;
+use crate::crypto::recovery::RecoveryError;
+use crate::crypto::shares::ShareError;
 use crate::crypto::vault::VaultError;
 use crate::network::autoconfig::FindError;
 use crate::network::dialer::{BadCa, DialError};
@@ -27,7 +29,23 @@ impl From<VaultError> for Failure {
     fn from(error: VaultError) -> Self {
         match error {
             VaultError::WrongPassphrase => Self::locked("The passphrase is wrong"),
+            VaultError::MistypedRecoveryKey | VaultError::OtherRecoveryKey => Self::locked(error.to_string()),
             other => Self::damaged(other.to_string()),
+        }
+    }
+}
+
+impl From<RecoveryError> for Failure {
+    fn from(error: RecoveryError) -> Self {
+        Self::locked(error.to_string())
+    }
+}
+
+impl From<ShareError> for Failure {
+    fn from(error: ShareError) -> Self {
+        match error {
+            ShareError::Numbers => Self::usage(error.to_string()),
+            other => Self::failed(other.to_string()),
         }
     }
 }

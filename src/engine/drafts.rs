@@ -59,6 +59,9 @@ pub struct Content {
     /// What it answers or passes on came in private.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub came_private: bool,
+    /// It is encrypted to those it goes to alone: the owner keeps nothing that can be opened.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub for_them_alone: bool,
     /// What is attached.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attached>,
@@ -256,7 +259,8 @@ async fn queue(app: &Arc<App>, content: &Content, key: Option<&str>) -> Result<Q
     let account = account_of(app, &content.from).await?;
     let draft = build(app, Some(&account), content, false)?;
     let (encrypt, came_private) = (content.encrypt, content.came_private);
-    let wishes = Wishes { encrypt, sign: !content.unsigned, came_private };
+    let (sign, own_copy) = (!content.unsigned, !content.for_them_alone);
+    let wishes = Wishes { encrypt, sign, came_private, own_copy };
     let queued = outbox::queue(app, &account, &draft, content.reply_to_id, wishes, key).await?;
     if let Some(continued) = content.continues
         && let Err(failure) = put_away(app, continued).await

@@ -24,6 +24,7 @@ pub mod peers;
 pub mod preview;
 pub mod read;
 pub mod receive;
+pub mod recovery;
 pub mod remote;
 pub mod request;
 pub mod restore;

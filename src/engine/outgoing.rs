@@ -1,6 +1,6 @@
 //! How a message leaves: encrypted to everybody, or in clear; signed or not; with the owner's key for those who read it.
 //!
-//! A message that is encrypted is encrypted to all who get it and to the owner, and signed. Whoever gets a hidden copy gets
+//! A message that is encrypted is encrypted to all who get it and, but for what is for them alone, to the owner; and signed. Whoever gets a hidden copy gets
 //! one of their own, so that nobody's key tells of them.
 
 use super::accounts::{self, Settings};
@@ -41,6 +41,8 @@ pub struct Wishes {
     pub sign: bool,
     /// What it answers or passes on came in private.
     pub came_private: bool,
+    /// Whether the owner can read what is encrypted as well.
+    pub own_copy: bool,
 }
 
 /// A message as it leaves.
@@ -133,7 +135,8 @@ pub(in crate::engine) async fn prepare(
     let (raw, copies) = blocking(move || {
         let raw = with_own_key(&compose::to_bytes(&draft), &own, mutual, now);
         if encrypt {
-            sealed(&raw, &draft, &own, &plan, now)
+            let mine = if wishes.own_copy { vec![own.key.certificate()] } else { Vec::new() };
+            sealed(&raw, &draft, (&own, &mine), &plan, now)
         } else if signed {
             Ok((with_bcc(signed_only(&raw, &own, now)?, &draft), Vec::new()))
         } else {
@@ -243,7 +246,14 @@ fn with_own_key(raw: &[u8], own: &Own, mutual: bool, now: i64) -> Vec<u8> {
 
 type Copies = Vec<(String, Vec<u8>)>;
 
-fn sealed(raw: &[u8], draft: &Draft, own: &Own, plan: &Plan, now: i64) -> Result<(Vec<u8>, Copies), Failure> {
+/// `own` is the key that signs, and the certificates of the owner's that it is also encrypted to.
+fn sealed(
+    raw: &[u8],
+    draft: &Draft,
+    own: (&Own, &[Certificate]),
+    plan: &Plan,
+    now: i64,
+) -> Result<(Vec<u8>, Copies), Failure> {
     let open: Vec<String> = draft.to.iter().chain(&draft.cc).map(|p| canonical(&p.address)).collect();
     let certificates = |addresses: &[String]| -> Vec<Certificate> {
         let mut found: Vec<Certificate> = Vec::new();
@@ -268,9 +278,9 @@ fn sealed(raw: &[u8], draft: &Draft, own: &Own, plan: &Plan, now: i64) -> Result
     let wrapped = envelope::protected(raw, true, true, &gossip).map_err(|flaw| {
         Failure::failed(format!("The message could not be prepared for encryption: {flaw}"))
     })?;
-    let mine = [own.key.certificate()];
+    let (signer, mine) = own;
     let sealed_to = |to: &[Certificate]| -> Result<Vec<u8>, Failure> {
-        let (armoured, _) = openpgp::seal(&wrapped.payload, to, &mine, Some(&own.key), now)?;
+        let (armoured, _) = openpgp::seal(&wrapped.payload, to, mine, Some(&signer.key), now)?;
         Ok(envelope::encrypted(&wrapped.outer, &armoured))
     };
     let whole = sealed_to(&certificates(&open))?;

@@ -1,9 +1,11 @@
-//! The vault: locked, or unlocked with everything open. Whoever proves the passphrase gets the open store.
+//! The vault: locked, or unlocked with everything open. Whoever proves the passphrase gets the open store; wherever a
+//! passphrase is proved here, the recovery key will do.
 
 use super::app::App;
 use super::failure::{Failure, blocking};
 use crate::crypto::master_key::MasterKey;
 use crate::crypto::passphrase::{Cost, PassphraseProof};
+use crate::crypto::recovery::RecoveryKey;
 use crate::crypto::secret::SecretText;
 use crate::crypto::vault;
 use crate::storage::data_dir::{DataDir, Lock};
@@ -188,6 +190,28 @@ impl Vault {
         data.write_vault(&vault)?;
         state.proof = Some(PassphraseProof::new(new));
         Ok(())
+    }
+
+    /// Makes a recovery key; the one before opens nothing any more. It is kept nowhere: whoever asks shows it to the owner.
+    ///
+    /// # Errors
+    /// Locked, where the passphrase is wrong.
+    pub async fn make_recovery_key(&self, passphrase: &SecretText, now: i64) -> Result<RecoveryKey, Failure> {
+        let mut state = self.state.lock().await;
+        let data = DataDir::open(&self.path)?;
+        let mut vault = data.read_vault()?;
+        let words = passphrase.clone();
+        let (vault, key) = blocking(move || {
+            let master = vault.open(&words)?;
+            let key = RecoveryKey::random();
+            vault.set_recovery_key(&master, &key, now);
+            Ok::<_, Failure>((vault, key))
+        })
+        .await?;
+        data.write_vault(&vault)?;
+        // It may be the recovery key from before that was proved last.
+        state.proof = None;
+        Ok(key)
     }
 
     /// The master key, for repair.

@@ -5,7 +5,7 @@ use super::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 10] = [
     ("mailkeep.css", "text/css; charset=utf-8", include_str!("../../static/mailkeep.css")),
     ("icon.svg", "image/svg+xml", include_str!("../../static/icon.svg")),
     ("page.js", "text/javascript; charset=utf-8", include_str!("../../static/page.js")),
@@ -14,6 +14,7 @@ const FILES: [(&str, &str, &str); 9] = [
     ("live.js", "text/javascript; charset=utf-8", include_str!("../../static/live.js")),
     ("compose.js", "text/javascript; charset=utf-8", include_str!("../../static/compose.js")),
     ("forecast.js", "text/javascript; charset=utf-8", include_str!("../../static/forecast.js")),
+    ("sheet.js", "text/javascript; charset=utf-8", include_str!("../../static/sheet.js")),
     ("setup.js", "text/javascript; charset=utf-8", include_str!("../../static/setup.js")),
 ];
 

@@ -34,6 +34,7 @@ async fn sends(app: &Arc<App>, subject: &str) -> MessageId {
         encrypt: crate::engine::outgoing::Wish::Auto,
         sign: true,
         came_private: false,
+        own_copy: true,
     };
     queue(app, &row, &draft, None, wishes, None).await.unwrap().id
 }

@@ -169,6 +169,7 @@ pub(super) async fn typed(owner: &Owner, form: &Form) -> Result<Typed, Failure> 
         encrypt: wish(form),
         unsigned: before.unsigned,
         came_private: before.came_private || form.get("came_private") == "1",
+        for_them_alone: before.for_them_alone,
         attachments,
         continues: before.continues,
     };

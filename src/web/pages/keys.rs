@@ -6,7 +6,7 @@ use crate::crypto::secret::SecretText;
 use crate::engine::app::App;
 use crate::engine::failure::{Failure, Kind};
 use crate::engine::keyring::{self, Key};
-use crate::engine::{accounts, backup, setup_messages};
+use crate::engine::{accounts, backup, recovery, setup_messages};
 use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::content::download;
@@ -57,11 +57,11 @@ pub(super) fn needs_copy(app: &App) -> bool {
     app.keyring.all().iter().any(|own| own.backed_up_at == 0)
 }
 
-/// Whether a list reminds of that: not within a week of being told to wait.
-pub(super) fn reminds(app: &App, headers: &HeaderMap) -> bool {
+/// Whether a list reminds of what helps when the passphrase or the machine is lost: not within a week of being told to wait.
+pub(super) fn reminds(app: &App, headers: &HeaderMap) -> Result<bool, Failure> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let put_off = cookies.flat_map(|all| all.split(';')).any(|one| one.trim().starts_with(PUT_OFF));
-    !put_off && needs_copy(app)
+    Ok(!put_off && recovery::reminder(app)?)
 }
 
 async fn show(owner: Owner) -> Result<Response, WebError> {
@@ -160,7 +160,11 @@ async fn public(owner: Owner, Query(asked): Query<Asked>) -> Result<Response, We
 }
 
 /// Whether the passphrase is the store's; guesses are slowed down like those at the door.
-async fn prove(owner: &Owner, from: IpAddr, form: &Form) -> Result<Result<SecretText, Failure>, WebError> {
+pub(super) async fn prove(
+    owner: &Owner,
+    from: IpAddr,
+    form: &Form,
+) -> Result<Result<SecretText, Failure>, WebError> {
     owner.web.throttle.attempt(from)?;
     let passphrase = SecretText::new(form.get("passphrase").to_owned());
     match owner.web.vault.prove(&passphrase).await {

@@ -95,7 +95,7 @@ async fn list(
     if headers.get("x-part").is_some_and(|part| part == "rows") {
         return page(&RowsPart { shell, list });
     }
-    let reminds = spot == Spot::Inbox && super::keys::reminds(&owner.app, headers);
+    let reminds = spot == Spot::Inbox && super::keys::reminds(&owner.app, headers)?;
     page(&ListPage { shell, heading, reminds, list })
 }
 

@@ -16,6 +16,7 @@ mod outbox;
 mod pictures;
 mod plain;
 mod preview;
+mod recovery;
 mod settings;
 mod setup;
 pub(super) mod shell;
@@ -43,6 +44,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(origin::routes())
         .merge(outbox::routes())
         .merge(pictures::routes())
+        .merge(recovery::routes())
         .merge(settings::routes())
         .merge(setup::routes())
         .merge(unlock::routes())

@@ -4,9 +4,9 @@ use super::form::Form;
 use super::setup::{filled, new_account};
 use super::shell::shell;
 use crate::crypto::secret::SecretText;
-use crate::engine::accounts;
 use crate::engine::failure::Failure;
 use crate::engine::settings::{self, Scope};
+use crate::engine::{accounts, recovery};
 use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::error::{WebError, page, sentence};
@@ -93,7 +93,13 @@ async fn settings_page(owner: &Owner, said: Said) -> Result<Response, WebError> 
             used_words: format!("made {}", words::when(t.created_at, app.now()).words),
         })
         .collect();
+    let made = recovery::standing(app).await?.made_at;
     let mut response = page(&SettingsPage {
+        recovery_words: made.map_or_else(
+            || "No recovery sheet was made yet.".to_owned(),
+            |at| format!("A recovery sheet was made on {}.", words::day(at)),
+        ),
+        recoverable: made.is_some(),
         shell,
         accounts: listed,
         form: AccountForm { in_settings: true, ..said.form },

@@ -29,6 +29,9 @@ pub(super) fn pages() -> Vec<Page> {
     all.extend(reading());
     all.extend(doors());
     all.extend(rest());
+    all.extend(sample_recovery::doors().iter().map(|(name, page)| bare(name, page)));
+    all.extend(sample_recovery::pages().iter().map(|(name, page)| whole(name, page)));
+    all.push(whole("recovery-sheet", &sample_recovery::sheet()));
     all.extend(sample_files::previews().iter().map(|(name, page)| whole(name, page)));
     all
 }
@@ -285,6 +288,8 @@ fn settings() -> SettingsPage {
         needs_copy: true,
         signature: "Alice\n</textarea><script>".into(),
         passphrase_trouble: String::new(),
+        recovery_words: "No recovery sheet was made yet.".into(),
+        recoverable: false,
         token_trouble: String::new(),
         tokens: vec![TokenView {
             name: "backup script".into(),

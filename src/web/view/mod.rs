@@ -13,6 +13,7 @@ mod pictures;
 mod plain;
 mod preview;
 mod qr;
+mod recovery;
 mod settings;
 mod setup;
 mod shell;
@@ -30,6 +31,8 @@ mod sample;
 mod sample_files;
 #[cfg(test)]
 mod sample_keys;
+#[cfg(test)]
+mod sample_recovery;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
 pub use contact::{ContactKey, ContactPage, Decided, Qr};
@@ -40,6 +43,7 @@ pub use outbox::{Entry, OutboxPage, Recipient};
 pub use pictures::{RemoteSettings, RemoteView, SenderView};
 pub use plain::{Contact, ContactsPage, ErrorPage, KeyboardPage, LaterPage, LeavePage, NetworkPage};
 pub use preview::{CopyView, EventView, ListingRow, Picture, PreviewPage, Shown};
+pub use recovery::{HolderView, RecoveryPage, RecoverySheet, SharesPage};
 pub use settings::{AccountView, NewToken, SettingsPage, TokenView};
 pub use setup::{AccountForm, SetupAccount, SetupDone, SetupPassphrase, SetupPrivacy, UnlockPage};
 pub use shell::{

@@ -21,7 +21,18 @@ impl Qr {
     pub fn of_fingerprint(fingerprint: &str) -> Option<Self> {
         let sound = !fingerprint.is_empty() && fingerprint.bytes().all(|b| b.is_ascii_hexdigit());
         let text = format!("OPENPGP4FPR:{}", fingerprint.to_ascii_uppercase());
-        let code = QrCode::with_error_correction_level(text, EcLevel::M).ok().filter(|_| sound)?;
+        if sound { Self::of(&text) } else { None }
+    }
+
+    /// The code of a recovery key, as it is typed; nothing where it is empty.
+    #[must_use]
+    pub fn of_recovery_key(text: &str) -> Option<Self> {
+        let letters: String = text.split_whitespace().collect();
+        if letters.is_empty() { None } else { Self::of(&letters) }
+    }
+
+    fn of(text: &str) -> Option<Self> {
+        let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
         let width = code.width();
         let mut path = String::new();
         for (at, color) in code.to_colors().into_iter().enumerate() {

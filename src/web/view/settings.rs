@@ -22,6 +22,10 @@ pub struct SettingsPage {
     pub signature: String,
     /// What went wrong with the passphrase; empty for nothing.
     pub passphrase_trouble: String,
+    /// "A recovery sheet was made on 3 Mar 2025."
+    pub recovery_words: String,
+    /// Whether the passphrase may be forgotten.
+    pub recoverable: bool,
     /// What went wrong with a token; empty for nothing.
     pub token_trouble: String,
     /// Tokens that were made.
