@@ -392,12 +392,11 @@ fn faces(value: &str) -> Option<String> {
         .split(',')
         .take(8)
         .map(|name| {
-            name.chars()
-                .filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_'))
-                .take(40)
-                .collect::<String>()
+            let name = name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            // The space after a comma is not a part of the name, and must not count as one when it is read back.
+            name.skip_while(|c| *c == ' ').take(40).collect::<String>()
         })
-        .map(|name| name.trim().to_owned())
+        .map(|name| name.trim_end().to_owned())
         .filter(|name| !name.is_empty())
         .collect();
     (!names.is_empty()).then(|| names.join(", "))

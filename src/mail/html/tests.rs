@@ -63,6 +63,13 @@ fn a_newsletters_table_keeps_its_looks() {
 }
 
 #[test]
+fn a_long_name_of_a_letter_is_cut_once() {
+    let once = sanitise(&format!("<font face=\"a, {}\">Hello</font>", "b".repeat(60)), &same()).document;
+    assert!(once.contains(&format!("face=\"a, {}\"", "b".repeat(40))), "{once}");
+    assert_eq!(sanitise(&once, &same()).document, once, "cutting again takes nothing more");
+}
+
+#[test]
 fn links_go_through_the_leave_page_and_others_nowhere() {
     let options = Options { link: &|url| Some(format!("/leave/{}", url.len())), ..Options::default() };
     let html =
