@@ -117,13 +117,14 @@ fn alice_and_bob_with_gnupg_write_to_each_other() {
         let sign = ["--local-user", bobs.as_str()];
         let to_alice = ["--armor", "--sign", "--encrypt", "--recipient", fingerprint.as_str()];
         let message = gpg.run(&[sign.as_slice(), &to_alice].concat(), TEXT).stdout;
-        let opened = unseal(&message, &[alice.clone()], None, &his, now).unwrap();
+        let opened = unseal(&message, std::slice::from_ref(&alice), None, &his, now).unwrap();
         assert_eq!(opened.plain, TEXT);
         assert_eq!(opened.signatures.len(), 1);
         assert_eq!(opened.signatures[0].verdict, Verdict::Good, "{opened:?}");
         assert_eq!(opened.signatures[0].signer, Some(bob.fingerprint()));
         let hidden = ["--encrypt", "--throw-keyids", "--recipient", fingerprint.as_str()];
-        let opened = unseal(&gpg.run(&hidden, TEXT).stdout, &[alice.clone()], None, &[], now).unwrap();
+        let opened =
+            unseal(&gpg.run(&hidden, TEXT).stdout, std::slice::from_ref(&alice), None, &[], now).unwrap();
         assert!(opened.plain == TEXT && opened.recipients[0].is_wildcard());
 
         let beside = gpg.run(&[sign.as_slice(), &["--detach-sign"]].concat(), TEXT).stdout;
@@ -163,7 +164,7 @@ fn secret_keys_move_between_alice_and_gnupg() {
     let words = SecretText::new("correct horse".into());
     let key = SecretKey::parse(&exported, Some(&words)).unwrap();
     assert_eq!(key.fingerprint(), bob.fingerprint());
-    let (message, _) = seal(TEXT, &[bob.clone()], &[], Some(&key), now).unwrap();
+    let (message, _) = seal(TEXT, std::slice::from_ref(&bob), &[], Some(&key), now).unwrap();
     assert_eq!(
         unseal(message.as_bytes(), &[key], None, &[bob], now).unwrap().signatures[0].verdict,
         Verdict::Good
@@ -211,7 +212,7 @@ fn alice_and_carol_with_sq_write_to_each_other() {
     assert_eq!(read.stdout, TEXT);
 
     let message = sq(&["encrypt", "--recipient-cert", &hers, "--signer-key", &key], TEXT).stdout;
-    let opened = unseal(&message, &[alice.clone()], None, &theirs, now).unwrap();
+    let opened = unseal(&message, std::slice::from_ref(&alice), None, &theirs, now).unwrap();
     assert_eq!((opened.plain.as_slice(), &opened.signatures[0].verdict), (TEXT, &Verdict::Good));
 
     let beside = sq(&["sign", "--detached", "--signer-key", &key], TEXT).stdout;

@@ -19,7 +19,7 @@ impl Side {
     }
 
     /// Writes to somebody; gives what was said of it.
-    pub fn writes(&self, to: &[&Side], subject: &str, body: &str, extra: &[&str]) -> Value {
+    pub fn writes(&self, to: &[&Self], subject: &str, body: &str, extra: &[&str]) -> Value {
         let body = self.world.file("body.txt", body);
         let mut args = vec!["send", "--subject", subject, "--body-file", &body];
         for side in to {
@@ -42,7 +42,7 @@ impl Side {
         self.world.ok(&["show", &id])
     }
 
-    pub fn peer(&self, other: &Side) -> Value {
+    pub fn peer(&self, other: &Self) -> Value {
         self.world.ok(&["peer", "show", &other.person.address])
     }
 
@@ -197,7 +197,7 @@ fn a_changed_key_waits_for_its_owner_and_a_compared_one_stops_everything() {
     assert_eq!(alice.reads("seven")["assurance"], "different-key");
     let body = alice.world.file("body.txt", "eight\n");
     let words = alice.world.fails(
-        2,
+        1,
         &[
             "send",
             "--to",

@@ -196,7 +196,7 @@ pub async fn hand_out(
         )));
     }
     let pieces = split(app.data.root(), key, need, of)?;
-    outgoing::forecast(app, "", &to, None, Wish::Yes).await?.encrypted?;
+    outgoing::forecast(app, "", &to, None, false, Wish::Yes).await?.encrypted?;
     let name = accounts::list(app).await?.into_iter().next().map(|account| account.name).unwrap_or_default();
     let key_made_at = app.data.read_vault()?.recovery_made_at().unwrap_or(0);
     for (sent, (share, address)) in pieces.iter().zip(&to).enumerate() {
@@ -271,7 +271,7 @@ mod tests {
         let share = shares::split(&KEY, 2, 2).unwrap().remove(0);
         let text = share.to_text();
         let wrong = if text.ends_with('7') { "8" } else { "7" };
-        let mistyped = format!("Here it is:\n\n{}{wrong}\n\nBob", &text[..text.len() - 1]);
+        let mistyped = format!("Here it is:\n\n{}{wrong}\n\nBob", text.get(..text.len() - 1).unwrap());
         assert_eq!(shares_in(&mistyped), Err(ShareError::Mistyped));
         for other in
             ["", "A letter of no use, which is just about as long as one share is, but has only words in it."]
