@@ -348,7 +348,7 @@ fn what_a_file_is_and_what_it_says_it_is_are_both_shown() {
     assert_eq!(risks[1..], ["danger", "danger", "danger", "none"]);
     // Once Bob is known, what is merely doubtful is no longer a warning.
     let (world, id) =
-        self::world("<p>x</p>", &[File("application/zip", "a.zip", zip_of(&[("a.txt", b"a")]))]);
+        self::world("<p>x</p>", &[File("application/zip", "a.zip", zip_of(&[("a.doc", b"a")]))]);
     let server = world.serve();
     let cookies = server.sign_in();
     let first = page(&server, &cookies, &format!("/messages/{id}"));
@@ -362,7 +362,7 @@ fn what_a_file_is_and_what_it_says_it_is_are_both_shown() {
     world.ok(&[
         "import",
         &world
-            .file("a.eml", mail("<p>x</p>", &[File("application/zip", "a.zip", zip_of(&[("a.txt", b"a")]))])),
+            .file("a.eml", mail("<p>x</p>", &[File("application/zip", "a.zip", zip_of(&[("a.doc", b"a")]))])),
     ]);
     let id = world.only("filename:zip OR filename:a.zip");
     let server = world.serve();
