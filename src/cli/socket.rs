@@ -133,6 +133,8 @@ impl Host {
     /// Ends: no more questions are taken, those that were are answered.
     pub(super) async fn end(self) {
         self.task.abort();
+        // It may be letting somebody in at this very moment: whoever is in counts.
+        drop(self.task.await);
         drop(std::fs::remove_file(&self.path));
         while self.guests.load(Ordering::SeqCst) > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;

@@ -15,6 +15,7 @@ use crate::mail::html::{self, Options, Sanitised};
 use crate::mail::ids::MessageId;
 use crate::mail::message::Message;
 use crate::mail::part::Risk;
+use crate::mail::query::Kind;
 use crate::mail::sender::{Fact, link_fact};
 use crate::storage::database::messages::{self, MessageRow};
 use crate::storage::database::{PlaceRow, accounts, drafts, places, tags};
@@ -187,6 +188,13 @@ impl Opened {
     #[must_use]
     pub fn text(&self) -> String {
         visible_text(&self.message)
+    }
+
+    /// Whether nothing may be fetched for it: it came in private, or holds something encrypted, which what stands beside it
+    /// could carry out.
+    #[must_use]
+    pub fn asks_for_nothing(&self) -> bool {
+        self.is_private() || self.message.kinds().contains(&Kind::Encrypted)
     }
 
     /// Whether it is encrypted and cannot be opened.

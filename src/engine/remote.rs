@@ -141,7 +141,7 @@ pub fn survey(source: &str) -> (Sanitised, Vec<String>) {
 /// # Errors
 /// When something breaks.
 pub async fn wanted(opened: &Opened) -> Result<Vec<String>, Failure> {
-    if opened.is_private() {
+    if opened.asks_for_nothing() {
         return Ok(Vec::new());
     }
     let Some(source) = opened.message.html().map(str::to_owned) else { return Ok(Vec::new()) };
@@ -154,7 +154,7 @@ pub async fn wanted(opened: &Opened) -> Result<Vec<String>, Failure> {
 /// # Errors
 /// When the store fails.
 pub async fn always(app: &App, opened: &Opened) -> Result<bool, Failure> {
-    if opened.is_private() || settings::get(app, "remote-images").await? == "never" {
+    if opened.asks_for_nothing() || settings::get(app, "remote-images").await? == "never" {
         return Ok(false);
     }
     let spam = tags::bitmap(&mut *app.reader.get().await?, "spam").await?;

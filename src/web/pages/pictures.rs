@@ -60,7 +60,7 @@ pub(super) async fn view(
     };
     let mut shown = RemoteView { sender, remember, always: decided.pictures, ..RemoteView::default() };
     let never = known_settings::get(app, "remote-images").await? == "never";
-    let fetchable = as_html && !opened.is_private() && !never && !wanted.is_empty();
+    let fetchable = as_html && !opened.asks_for_nothing() && !never && !wanted.is_empty();
     let permission = match () {
         () if !fetchable => Pictures::Blocked,
         () if remote::always(app, opened).await? => Pictures::Always,
