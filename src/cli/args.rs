@@ -550,6 +550,8 @@ pub(super) enum Key {
         #[arg(long)]
         secret: bool,
     },
+    /// Hand out the revocation certificate of a key of yours: published, it takes the key back for ever
+    Revocation { email: String },
     /// Take keys in from a file
     Import {
         file: PathBuf,

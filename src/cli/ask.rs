@@ -428,6 +428,7 @@ fn about_key(key: args::Key) -> Result<Request, Failure> {
         args::Key::Make { email } => Request::KeyMake(email),
         args::Key::Renew { email } => Request::KeyRenew(email),
         args::Key::Export { email, secret } => Request::KeyExport { email, secret },
+        args::Key::Revocation { email } => Request::KeyRevocation(email),
         args::Key::Import { file, password_file } => {
             let bytes = read_bounded(&file, KEY_FILE)?;
             let password = password_file.map(|file| secret_file(&file, "password")).transpose()?;

@@ -28,6 +28,8 @@ use std::sync::Arc;
 
 /// So many messages are judged again when a key becomes known.
 const SETTLED_AGAIN: u32 = 2000;
+/// So many of the keys that are known for a sender are tried on a signature.
+const SENDERS_KEYS: usize = 16;
 /// So many keys of other recipients are taken from one message.
 const GOSSIP_MAX: usize = 100;
 /// So many attached keys of its sender are looked at.
@@ -66,6 +68,8 @@ pub struct Wrapping {
     pub protection: Protection,
     /// Keys of other recipients, as written in the payload.
     pub gossip: Vec<String>,
+    /// Whether what opened was sealed with a cipher of the last century.
+    pub weak: bool,
 }
 
 /// What is needed to take the wrapping off, taken along to where it holds up nobody.
@@ -92,11 +96,15 @@ impl Openers {
         c: &mut Connection,
         numbers: impl IntoIterator<Item = MessageNumber>,
     ) -> Result<Self, Failure> {
-        let rows = peer_table::envelopes_of(c, numbers).await?;
+        Ok(Self::new(app).with(peer_table::envelopes_of(c, numbers).await?))
+    }
+
+    fn with(mut self, rows: impl IntoIterator<Item = (MessageNumber, EnvelopeRow)>) -> Self {
         let session = |(number, row): (MessageNumber, EnvelopeRow)| {
             Some((number, SessionKey::from_text(&row.session_key).ok()?))
         };
-        Ok(Self { sessions: rows.into_iter().filter_map(session).collect(), ..Self::new(app) })
+        self.sessions = rows.into_iter().filter_map(session).collect();
+        self
     }
 
     /// Looks at a message of the store.
@@ -204,6 +212,7 @@ impl Wrapping {
                 // Those around the encryption do not count.
                 self.signatures = unsealed.signatures;
                 self.session_key = Some(unsealed.session_key);
+                self.weak = unsealed.weak;
                 Some(unsealed.plain)
             }
             Err(error) => {
@@ -299,19 +308,10 @@ pub fn news(looked: &Looked, own: &std::collections::BTreeSet<String>) -> Option
     if own.contains(&address) || address.len() > 320 {
         return None;
     }
-    let fields: Vec<String> = message
-        .headers
-        .iter()
-        .filter(|(name, _)| name.eq_ignore_ascii_case(autocrypt::Header::NAME))
-        .map(|(_, value)| value.clone())
-        .collect();
-    // A field whose key cannot be read is as good as none.
-    let mut valid = fields.iter().filter_map(|field| {
-        let header = autocrypt::Header::parse(field).ok().filter(|header| header.address == address)?;
-        Some((Certificate::parse(&header.keydata).ok()?, header.mutual))
-    });
-    let header = valid.next();
-    let header = if valid.next().is_some() { None } else { header };
+    let fields =
+        message.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(autocrypt::Header::NAME));
+    let fields = fields.map(|(_, value)| value.as_str());
+    let header = autocrypt::sole(fields, &address, |keydata| Certificate::parse(keydata).ok());
     let program = message.header("user-agent").or_else(|| message.header("x-mailer")).unwrap_or_default();
     let program: String = program.chars().filter(|c| !c.is_control()).take(80).collect();
     Some(News { address, header, program })
@@ -325,39 +325,35 @@ struct Known {
     keys: Vec<PeerKeyRow>,
 }
 
-/// The certificates that may have signed: the owner's, those that the signatures name, those of the sender's address.
-async fn signers(
-    app: &App,
+fn own_certificates(app: &App) -> Vec<Certificate> {
+    app.keyring.all().iter().map(|own| own.key.certificate()).collect()
+}
+
+/// What the store holds of those that signatures name, and of the sender's address.
+async fn more_certificates(
     c: &mut Connection,
     issuers: &[String],
     from: &str,
-) -> Result<Vec<Certificate>, Failure> {
+) -> Result<Vec<Vec<u8>>, Failure> {
     let mut bytes = keys::certificates_by_key(c, issuers).await?;
     let known = keys::peer_keys(c, from).await?;
-    let mut fingerprints: Vec<String> = known.into_iter().map(|key| key.fingerprint).take(16).collect();
+    let mut fingerprints: Vec<String> =
+        known.into_iter().map(|key| key.fingerprint).take(SENDERS_KEYS).collect();
     fingerprints.dedup();
     bytes.extend(keys::certificates_of(c, &fingerprints).await?);
-    let mut certificates: Vec<Certificate> =
-        app.keyring.all().iter().map(|own| own.key.certificate()).collect();
-    for bytes in bytes {
-        if let Ok(certificate) = Certificate::parse(&bytes)
-            && !certificates.iter().any(|known| known.fingerprint() == certificate.fingerprint())
-        {
-            certificates.push(certificate);
-        }
-    }
-    Ok(certificates)
+    Ok(bytes)
 }
 
-async fn known(
-    app: &App,
-    c: &mut Connection,
-    from: &str,
-    signers: Vec<Certificate>,
-) -> Result<Known, Failure> {
-    let own = app.keyring.all().iter().map(|own| own.key.certificate()).collect();
-    let peer = peer_table::of(c, &[from.to_owned()]).await?.remove(from);
-    Ok(Known { own, signers, peer, keys: keys::peer_keys(c, from).await? })
+/// These certificates and those among the bytes that are not among them yet.
+fn certificates(mut known: Vec<Certificate>, more: &[Vec<u8>]) -> Vec<Certificate> {
+    for bytes in more {
+        if let Ok(certificate) = Certificate::parse(bytes)
+            && !known.iter().any(|known| known.fingerprint() == certificate.fingerprint())
+        {
+            known.push(certificate);
+        }
+    }
+    known
 }
 
 /// Judges what was looked at.
@@ -479,36 +475,55 @@ pub struct Judged {
 /// # Errors
 /// When the store fails.
 pub async fn judge(app: &Arc<App>, number: MessageNumber, raw: Arc<Vec<u8>>) -> Result<Judged, Failure> {
-    let (openers, row) = {
+    let (openers, issuers, at_hand) = {
         let mut reader = app.reader.get().await?;
-        let openers = Openers::of(app, &mut reader, [number]).await?;
-        (openers, peer_table::envelope_of(&mut reader, number).await?)
+        let row = peer_table::envelope_of(&mut reader, number).await?;
+        let issuers: Vec<String> =
+            row.iter().map(|row| row.issuer.clone()).filter(|issuer| !issuer.is_empty()).collect();
+        let at_hand = keys::certificates_by_key(&mut reader, &issuers).await?;
+        (Openers::new(app).with(row.map(|row| (number, row))), issuers, at_hand)
     };
-    let issuer: Vec<String> = row.iter().map(|row| row.issuer.clone()).filter(|i| !i.is_empty()).collect();
-    let (first, bytes) = (openers.clone(), Arc::clone(&raw));
-    let looked = blocking(move || Ok::<_, Failure>(first.look(Some(number), &bytes, &[]))).await?;
+    let own = own_certificates(app);
+    let (first, bytes, own_first) = (openers.clone(), Arc::clone(&raw), own.clone());
+    let (looked, signers) = blocking(move || {
+        let signers = certificates(own_first, &at_hand);
+        Ok::<_, Failure>((first.look(Some(number), &bytes, &signers), signers))
+    })
+    .await?;
     let Some(wrapping) = &looked.wrapping else {
         return Ok(Judged { looked, summary: Summary::default() });
     };
     let claimed = looked.claimed.as_deref().map(message::parse);
+    let from = sender_of(claimed.as_ref().unwrap_or(&looked.message));
+    let named: Vec<String> = wrapping.issuers().into_iter().chain(issuers).collect();
+    let found = more_certificates(&mut *app.reader.get().await?, &named, &from).await?;
+    let holds = |s: &Signature| matches!(s.verdict, Verdict::Good | Verdict::GoodThen(_));
+    let is_open = !wrapping.signatures.iter().all(holds);
+    let (mut looked, signers) = blocking(move || {
+        let all = certificates(signers.clone(), &found);
+        // Nearly always the first look knew the signer already.
+        let looked = if is_open && all.len() > signers.len() {
+            openers.look(Some(number), &raw, &all)
+        } else {
+            looked
+        };
+        Ok::<_, Failure>((looked, all))
+    })
+    .await?;
     let author = claimed.as_ref().unwrap_or(&looked.message);
-    let from = author.from.first().map(|p| canonical(&p.address)).unwrap_or_default();
-    let named: Vec<String> = wrapping.issuers().into_iter().chain(issuer).collect();
-    let mut reader = app.reader.get().await?;
-    let signers = signers(app, &mut reader, &named, &from).await?;
-    let mut looked = if wrapping.signatures.is_empty() {
-        looked
-    } else {
-        let (certificates, bytes) = (signers.clone(), Arc::clone(&raw));
-        blocking(move || Ok::<_, Failure>(openers.look(Some(number), &bytes, &certificates))).await?
-    };
-    let author = claimed.as_ref().unwrap_or(&looked.message);
-    let known_of = known(app, &mut reader, &from, signers).await?;
     let is_own = app.own_addresses().contains(&from) || app.keyring.all().iter().any(|o| o.address == from);
+    let mut reader = app.reader.get().await?;
+    let peer = peer_table::of(&mut reader, std::slice::from_ref(&from)).await?.remove(&from);
+    let known = Known { own, signers, peer, keys: keys::peer_keys(&mut reader, &from).await? };
     let troubles = troubles(app, &mut reader, author, looked.senders).await?;
-    let mut summary = judged(&looked, author, &known_of, troubles, number, is_own, app.now());
+    drop(reader);
+    let mut summary = judged(&looked, author, &known, troubles, number, is_own, app.now());
     if is_own && summary.signer.is_some() {
         summary.reasons = vec!["You wrote this message.".to_owned()];
+    }
+    if looked.wrapping.as_ref().is_some_and(|wrapping| wrapping.weak) {
+        let weak = "It is encrypted with an old cipher that today's programs do not write with any more.";
+        summary.reasons.push(weak.to_owned());
     }
     if let (Some(claimed), Some((outer, inner))) =
         (claimed, looked.wrapping.as_ref().and_then(|w| w.protection.from_differs.clone()))
@@ -523,6 +538,11 @@ pub async fn judge(app: &Arc<App>, number: MessageNumber, raw: Arc<Vec<u8>>) -> 
         }
     }
     Ok(Judged { looked, summary })
+}
+
+/// The canonical address of a message's sender; empty where it names none.
+fn sender_of(message: &Message) -> String {
+    message.from.first().map(|person| canonical(&person.address)).unwrap_or_default()
 }
 
 /// What is wrong with the From of a message: what it shows itself, and whose name it bears.

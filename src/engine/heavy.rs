@@ -16,7 +16,7 @@ const LARGE: u64 = 8 << 20;
 static GATE: Semaphore = Semaphore::const_new(1);
 
 /// Held while the work is done, by the work itself: whoever asked may have gone by then. Who has one must not ask for
-/// another.
+/// another, and who asks must hold no connection to the database: who has the turn may need one.
 pub type Turn = Option<SemaphorePermit<'static>>;
 
 /// Waits until markup of so many bytes may be prepared.

@@ -190,6 +190,7 @@ pub async fn make(app: &Arc<App>, address: &str) -> Result<Key, Failure> {
 /// Not found, where the address has no key; otherwise when the store fails.
 pub async fn renew(app: &Arc<App>, address: &str) -> Result<Key, Failure> {
     let address = accounts::find(app, address).await?.address;
+    let _making = app.making_key.lock().await;
     let old = app.keyring.current(&address);
     let old = old.ok_or_else(|| {
         Failure::not_found(format!("{address} has no key that could be followed by a new one"))
@@ -218,8 +219,6 @@ pub(in crate::engine) async fn ensure(app: &Arc<App>, address: &str) -> Result<O
 
 async fn made(app: &Arc<App>, address: &str) -> Result<Own, Failure> {
     let (now, name) = (app.now(), address.to_owned());
-    // A little in the past, for readers whose clocks are behind.
-    let (key, revocation) = blocking(move || SecretKey::generate(&name, now - 60)).await?;
     let _making = app.making_key.lock().await;
     if let Some(own) = app.keyring.current(address) {
         return Ok(own);
@@ -232,6 +231,8 @@ async fn made(app: &Arc<App>, address: &str) -> Result<Own, Failure> {
         keep(app, &own, "", "taken up").await?;
         return Ok(own);
     }
+    // A little in the past, for readers whose clocks are behind.
+    let (key, revocation) = blocking(move || SecretKey::generate(&name, now - 60)).await?;
     let own = Own { address: address.to_owned(), key, current: true, made_at: now, backed_up_at: 0 };
     keep(app, &own, &String::from_utf8_lossy(&revocation), "made").await?;
     Ok(own)
@@ -260,9 +261,7 @@ async fn keep(app: &Arc<App>, own: &Own, revocation: &str, way: &str) -> Result<
         peers::decide(&mut c, app.now(), &own.address, &fingerprint, "own", way).await?;
         commit(c).await?;
     }
-    learn(app).await?;
-    // What could not be opened before may be now.
-    super::envelopes::settle_again(app, &own.key.certificate(), true).await
+    learn(app).await
 }
 
 /// What was taken in from a file.
@@ -344,10 +343,12 @@ pub(in crate::engine) async fn take_in(app: &Arc<App>, key: SecretKey, way: &str
             "This key names no address; add one to it with the program it was made with, and try again",
         ));
     };
-    let current =
-        ours.contains(&address) && app.keyring.current(&address).is_none() && certificate.usable(now).is_ok();
+    let _making = app.making_key.lock().await;
+    let current = ours.contains(&address) && app.keyring.current(&address).is_none() && signs(&key, now);
     let own = Own { address, key, current, made_at: now, backed_up_at: 0 };
     keep(app, &own, "", way).await?;
+    // What could not be opened before may be now.
+    super::envelopes::settle_again(app, &own.key.certificate(), true).await?;
     Ok(own)
 }
 
@@ -368,6 +369,24 @@ pub async fn export(app: &Arc<App>, address: &str, secret: bool) -> Result<Vec<u
             Ok(peers::certificate_in_use(app, &address).await?.ok_or_else(nobody)?.armored().into_bytes())
         }
     }
+}
+
+/// The revocation certificate that was made with the current key of an address, armoured: published, it tells everybody that
+/// the key is not to be used any more.
+///
+/// # Errors
+/// Not found, where the address has no key, or its key came without one.
+pub async fn revocation(app: &App, address: &str) -> Result<Vec<u8>, Failure> {
+    let address = canonical(address);
+    let rows = keys::own_keys(&mut *app.reader.get().await?).await?;
+    let row = rows.into_iter().find(|row| row.address == address && row.current);
+    let row = row.ok_or_else(|| Failure::not_found(format!("{address} has no key of yours in use")))?;
+    if row.revocation.is_empty() {
+        return Err(Failure::not_found(format!(
+            "The key of {address} came from another program, and its revocation certificate with it did not; make one there"
+        )));
+    }
+    Ok(row.revocation.into_bytes())
 }
 
 /// The background task: looks at the owner's keys once a day.

@@ -227,7 +227,7 @@ fn leave_privacy(draft: &mut Draft) {
             kept.join("\n").trim_end()
         );
     }
-    draft.subject = format!("Re: {}", envelope::HIDDEN_SUBJECT);
+    envelope::CLEAR_REPLY_SUBJECT.clone_into(&mut draft.subject);
 }
 
 /// The message with the owner's `Autocrypt` field.

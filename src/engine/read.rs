@@ -231,6 +231,8 @@ pub(super) async fn text_of(message: &Arc<Message>) -> Result<String, Failure> {
 /// When the store fails.
 pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
     let Opened { row, message, .. } = opened;
+    // Before a connection is taken: who waits for a turn must hold nothing that who has it may need.
+    let text = text_of(message).await?;
     let mut reader = app.reader.get().await?;
     let held = places::of_messages(&mut reader, [row.number]).await?;
     let owners: HashMap<_, _> =
@@ -240,7 +242,6 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
     let sender = sender::of(app, &mut reader, row, message).await?;
     let mut reasons = opened.summary.reasons.clone();
     reasons.extend(sender.facts.iter().map(Fact::sentence));
-    let text = text_of(message).await?;
     let place = |p: PlaceRow| ShownPlace {
         account: owners.get(&p.account).cloned().unwrap_or_default(),
         folder: p.folder_name,

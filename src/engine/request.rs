@@ -178,6 +178,8 @@ pub enum Request {
         /// With its secret half.
         secret: bool,
     },
+    /// Hands out what takes an address's key back.
+    KeyRevocation(String),
     /// Takes keys in.
     KeyImport {
         /// The file.
@@ -306,6 +308,7 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::KeyMake(_)
         | Request::KeyRenew(_)
         | Request::KeyExport { .. }
+        | Request::KeyRevocation(_)
         | Request::KeyImport { .. }
         | Request::KeyBackup { .. }
         | Request::SetupMake(_)
@@ -324,6 +327,11 @@ async fn trust(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
         Request::KeyExport { email, secret } => {
             let bytes = keyring::export(app, &email, secret).await?;
             let name = format!("{email}{}.asc", if secret { "-secret" } else { "" });
+            Ok(Answer::Bytes { bytes, media_type: "application/pgp-keys".to_owned(), name })
+        }
+        Request::KeyRevocation(email) => {
+            let bytes = keyring::revocation(app, &email).await?;
+            let name = format!("{email}-revocation.asc");
             Ok(Answer::Bytes { bytes, media_type: "application/pgp-keys".to_owned(), name })
         }
         Request::KeyImport { bytes, password } => {

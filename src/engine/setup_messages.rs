@@ -110,5 +110,9 @@ pub async fn open(app: &Arc<App>, id: &str, code: &str) -> Result<Key, Failure> 
         Err(error) => return refused(&error.to_string()),
     };
     let own = keyring::take_in(app, setup.key, "setup message").await?;
+    if own.current && app.own_addresses().contains(&own.address) {
+        let wish = if setup.mutual { "mutual" } else { "nopreference" };
+        accounts::prefer(app, &own.address, wish).await?;
+    }
     Ok(keyring::own_shown(&own, app.now()))
 }

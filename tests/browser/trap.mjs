@@ -97,14 +97,18 @@ export async function setTrap({ base, profile, log, proxy: proxied = true }) {
  * Which of these names the browser looked up or connected to, by its own log: as a word of its own, or as the host of an
  * address. In the mere path of an address of another host one is harmless.
  */
-export const lookedUp = (log, names) => {
-  // A report that a frame was refused something names the frame, and is not sent anywhere either.
-  const text = log.toString('latin1').replaceAll(/"srcAttribute":"[^"]*"/g, '');
-  return names.flatMap((name) => {
-    const found = new RegExp(`(^|["'\\s,;<(])([a-z][a-z0-9+.-]*:)?(//)?([^"'\\s/]*@)?${name.replaceAll('.', '\\.')}`, 'm').exec(text);
-    return found ? [`${name} (${text.slice(Math.max(0, found.index - 200), found.index + 200)})`] : [];
-  });
-};
+export const lookedUp = (log, names) => names.flatMap((name) => {
+  // The log is large and the names are many: only where one stands is looked at closely.
+  for (let at = log.indexOf(name); at >= 0; at = log.indexOf(name, at + 1)) {
+    const before = log.toString('latin1', Math.max(0, at - 300), at);
+    // A report that a frame was refused something names the frame, and is not sent anywhere either.
+    if (/"srcAttribute":"[^"]*$/.test(before)) continue;
+    if (/(^|["'\s,;<(])([a-z][a-z0-9+.-]*:)?(\/\/)?([^"'\s/]*@)?$/.test(before)) {
+      return [`${name} (${before}${log.toString('latin1', at, at + 200)})`];
+    }
+  }
+  return [];
+});
 
 /** The document as it would be written by the sanitiser, from what this browser made of it. Runs in a page. */
 export function written() {

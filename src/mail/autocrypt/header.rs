@@ -151,16 +151,20 @@ impl DraftState {
     }
 }
 
-/// The key that a message brings of its sender: of all its `Autocrypt` fields exactly one is valid and names the sole
-/// address of From. Two or more that do cancel each other out; invalid ones do not count, so that later versions can
-/// live beside this one.
+/// The key that a message brings of its sender: of all its `Autocrypt` fields exactly one is valid, names the sole address
+/// of From, and carries a key that `read` can read. Two or more that do cancel each other out; invalid ones do not count,
+/// so that later versions can live beside this one. Gives the key with the sender's wish for encrypted mail.
 #[must_use]
-pub fn sole(fields: &[String], from: &str) -> Option<Header> {
+pub fn sole<'a, K>(
+    fields: impl Iterator<Item = &'a str>,
+    from: &str,
+    read: impl Fn(&[u8]) -> Option<K>,
+) -> Option<(K, bool)> {
     let from = canonical(from);
     let mut valid = fields
-        .iter()
         .filter_map(|value| Header::parse(value).ok())
-        .filter(|header| !from.is_empty() && header.address == from);
+        .filter(|header| !from.is_empty() && header.address == from)
+        .filter_map(|header| Some((read(&header.keydata)?, header.mutual)));
     let first = valid.next();
     if valid.next().is_some() { None } else { first }
 }

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod displaced;
 pub mod drafts;
+mod held;
 pub mod keys;
 pub mod messages;
 pub mod outbox;
@@ -38,6 +39,7 @@ use crate::mail::ids::MessageNumber;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::time::Duration;
 
@@ -98,12 +100,34 @@ const FORGOTTEN: [(&str, &str); 2] =
 pub type Changes = Transaction<'static, Sqlite>;
 
 impl Reader {
-    /// A connection that can only read.
+    /// A connection that can only read. There are few: a task that holds one and asks for another may wait for itself, so
+    /// none does.
     ///
     /// # Errors
     /// When the file cannot be opened.
-    pub async fn get(&self) -> Result<PoolConnection<Sqlite>, DatabaseError> {
-        Ok(self.0.acquire().await?)
+    pub async fn get(&self) -> Result<Reading, DatabaseError> {
+        let held = held::Held::note();
+        Ok(Reading { connection: self.0.acquire().await?, _held: held })
+    }
+}
+
+/// A connection that can only read, until it is dropped.
+pub struct Reading {
+    connection: PoolConnection<Sqlite>,
+    _held: held::Held,
+}
+
+impl Deref for Reading {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Reading {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 }
 

@@ -12,8 +12,10 @@ fuzz_target!(|bytes: &[u8]| {
         if let Some(value) = header.to_field() {
             assert!(value.len() <= 10 << 10);
             assert_eq!(Header::parse(&value).as_ref(), Ok(&header), "what is written is read again");
-            assert_eq!(sole(&[value.clone()], &header.address), Some(header.clone()));
-            assert_eq!(sole(&[value.clone(), value], &header.address), None, "two cancel each other out");
+            let read = |key: &[u8]| Some(key.to_vec());
+            let found = Some((header.keydata.clone(), header.mutual));
+            assert_eq!(sole([value.as_str()].into_iter(), &header.address, read), found);
+            assert_eq!(sole([value.as_str(); 2].into_iter(), &header.address, read), None, "two cancel each other out");
         }
     }
     if let Ok(gossip) = Gossip::parse(&text)
