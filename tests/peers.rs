@@ -1,7 +1,7 @@
 //! Private mail with other people's programs, over real mail servers: GnuPG as Debian ships it, and Delta Chat. Delta Chat's
 //! server (`deltachat-rpc-server`) comes from PyPI; its stories run where MAILKEEP_DELTACHAT names the program.
 
-use crate::support::{Lab, Person, World, wait_for};
+use crate::support::{Lab, Person, World, mail, wait_for};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
@@ -402,4 +402,121 @@ fn alice_and_carol_with_delta_chat_get_private_by_themselves() {
         (&"count.csv".into(), &"Über Reiher – A new subject.".into()),
         "{read}"
     );
+}
+
+#[test]
+fn alice_takes_up_carols_invitation_and_both_keys_are_verified() {
+    let lab = Lab::shared();
+    let Some(mut carol) = Carol::new(lab) else { return };
+    let alice = Alice::new(lab);
+    let account = carol.account.clone();
+    let link = carol.ask("get_chat_securejoin_qr_code", json!([account, null]));
+    let joined = alice.world.ok(&["peer", "join", link.as_str().unwrap()]);
+    assert_eq!(
+        (&joined["email"], &joined["state"]),
+        (&carol.person.address.as_str().into(), &"asked".into()),
+        "{joined}"
+    );
+    verifies(&alice, &carol.person, &joined["fingerprint"]);
+
+    let sent = alice.writes(&carol.person, "hello", "We compared our keys.\n", &[]);
+    assert_eq!(sent["encrypted"], true, "{sent}");
+    let read = carol.reads("compared our keys");
+    assert_eq!(read["showPadlock"], true, "{read}");
+    carol.answers(&read, "So we did.");
+    let got = alice.reads("from:carol \"So we did\"");
+    assert_eq!(verdict(&got), ("private", "verified"), "{got}");
+}
+
+#[test]
+fn carol_takes_up_alices_invitation_and_both_keys_are_verified() {
+    let lab = Lab::shared();
+    let Some(mut carol) = Carol::new(lab) else { return };
+    let alice = Alice::new(lab);
+    let invited = alice.world.ok(&["peer", "invite", &carol.person.address]);
+    let account = carol.account.clone();
+    carol.ask("secure_join", json!([account, invited["link"]]));
+    let known = wait_for("Carol's key", || {
+        alice.world.ok(&["sync"]);
+        alice.world.ok(&["outbox", "flush"]);
+        let peers = alice.world.ok(&["peer", "list"]);
+        peers[0]["pinned_fingerprint"].as_str().map(str::to_owned)
+    });
+    verifies(&alice, &carol.person, &known.into());
+    let sent = alice.writes(&carol.person, "hello", "We compared our keys.\n", &[]);
+    assert_eq!(sent["encrypted"], true, "{sent}");
+    assert_eq!(carol.reads("compared our keys")["showPadlock"], true);
+}
+
+/// Fetches and answers until the peer is verified; nothing of the conversation between programs is left to be seen.
+fn verifies(alice: &Alice, other: &Person, fingerprint: &Value) {
+    let peer = wait_for("the keys to be compared", || {
+        alice.world.ok(&["outbox", "flush"]);
+        alice.world.ok(&["sync"]);
+        let peer = alice.world.run_json(&["peer", "show", &other.address]);
+        (peer.code() == 0).then(|| peer.json()).filter(|peer| peer["trust"] == "verified")
+    });
+    assert_eq!(
+        (&peer["pinned_fingerprint"], &peer["recommendation"]),
+        (fingerprint, &"encrypt".into()),
+        "{peer}"
+    );
+    assert_eq!(peer["history"][0]["deed"], "verified", "{peer}");
+    alice.world.ok(&["outbox", "flush"]);
+    alice.world.ok(&["sync"]);
+    assert_eq!(alice.world.count("*"), 0, "{}", alice.world.ok(&["search", "*"]));
+    let held = Lab::shared().imap(&alice.person).held("INBOX");
+    assert!(held.is_empty(), "{} left on the server", held.len());
+}
+
+#[test]
+fn two_mailkeeps_compare_keys_by_a_link() {
+    let lab = Lab::shared();
+    let (alice, bob) = (Alice::new(lab), Alice::new(lab));
+    let invited = alice.world.ok(&["peer", "invite", &bob.person.address]);
+    let link = invited["link"].as_str().unwrap();
+    assert!(alice.world.fails(2, &["peer", "join", link]).contains("your own"));
+    assert!(bob.world.fails(2, &["peer", "join", &link[..link.len() - 30]]).contains("no invitation"));
+    bob.world.ok(&["peer", "join", link]);
+    wait_for("both keys to be compared", || {
+        for side in [&bob, &alice] {
+            side.world.ok(&["outbox", "flush"]);
+            side.world.ok(&["sync"]);
+        }
+        let trusts = |one: &Alice, other: &Alice| {
+            let peer = one.world.run_json(&["peer", "show", &other.person.address]);
+            peer.code() == 0 && peer.json()["trust"] == "verified"
+        };
+        (trusts(&alice, &bob) && trusts(&bob, &alice)).then_some(())
+    });
+    assert_eq!(alice.peer(&bob.person)["pinned_fingerprint"], bob.fingerprint());
+    assert_eq!(bob.peer(&alice.person)["pinned_fingerprint"], alice.fingerprint());
+    for side in [&alice, &bob] {
+        side.world.ok(&["outbox", "flush"]);
+        side.world.ok(&["sync"]);
+        assert_eq!(side.world.count("*"), 0, "{}", side.world.ok(&["search", "*"]));
+    }
+    // What goes between them from now on is verified from the first word.
+    alice.writes(&bob.person, "hello", "hello\n", &[]);
+    assert_eq!(verdict(&bob.reads("subject:hello")), ("private", "verified"));
+
+    // A link that was used is good for nothing, even to the one it was for; and for nobody else it ever was.
+    bob.world.ok(&["peer", "join", link]);
+    bob.world.ok(&["outbox", "flush"]);
+    let seen = alice.reads("subject:\"Comparing keys\"");
+    assert_eq!(seen["from"]["address"], bob.person.address, "left where it is: {seen}");
+    let carol = Alice::new(lab);
+    carol.world.ok(&["peer", "join", link]);
+    let invited = alice.world.ok(&["peer", "invite", "somebody.else@lab.test"]);
+    carol.world.ok(&["peer", "join", invited["link"].as_str().unwrap()]);
+    carol.world.ok(&["outbox", "flush"]);
+    let seen = alice.reads(&format!("from:{} subject:\"Comparing keys\"", carol.person.address));
+    assert_eq!(
+        (&seen["privacy"], alice.peer(&bob.person)["trust"].as_str()),
+        (&"none".into(), Some("verified"))
+    );
+    assert_eq!(alice.peer(&carol.person)["trust"], "first");
+    lab.deliver(&carol.person, &mail::plain(&alice.person.address, &carol.person.address, "end", "end"));
+    carol.reads("subject:end");
+    assert_eq!(carol.peer(&alice.person)["trust"], "none", "she learnt nothing");
 }

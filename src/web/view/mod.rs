@@ -12,6 +12,7 @@ mod outbox;
 mod pictures;
 mod plain;
 mod preview;
+mod invitation;
 mod qr;
 mod recovery;
 mod settings;
@@ -35,6 +36,7 @@ mod sample_keys;
 mod sample_recovery;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
+pub use invitation::{InvitationStep, InvitationView};
 pub use contact::{ContactKey, ContactPage, Decided, Qr};
 pub use keys::{KeyView, KeysPage, SetupCode};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};
