@@ -905,19 +905,18 @@ fn verified(row: &mut PeerRow, fingerprint: String, now: i64) {
     row.verified_at = now;
 }
 
-/// A correspondent showed that a key is theirs, over a way that is not mail alone: from now on it is verified.
+/// A correspondent showed by an invitation that a key is theirs: from now on it is verified.
 pub(in crate::engine) async fn proved(
     c: &mut Connection,
     address: &str,
     certificate: &Certificate,
-    way: &str,
     now: i64,
 ) -> Result<(), Failure> {
     let fingerprint = remember(c, certificate, now).await?.fingerprint().to_string();
-    keys::note_peer_key(c, address, &fingerprint, "met", 0, now).await?;
+    keys::note_peer_key(c, address, &fingerprint, "invitation", 0, now).await?;
     let known = peers::of(c, &[address.to_owned()]).await?.remove(address);
     let mut row = known.unwrap_or_else(|| blank(address));
-    decide(c, now, address, &fingerprint, "verified", way).await?;
+    decide(c, now, address, &fingerprint, "verified", "by an invitation").await?;
     verified(&mut row, fingerprint, now);
     Ok(peers::put(c, &row).await?)
 }

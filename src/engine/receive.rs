@@ -307,8 +307,7 @@ pub async fn keep_with(
 /// Of new messages those between programs that compare keys and that are to be answered; and how many there are, which
 /// nobody is told of.
 fn between_programs(fresh: &[Understood], numbers: &[MessageNumber]) -> (Vec<MessageNumber>, usize) {
-    let steps: Vec<_> =
-        fresh.iter().zip(numbers).filter(|(m, _)| securejoin::is_step(&m.message)).collect();
+    let steps: Vec<_> = fresh.iter().zip(numbers).filter(|(m, _)| securejoin::is_step(&m.message)).collect();
     let came = steps
         .iter()
         .filter(|(m, _)| matches!(m.origin, Origin::Server { .. }) && is_trusted(&m.origin))

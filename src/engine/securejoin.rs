@@ -272,7 +272,7 @@ async fn believe(app: &Arc<App>, row: &mut InvitationRow, theirs: &Certificate) 
         row.state = if other { OTHER_KEY } else { DONE }.to_owned();
         invitations::note(&mut c, row, &row.state, row.answers).await?;
         if !other {
-            peers::proved(&mut c, &row.address, theirs, "by an invitation", app.now()).await?;
+            peers::proved(&mut c, &row.address, theirs, app.now()).await?;
         }
         commit(c).await?;
         if other {

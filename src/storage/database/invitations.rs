@@ -83,12 +83,13 @@ pub async fn of(c: &mut Connection, address: &str, since: i64) -> Result<Vec<Inv
 /// # Errors
 /// When the database fails.
 pub async fn list(c: &mut Connection, since: i64, limit: u32) -> Result<Vec<InvitationRow>, DatabaseError> {
-    let rows =
-        sqlx::query("SELECT * FROM invitation WHERE made_at >= ? ORDER BY made_at DESC, address, own LIMIT ?")
-            .bind(since)
-            .bind(limit)
-            .fetch_all(c)
-            .await?;
+    let rows = sqlx::query(
+        "SELECT * FROM invitation WHERE made_at >= ? ORDER BY made_at DESC, address, own LIMIT ?",
+    )
+    .bind(since)
+    .bind(limit)
+    .fetch_all(c)
+    .await?;
     rows.iter().map(invitation).collect()
 }
 
@@ -102,14 +103,16 @@ pub async fn note(
     state: &str,
     answers: u32,
 ) -> Result<bool, DatabaseError> {
-    let done = sqlx::query("UPDATE invitation SET state = ?, answers = ? WHERE address = ? AND own = ? AND secret = ?")
-        .bind(state)
-        .bind(answers)
-        .bind(&row.address)
-        .bind(i64::from(row.own))
-        .bind(&row.secret)
-        .execute(c)
-        .await?;
+    let done = sqlx::query(
+        "UPDATE invitation SET state = ?, answers = ? WHERE address = ? AND own = ? AND secret = ?",
+    )
+    .bind(state)
+    .bind(answers)
+    .bind(&row.address)
+    .bind(i64::from(row.own))
+    .bind(&row.secret)
+    .execute(c)
+    .await?;
     Ok(done.rows_affected() > 0)
 }
 

@@ -206,6 +206,7 @@ fn way(said: &Said) -> String {
         "imported" => "You brought it from a file".to_owned(),
         "attached" => "Was attached to a message".to_owned(),
         "met" => "You met".to_owned(),
+        "invitation" => "Shown by an invitation".to_owned(),
         other => match other.strip_prefix("gossip") {
             Some(_) => "Told by others you both write with".to_owned(),
             None => capital(other),

@@ -79,7 +79,12 @@ pub(super) async fn of(app: &App, address: &str) -> Result<Vec<InvitationView>, 
 /// Those that wait for somebody, for the page of the owner's keys.
 pub(super) async fn waiting(app: &App) -> Result<Vec<InvitationView>, Failure> {
     let all = invitations::list(app).await?;
-    Ok(all.iter().filter(|one| !["done", "other-key"].contains(&one.state.as_str())).take(50).map(view).collect())
+    Ok(all
+        .iter()
+        .filter(|one| !["done", "other-key"].contains(&one.state.as_str()))
+        .take(50)
+        .map(view)
+        .collect())
 }
 
 fn view(invited: &Invited) -> InvitationView {
@@ -94,7 +99,9 @@ fn view(invited: &Invited) -> InvitationView {
             ),
         ),
         (true, "made") => ("clock", format!("Waiting for {who} to take the invitation.")),
-        (true, _) => ("clock", format!("Waiting for the program of {who} to show that it had the invitation.")),
+        (true, _) => {
+            ("clock", format!("Waiting for the program of {who} to show that it had the invitation."))
+        }
         (false, "asked") => ("clock", format!("Waiting for the program of {who} to answer.")),
         (false, _) => ("clock", format!("Waiting for the program of {who} to confirm.")),
     };

@@ -2,8 +2,8 @@
 
 use askama::Template;
 
-use super::{InvitationView, Shell};
 pub use super::qr::Qr;
+use super::{InvitationView, Shell};
 
 /// `/contacts/{address}`.
 #[derive(Debug, Clone, Template)]

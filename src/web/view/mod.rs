@@ -5,6 +5,7 @@
 
 mod compose;
 mod contact;
+mod invitation;
 mod keys;
 mod list;
 mod origin;
@@ -12,7 +13,6 @@ mod outbox;
 mod pictures;
 mod plain;
 mod preview;
-mod invitation;
 mod qr;
 mod recovery;
 mod settings;
@@ -36,8 +36,8 @@ mod sample_keys;
 mod sample_recovery;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
-pub use invitation::{InvitationStep, InvitationView};
 pub use contact::{ContactKey, ContactPage, Decided, Qr};
+pub use invitation::{InvitationStep, InvitationView};
 pub use keys::{KeyView, KeysPage, SetupCode};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};
 pub use origin::Origin;

@@ -68,7 +68,8 @@ pub(super) fn contact() -> ContactPage {
 
 /// An invitation that waits.
 fn invitation() -> InvitationView {
-    let link = "OPENPGP4FPR:0123456789ABCDEF0123456789ABCDEF01234567#a=alice%40example.org&n=&i=number12&s=secret12";
+    let link =
+        "OPENPGP4FPR:0123456789ABCDEF0123456789ABCDEF01234567#a=alice%40example.org&n=&i=number12&s=secret12";
     let step = |words: &str, done, next| InvitationStep { words: words.into(), done, next };
     InvitationView {
         address: "bob@example.net".into(),
