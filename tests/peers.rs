@@ -337,23 +337,18 @@ impl<'a> Carol<'a> {
     /// Whether it has brought comparing keys to its end with somebody, as one who invites or who joins. A later message of
     /// theirs has to be on its way already: then it did before that one, or never.
     fn compared(&mut self, kind: &str, other: &Alice) -> bool {
-        loop {
+        let event = loop {
             let event = self.ask("get_next_event", json!([]))["event"].take();
             if event["kind"] == kind && event["progress"] == 1000 {
-                break;
+                break event;
             }
             if event["kind"] == "IncomingMsg" {
                 return false;
             }
-        }
-        let account = self.account.clone();
-        let known = self.ask("get_contacts", json!([account, 0, null]));
-        let mut all = known.as_array().unwrap().iter();
-        let is_other =
-            |one: &&Value| one["address"] == other.person.address.as_str() && one["isKeyContact"] == true;
-        let contact = all.find(is_other).unwrap_or_else(|| panic!("{known}"));
-        let said = self.ask("get_contact_encryption_info", json!([account, contact["id"]]));
-        said.as_str().unwrap().split_whitespace().collect::<String>().contains(&other.fingerprint())
+        };
+        let said = self.ask("get_contact_encryption_info", json!([self.account, event["contactId"]]));
+        let said: String = said.as_str().unwrap().split_whitespace().collect();
+        said.contains(&other.person.address) && said.contains(&other.fingerprint())
     }
 
     fn delivered(&mut self, id: &Value) -> Value {
