@@ -8,6 +8,7 @@ mod cut;
 mod forecast;
 mod form;
 mod frame;
+mod invitations;
 mod keys;
 mod list;
 mod long;
@@ -41,6 +42,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(compose::routes())
         .merge(contacts::routes())
         .merge(keys::routes())
+        .merge(invitations::routes())
         .merge(origin::routes())
         .merge(outbox::routes())
         .merge(pictures::routes())

@@ -5,6 +5,7 @@
 
 mod compose;
 mod contact;
+mod invitation;
 mod keys;
 mod list;
 mod origin;
@@ -36,6 +37,7 @@ mod sample_recovery;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
 pub use contact::{ContactKey, ContactPage, Decided, Qr};
+pub use invitation::{InvitationStep, InvitationView};
 pub use keys::{KeyView, KeysPage, SetupCode};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};
 pub use origin::Origin;
