@@ -561,7 +561,8 @@ pub(super) enum Key {
     },
     /// Write an encrypted copy of all your keys, which your passphrase opens
     Backup { file: PathBuf },
-    /// Look a key up at key servers (not there yet)
+    /// Look for the keys of an address, through Tor: in the directory of its domain, and at the key servers of
+    /// `lookup.servers`
     Lookup { email: String },
     /// Move a key to or from another program (Autocrypt Setup Message)
     #[command(subcommand)]
@@ -592,7 +593,12 @@ pub(super) enum Peer {
     /// Say that you compared this fingerprint with its owner
     Verify { email: String, fingerprint: String },
     /// Use the newer key that waits
-    Accept { email: String },
+    Accept {
+        email: String,
+        /// The key with this fingerprint instead, which `key lookup` found
+        #[arg(long, value_name = "FINGERPRINT")]
+        key: Option<String>,
+    },
     /// Keep the old key
     Keep { email: String },
 }

@@ -18,6 +18,7 @@ pub mod heavy;
 pub mod import;
 pub mod indexing;
 pub mod keyring;
+pub mod lookup;
 pub mod outbox;
 pub mod outgoing;
 pub mod peers;

@@ -11,7 +11,7 @@ use super::search::{self, Sort};
 use super::settings::{self, Scope};
 use super::tags::{self, Which};
 use super::{
-    backup, check, import, keyring, outbox, peers, read, senders, setup_messages, status, sync, unsubscribe,
+    backup, check, import, keyring, lookup, outbox, peers, read, senders, setup_messages, status, sync, unsubscribe,
 };
 use crate::crypto::secret::SecretText;
 use crate::mail::html::{Options, Remote};
@@ -201,6 +201,8 @@ pub enum Request {
         /// Its code.
         code: String,
     },
+    /// Looks for the keys of an address.
+    KeyLookup(String),
     /// Correspondents who have a key.
     PeerList,
     /// A correspondent.
@@ -313,6 +315,7 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::KeyBackup { .. }
         | Request::SetupMake(_)
         | Request::SetupOpen { .. }
+        | Request::KeyLookup(_)
         | Request::PeerList
         | Request::PeerShow(_)
         | Request::PeerChoose { .. } => trust(app, request).await,
@@ -347,6 +350,7 @@ async fn trust(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
         }
         Request::SetupMake(email) => value(setup_messages::make(app, &email).await?),
         Request::SetupOpen { id, code } => value(setup_messages::open(app, &id, &code).await?),
+        Request::KeyLookup(email) => value(lookup::look_up(app, &email).await?),
         Request::PeerList => value(peers::list(app).await?),
         Request::PeerShow(email) => value(peers::show(app, &email).await?),
         Request::PeerChoose { email, choice } => value(peers::choose(app, &email, &choice).await?),

@@ -6,9 +6,11 @@ pub mod dialer;
 pub mod doh;
 pub mod http;
 pub mod imap;
+pub mod keyserver;
 pub mod log;
 pub mod smtp;
 pub mod web_address;
+pub mod wkd;
 mod wire;
 
 #[cfg(test)]

@@ -259,6 +259,22 @@ impl Certificate {
         keyring::bounded(both).map(Self)
     }
 
+    /// What it says of one address (canonical) and of its keys: other User IDs are gone, and so is what others signed.
+    /// `None` where no User ID of its owner's names the address. It may have expired, or be too weak: [`usable`](Self::usable)
+    /// and [`addresses`](Self::addresses) tell.
+    #[must_use]
+    pub fn for_address(&self, address: &str) -> Option<Self> {
+        super::guarded(None, || {
+            let names = |id: &sequoia_openpgp::packet::UserID| {
+                id.email().ok().flatten().is_some_and(|email| canonical(email) == address)
+            };
+            let kept = self.0.clone().retain_userids(|id| names(id.userid()));
+            // Somebody else's name beside a key is nobody's word.
+            let vouched = kept.userids().any(|id| id.self_signatures().next().is_some());
+            vouched.then(|| Self(kept).minimal())
+        })
+    }
+
     /// Only what its owner said about it: keys, User IDs, their own signatures and revocations. What others signed, and so
     /// whether an older key [vouched](Self::is_vouched_by) for it, is gone.
     #[must_use]

@@ -20,6 +20,7 @@ mod tests;
 mod unseal;
 mod verify;
 mod vouching;
+mod wkd;
 
 pub use autocrypt::MAX_AUTOCRYPT_BYTES;
 pub use certificate::{Certificate, Unusable};
@@ -29,6 +30,7 @@ pub use seal::{MICALG, seal, sign_detached, sign_detached_armored};
 pub use secret_key::{LIFETIME, SecretKey};
 pub use session_key::{NotASessionKey, SessionKey};
 pub use unseal::{MAX_MESSAGE_BYTES, MAX_PLAIN_BYTES, UnsealError, Unsealed, unseal};
+pub use wkd::hashed_local_part;
 pub use verify::{Signature, Verdict, verify_cleartext, verify_detached, verify_message};
 
 /// A wall around the library: where it breaks off on hostile bytes, that is one more way for them to be unreadable, and the

@@ -444,6 +444,10 @@ pub(super) static TABLE: &[Route] = &[
     })
     .body("SetupCode")
     .gives(One("Key")),
+    call(Post, "/api/v1/keys/{email}/lookup", Write, "Looks for the keys of an address, through Tor", |g| {
+        Ok(Deed::Ask(Request::KeyLookup(g.segment("email"))))
+    })
+    .gives(Many("Candidate")),
     call(Get, "/api/v1/peers", Read, "Correspondents who have a key", |_| Ok(Deed::Ask(Request::PeerList)))
         .gives(Many("Peer")),
     call(Get, "/api/v1/peers/{email}", Read, "What is known of a correspondent's key", |g| {
@@ -453,6 +457,11 @@ pub(super) static TABLE: &[Route] = &[
     call(Post, "/api/v1/peers/{email}/accept", Admin, "Uses the newer key that waits", |g| {
         choose(g, Choice::Accept)
     })
+    .gives(One("Peer")),
+    call(Post, "/api/v1/peers/{email}/use", Admin, "Uses a key that a look-up found", |g| {
+        choose(g, Choice::Use(g.body::<Compared>()?.fingerprint))
+    })
+    .body("Compared")
     .gives(One("Peer")),
     call(Post, "/api/v1/peers/{email}/keep", Admin, "Keeps the old key", |g| choose(g, Choice::Keep))
         .gives(One("Peer")),

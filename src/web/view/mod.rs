@@ -35,7 +35,7 @@ mod sample_keys;
 mod sample_recovery;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
-pub use contact::{ContactKey, ContactPage, Decided, Qr};
+pub use contact::{ContactKey, ContactPage, Decided, FoundKey, Qr};
 pub use keys::{KeyView, KeysPage, SetupCode};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};
 pub use origin::Origin;

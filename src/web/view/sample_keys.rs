@@ -53,6 +53,12 @@ pub(super) fn contact() -> ContactPage {
         used: Some(key("0123456789ABCDEF0123456789ABCDEF01234567")),
         waiting: Some(key("89ABCDEF0123456789ABCDEF0123456701234567")),
         own: Some(key("FEDCBA9876543210FEDCBA9876543210FEDCBA98")),
+        found: vec![FoundKey {
+            key: key("CCCCBBBBCCCCDDDDAAAABBBBCCCCDDDDAAAABBBB"),
+            words: "It cannot be used: it expired on 2025-03-03.".into(),
+            choosable: true,
+        }],
+        look_words: "Servers were asked on 3 Mar 2025.".into(),
         others: vec![key("AAAABBBBCCCCDDDDAAAABBBBCCCCDDDDAAAABBBB")],
         history: vec![Decided {
             day: "3 Mar 2025".into(),
