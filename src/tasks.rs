@@ -4,7 +4,9 @@
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::vault::Vault;
-use crate::engine::{accounts, authentication, draft_copies, indexing, keyring, lookup, outbox, snapshots, sync};
+use crate::engine::{
+    accounts, authentication, draft_copies, indexing, keyring, lookup, outbox, snapshots, sync,
+};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};

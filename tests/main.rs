@@ -35,6 +35,7 @@ mod hidden;
 mod import;
 mod kill;
 mod leak;
+mod lookup;
 mod openpgp;
 mod pages;
 mod peers;

@@ -564,6 +564,19 @@ pub(super) enum Key {
     /// Look for the keys of an address, through Tor: in the directory of its domain, and at the key servers of
     /// `lookup.servers`
     Lookup { email: String },
+    /// Hand your key to the key servers of `lookup.servers`, through Tor; each writes you a mail to be confirmed
+    Publish { email: String },
+    /// Ask the key servers to remove it again
+    Unpublish { email: String },
+    /// Where your keys are published, and what is still waited for
+    Publications,
+    /// Confirm what the mail of a key server asks about, where you began it
+    Confirm {
+        /// The message
+        id: String,
+    },
+    /// Write your keys as a Web Key Directory, for the web server of your own domain
+    WkdExport { dir: PathBuf },
     /// Move a key to or from another program (Autocrypt Setup Message)
     #[command(subcommand)]
     SetupMessage(SetupMessage),

@@ -439,6 +439,11 @@ fn about_key(key: args::Key) -> Result<Request, Failure> {
             Request::SetupOpen { id, code: code.expose().to_owned() }
         }
         args::Key::Lookup { email } => Request::KeyLookup(email),
+        args::Key::Publish { email } => Request::KeyPublish(email),
+        args::Key::Unpublish { email } => Request::KeyUnpublish(email),
+        args::Key::Publications => Request::KeyPublications,
+        args::Key::Confirm { id } => Request::KeyConfirm(id),
+        args::Key::WkdExport { dir } => Request::KeyWkdExport(absolute(&dir)?),
         args::Key::Backup { .. } => {
             return Err(Failure::usage("That is no question for the store"));
         }

@@ -539,7 +539,8 @@ pub(in crate::engine) async fn refresh(app: &Arc<App>, scattered: bool) -> Resul
         if scattered {
             tokio::time::sleep(Duration::from_secs(later(60).unsigned_abs())).await;
         }
-        let wait = if refreshed(app, &named, &fingerprint).await? { later(REFRESH) } else { later(NONE_AGAIN) };
+        let wait =
+            if refreshed(app, &named, &fingerprint).await? { later(REFRESH) } else { later(NONE_AGAIN) };
         let writer = app.writer.lock().await;
         let mut c = writer.begin().await?;
         lookups::plan(&mut c, &fingerprint, app.now() + wait).await?;
@@ -558,7 +559,9 @@ async fn refreshed(app: &Arc<App>, named: &[KeyServer], fingerprint: &str) -> Re
                 answered = true;
                 let parsed = blocking(move || Ok::<_, Failure>(Certificate::parse_all(&bytes))).await?;
                 let mut parsed = parsed.unwrap_or_default().into_iter();
-                let Some(own) = parsed.find(|one| one.fingerprint().as_str() == fingerprint) else { continue };
+                let Some(own) = parsed.find(|one| one.fingerprint().as_str() == fingerprint) else {
+                    continue;
+                };
                 {
                     let writer = app.writer.lock().await;
                     let mut c = writer.begin().await?;

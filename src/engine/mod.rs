@@ -23,6 +23,7 @@ pub mod outbox;
 pub mod outgoing;
 pub mod peers;
 pub mod preview;
+pub mod publication;
 pub mod read;
 pub mod receive;
 pub mod recovery;

@@ -7,8 +7,8 @@
 use super::app::App;
 use super::envelopes::{Openers, Wrapping};
 use super::failure::{Failure, blocking};
-use super::{keyring, lookup};
 use super::search::rfc3339;
+use super::{keyring, lookup};
 use crate::crypto::openpgp::Certificate;
 use crate::mail::address::canonical;
 use crate::mail::autocrypt::{self, Recommendation};
@@ -507,7 +507,8 @@ pub(in crate::engine) async fn rely_on(
         row.pinned = Some(fingerprint.to_owned());
         row.pinned_at = now;
         let candidates = lookups::candidates(c, &[address.to_owned()]).await?;
-        let told = row.public_key.as_deref() == Some(fingerprint) || row.gossip_key.as_deref() == Some(fingerprint);
+        let told =
+            row.public_key.as_deref() == Some(fingerprint) || row.gossip_key.as_deref() == Some(fingerprint);
         let found = candidates.into_iter().find(|one| !told && one.fingerprint == fingerprint);
         let way = "first private message to them";
         let way = found.map_or_else(|| way.to_owned(), |one| format!("{way}, found at {}", one.server));
@@ -620,11 +621,17 @@ pub async fn plan(
                     None,
                 )
             } else {
-                let judged =
-                    judge(&address, rows.get(&address), &parsed, (own_mutual, replying_to_private), (since, now));
+                let judged = judge(
+                    &address,
+                    rows.get(&address),
+                    &parsed,
+                    (own_mutual, replying_to_private),
+                    (since, now),
+                );
                 let is_open = judged.1.is_none() && !judged.0.undecided;
-                let looked_up =
-                    is_open.then(|| by_look_up(&address, &found, &parsed, replying_to_private, now)).flatten();
+                let looked_up = is_open
+                    .then(|| by_look_up(&address, &found, &parsed, replying_to_private, now))
+                    .flatten();
                 looked_up.unwrap_or(judged)
             };
             all.push(advice.rank);
@@ -949,12 +956,7 @@ fn no_key(address: &str) -> Failure {
 }
 
 /// The owner relies on a key that a server named.
-async fn take_candidate(
-    c: &mut Connection,
-    row: &mut PeerRow,
-    typed: &str,
-    now: i64,
-) -> Result<(), Failure> {
+async fn take_candidate(c: &mut Connection, row: &mut PeerRow, typed: &str, now: i64) -> Result<(), Failure> {
     let typed: String = typed.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_uppercase();
     let found = lookups::candidates(c, std::slice::from_ref(&row.address)).await?;
     let found = found.into_iter().find(|one| one.fingerprint == typed);

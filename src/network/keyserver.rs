@@ -138,7 +138,9 @@ impl AskError {
             self,
             Self::Unreadable { .. }
                 | Self::Http(
-                    HttpError::Redirect { .. } | HttpError::TooManyRedirects { .. } | HttpError::TooLarge { .. }
+                    HttpError::Redirect { .. }
+                        | HttpError::TooManyRedirects { .. }
+                        | HttpError::TooLarge { .. }
                 )
         )
     }
@@ -173,6 +175,12 @@ impl KeyServer {
         self.base.host()
     }
 
+    /// The name that it has for people, also where it is asked by its onion.
+    #[must_use]
+    pub fn known_as(&self) -> &str {
+        if TWO_DOORS.contains(&self.host()) { TWO_DOORS[0] } else { self.host() }
+    }
+
     /// Whether it is the same server as another, by another door.
     #[must_use]
     pub fn is_also(&self, other: &Self) -> bool {
@@ -196,8 +204,12 @@ impl KeyServer {
     pub async fn find(&self, dialer: &Dialer, by: By<'_>) -> Result<Option<Vec<u8>>, AskError> {
         let (place, what) = match (self.kind, by) {
             (Kind::Vks, By::Address(a)) => (self.base.below(&["vks", "v1", "by-email", a], &[])?, a),
-            (Kind::Vks, By::Fingerprint(f)) => (self.base.below(&["vks", "v1", "by-fingerprint", f], &[])?, f),
-            (Kind::Mailvelope, By::Address(a)) => (self.base.below(&["api", "v1", "key"], &[("email", a)])?, a),
+            (Kind::Vks, By::Fingerprint(f)) => {
+                (self.base.below(&["vks", "v1", "by-fingerprint", f], &[])?, f)
+            }
+            (Kind::Mailvelope, By::Address(a)) => {
+                (self.base.below(&["api", "v1", "key"], &[("email", a)])?, a)
+            }
             (Kind::Mailvelope, By::Fingerprint(f)) => {
                 (self.base.below(&["api", "v1", "key"], &[("fingerprint", &f.to_ascii_lowercase())])?, f)
             }
@@ -329,7 +341,8 @@ impl KeyServer {
     pub fn link(&self, found: &str) -> Option<Link> {
         let found = WebAddress::from_owner(found).ok()?;
         let hosts = [found.host(), self.host()];
-        if hosts[0] != hosts[1] && !hosts.iter().all(|host| TWO_DOORS.contains(host)) && !self.has_own_port() {
+        if hosts[0] != hosts[1] && !hosts.iter().all(|host| TWO_DOORS.contains(host)) && !self.has_own_port()
+        {
             return None;
         }
         match self.kind {
@@ -344,12 +357,12 @@ impl KeyServer {
                 let path = found.path();
                 let query = path.strip_prefix("/api/v1/key?")?;
                 let value = |name: &str| {
-                    let mut all = query.split('&').filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+                    let mut all =
+                        query.split('&').filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
                     all.next().filter(|_| all.next().is_none())
                 };
-                let hex = |text: &str, length| {
-                    text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit())
-                };
+                let hex =
+                    |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit());
                 let removes = match value("op")? {
                     "verify" => false,
                     "verifyRemove" => true,
@@ -396,11 +409,24 @@ mod tests {
     #[test]
     fn servers_are_named_with_their_kind() {
         let one = server("vks+https://keys.openpgp.org");
-        assert_eq!((one.kind(), one.host(), one.to_string().as_str()), (Kind::Vks, "keys.openpgp.org", "vks+https://keys.openpgp.org"));
+        assert_eq!(
+            (one.kind(), one.host(), one.to_string().as_str()),
+            (Kind::Vks, "keys.openpgp.org", "vks+https://keys.openpgp.org")
+        );
         assert!(server(&format!("vks+http://{}", TWO_DOORS[1])).is_also(&one));
         assert!(!server("hkp+https://keys.openpgp.org").is_also(&one));
-        assert_eq!(server("hkp+http://127.0.0.1:11371/sub/").hkp("0xAB").unwrap().path(), "/sub/pks/lookup?op=get&options=mr&exact=on&search=0xAB");
-        for bad in ["", "https://keys.example", "ldap+https://x.example", "vks+ftp://x.example", "vks+https://u@x.example", "VKS+https://x.example"] {
+        assert_eq!(
+            server("hkp+http://127.0.0.1:11371/sub/").hkp("0xAB").unwrap().path(),
+            "/sub/pks/lookup?op=get&options=mr&exact=on&search=0xAB"
+        );
+        for bad in [
+            "",
+            "https://keys.example",
+            "ldap+https://x.example",
+            "vks+ftp://x.example",
+            "vks+https://u@x.example",
+            "VKS+https://x.example",
+        ] {
             assert!(bad.parse::<KeyServer>().is_err(), "{bad}");
         }
     }
@@ -418,8 +444,10 @@ mod tests {
     fn only_a_server_s_own_link_is_taken_apart() {
         let nonce = "0123456789abcdef0123456789abcdef";
         let keys = server("mailvelope+https://keys.mailvelope.com");
-        let good = format!("https://keys.mailvelope.com/api/v1/key?op=verify&keyId=00112233aabbccdd&nonce={nonce}");
-        let link = Link::Mailvelope { removes: false, key_id: "00112233aabbccdd".into(), nonce: nonce.into() };
+        let good =
+            format!("https://keys.mailvelope.com/api/v1/key?op=verify&keyId=00112233aabbccdd&nonce={nonce}");
+        let link =
+            Link::Mailvelope { removes: false, key_id: "00112233aabbccdd".into(), nonce: nonce.into() };
         assert_eq!(keys.link(&good), Some(link));
         for bad in [
             good.replace("keys.mailvelope.com", "keys.mailvelope.com.evil.example"),
@@ -435,8 +463,16 @@ mod tests {
         }
         let keys = server("vks+https://keys.openpgp.org");
         let token = |url: &str| keys.link(url);
-        assert_eq!(token("https://keys.openpgp.org/verify/Abc-123_xyz"), Some(Link::Vks { token: "Abc-123_xyz".into() }));
-        for bad in ["https://keys.openpgp.org/verify/", "https://keys.openpgp.org/verify/a/../b", "https://keys.openpgp.org/verify/abcdefgh?x=1", "https://keys.openpgp.org/manage/abcdefgh"] {
+        assert_eq!(
+            token("https://keys.openpgp.org/verify/Abc-123_xyz"),
+            Some(Link::Vks { token: "Abc-123_xyz".into() })
+        );
+        for bad in [
+            "https://keys.openpgp.org/verify/",
+            "https://keys.openpgp.org/verify/a/../b",
+            "https://keys.openpgp.org/verify/abcdefgh?x=1",
+            "https://keys.openpgp.org/manage/abcdefgh",
+        ] {
             assert_eq!(token(bad), None, "{bad}");
         }
     }

@@ -10,8 +10,8 @@ pub mod keyserver;
 pub mod log;
 pub mod smtp;
 pub mod web_address;
-pub mod wkd;
 mod wire;
+pub mod wkd;
 
 #[cfg(test)]
 mod test_server;

@@ -19,7 +19,8 @@ fn places(address: &str) -> Option<(WebAddress, WebAddress)> {
         return None;
     }
     let hash = hashed_local_part(local)?;
-    let advanced = WebAddress::from_owner(&format!("https://openpgpkey.{domain}/.well-known/openpgpkey")).ok()?;
+    let advanced =
+        WebAddress::from_owner(&format!("https://openpgpkey.{domain}/.well-known/openpgpkey")).ok()?;
     let direct = WebAddress::from_owner(&format!("https://{domain}/.well-known/openpgpkey")).ok()?;
     let query = [("l", local)];
     Some((advanced.below(&[domain, "hu", &hash], &query).ok()?, direct.below(&["hu", &hash], &query).ok()?))
@@ -87,8 +88,18 @@ mod tests {
     #[test]
     fn nobody_at_home_is_asked() {
         for nobody in [
-            "bob", "@example.org", "bob@", "bob@localhost", "bob@127.0.0.1", "bob@[::1]", "bob@printer.local",
-            "bob@x.onion", "bob@evil.example/x", "bob@a:1.test", "bob@.test", "bob@user@x.internal",
+            "bob",
+            "@example.org",
+            "bob@",
+            "bob@localhost",
+            "bob@127.0.0.1",
+            "bob@[::1]",
+            "bob@printer.local",
+            "bob@x.onion",
+            "bob@evil.example/x",
+            "bob@a:1.test",
+            "bob@.test",
+            "bob@user@x.internal",
         ] {
             assert!(places(nobody).is_none(), "{nobody}");
         }

@@ -319,3 +319,30 @@ fn encryption_keys<'a>(valid: &ValidCert<'a>) -> impl Iterator<Item = ValidKey<'
 const fn is_quantum_safe(algorithm: PublicKeyAlgorithm) -> bool {
     matches!(algorithm, PublicKeyAlgorithm::MLKEM768_X25519 | PublicKeyAlgorithm::MLKEM1024_X448)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sequoia_openpgp::cert::CertBuilder;
+    use sequoia_openpgp::packet::UserID;
+
+    #[test]
+    fn only_what_is_said_of_one_address_is_kept() {
+        let (cert, _) = CertBuilder::new()
+            .add_userid("Bob <bob@home.example>")
+            .add_userid("Bob <Bob@Work.example>")
+            .add_transport_encryption_subkey()
+            .generate()
+            .unwrap();
+        let whole = Certificate::of(cert);
+        let now = whole.created() + 60;
+        assert_eq!(whole.addresses(now).len(), 2);
+        let own = whole.for_address("bob@work.example").unwrap();
+        assert_eq!(own.addresses(now), ["bob@work.example"]);
+        assert!(own.usable(now).is_ok() && own.fingerprint() == whole.fingerprint());
+        assert_eq!(whole.for_address("eve@home.example"), None);
+        // A name that somebody else laid beside the key.
+        let (laid, _) = whole.0.clone().insert_packets(UserID::from("eve@home.example")).unwrap();
+        assert_eq!(Certificate::of(laid).for_address("eve@home.example"), None);
+    }
+}

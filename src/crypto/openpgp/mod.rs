@@ -30,8 +30,8 @@ pub use seal::{MICALG, seal, sign_detached, sign_detached_armored};
 pub use secret_key::{LIFETIME, SecretKey};
 pub use session_key::{NotASessionKey, SessionKey};
 pub use unseal::{MAX_MESSAGE_BYTES, MAX_PLAIN_BYTES, UnsealError, Unsealed, unseal};
-pub use wkd::hashed_local_part;
 pub use verify::{Signature, Verdict, verify_cleartext, verify_detached, verify_message};
+pub use wkd::hashed_local_part;
 
 /// A wall around the library: where it breaks off on hostile bytes, that is one more way for them to be unreadable, and the
 /// mail around them is read all the same.

@@ -256,6 +256,22 @@ const ANSWERS: &[Noun] = &[
             ("words", "string"),
         ],
     ),
+    noun(
+        "Publication",
+        "How far a key of the owner's is at a key server: waiting, published, removing, removed or failed",
+        &[
+            ("address", "string"),
+            ("server", "string"),
+            ("fingerprint", "string"),
+            ("state", "string"),
+            ("words", "string"),
+        ],
+    ),
+    noun(
+        "WkdDirectory",
+        "A Web Key Directory that was written",
+        &[("directory", "string"), ("domains", "[string]"), ("keys", "integer")],
+    ),
     noun("ImportedKeys", "The keys that were taken in", &[("keys", "[Key]")]),
     noun(
         "SetupMessage",
@@ -455,6 +471,7 @@ const BODIES: &[Noun] = &[
         "An absolute path, mbox, maildir or eml, and which messages",
         &[("path", "string"), ("format", "string"), ("query?", "string|null")],
     ),
+    noun("WkdExport", "An absolute path of a folder", &[("directory", "string")]),
     noun("Check", "Whether to mend what can be mended", &[("repair?", "boolean")]),
     noun(
         "TokenCreate",

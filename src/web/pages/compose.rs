@@ -84,7 +84,7 @@ async fn show(
 ) -> Result<Response, WebError> {
     let shell = shell(owner, heading, Spot::Elsewhere, "").await?;
     let mut composer = composer(owner, content, source, trouble).await?;
-    look(owner, content, &mut composer.forecast).await?;
+    forecast::look(owner, content, &mut composer.forecast).await?;
     page(&ComposePage { shell, heading: heading.to_owned(), composer })
 }
 

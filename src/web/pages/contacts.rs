@@ -11,7 +11,9 @@ use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::error::{WebError, page, sentence};
 use crate::web::extract::{Path, Query};
-use crate::web::view::{Contact, ContactKey, ContactPage, ContactsPage, Decided, FoundKey, Qr, Spot, encoded};
+use crate::web::view::{
+    Contact, ContactKey, ContactPage, ContactsPage, Decided, FoundKey, Qr, Spot, encoded,
+};
 use crate::web::words;
 use axum::Router;
 use axum::http::StatusCode;
@@ -164,7 +166,11 @@ fn describe(page: &mut ContactPage, peer: &Peer, found: Vec<Candidate>) {
             FoundKey {
                 key: contact_key(&one.key.fingerprint, &peer.keys),
                 choosable: one.usable && peer.pinned_fingerprint.as_ref() != Some(&one.key.fingerprint),
-                words: if is_used && one.usable { "It is the one that is used.".to_owned() } else { one.words },
+                words: if is_used && one.usable {
+                    "It is the one that is used.".to_owned()
+                } else {
+                    one.words
+                },
             }
         })
         .collect();

@@ -80,7 +80,9 @@ pub(super) async fn look(owner: &Owner, content: &Content, told: &mut Forecast) 
                 told.looking = true;
                 "Looking for a key of theirs…".clone_into(&mut one.words);
             }
-            Some(Standing::Asked) if one.unknown => one.words.push_str(" No key server that answered has one."),
+            Some(Standing::Asked) if one.unknown => {
+                one.words.push_str(" No key server that answered has one.")
+            }
             _ => {}
         }
     }

@@ -50,5 +50,7 @@ pub use shell::{
     Counts, Density, Nav, NetState, Notice, Place, Sent, Shell, Spot, Tag, Theme, Undo, encoded, grouped,
 };
 pub use status::{Fact, StatusPage, Task};
-pub use thread::{Attachment, Block, Body, MessagePage, MessageView, Person, Piece, ThreadPage};
+pub use thread::{
+    Attachment, Block, Body, MessagePage, MessageView, Person, Piece, PublicationView, ThreadPage,
+};
 pub use trust::{Forecast, ForecastFor, ForecastPart, Trust, TrustFact};

@@ -14,6 +14,8 @@ pub(super) fn keys() -> KeysPage {
         algorithm: "Ed25519".into(),
         copy_words: "None yet".into(),
         has_copy: false,
+        published: vec![format!("keys.example gives the key to whoever asks for {HOSTILE}.")],
+        is_published: true,
     };
     let older = KeyView { current: false, use_words: HOSTILE.into(), ..key.clone() };
     KeysPage {
