@@ -391,8 +391,7 @@ fn the_owner_s_key_is_published_confirmed_and_removed_at_a_click() {
     let (world, address) = (&alice.world, alice.person.address.clone());
     let servers = KeyServers::begin(&NAMES);
     point(world, &servers);
-    world.fails(4, &["key", "publish", &address]);
-    world.ok(&["key", "make", &address]);
+    world.fails(4, &["key", "publish", "nobody@lab.test"]);
     let print = alice.fingerprint();
     world.ok(&["config", "set", "tor.mode", "off"]);
     let said = world.fails(1, &["key", "publish", &address]);
@@ -467,7 +466,6 @@ fn only_what_was_begun_here_can_be_confirmed_and_the_server_must_hold_to_it() {
     let (world, address) = (&alice.world, alice.person.address.clone());
     let servers = KeyServers::begin(&NAMES);
     point(world, &servers);
-    world.ok(&["key", "make", &address]);
     world.ok(&["key", "publish", &address]);
     let link = servers.links(VELOPE, &address).remove(0);
     let other_key = link
@@ -501,8 +499,7 @@ fn a_directory_for_one_s_own_domain_is_written() {
     let alice = Side::new(lab, "alice");
     let (world, address) = (&alice.world, alice.person.address.clone());
     let folder = world.path("www");
-    world.fails(4, &["key", "wkd-export", folder.to_str().unwrap()]);
-    world.ok(&["key", "make", &address]);
+    World::new().fails(4, &["key", "wkd-export", folder.to_str().unwrap()]);
     let told = world.ok(&["key", "wkd-export", folder.to_str().unwrap()]);
     let (local, domain) = address.split_once('@').unwrap();
     assert_eq!((&told["domains"], &told["keys"]), (&serde_json::json!([domain]), &1.into()));
