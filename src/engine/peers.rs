@@ -628,7 +628,9 @@ pub async fn plan(
                     (own_mutual, replying_to_private),
                     (since, now),
                 );
-                let is_open = judged.1.is_none() && !judged.0.undecided;
+                // Beside a key that is relied on, whatever became of it, nobody's word but the owner's counts.
+                let is_pinned = rows.get(&address).is_some_and(|row| row.pinned.is_some());
+                let is_open = judged.1.is_none() && !judged.0.undecided && !is_pinned;
                 let looked_up = is_open
                     .then(|| by_look_up(&address, &found, &parsed, replying_to_private, now))
                     .flatten();
