@@ -10,6 +10,8 @@ const NAMES = ['from', 'to', 'cc', 'bcc', 'encrypt', 'answers', 'came_private'];
 export function forecast(form) {
   const read = () => ({
     ...Object.fromEntries(NAMES.map((name) => [name, form.elements[name]?.value ?? ''])),
+    // An answer at the foot of a thread is one when its first words are there.
+    writing: form.elements.body?.value ? '1' : '',
     // What is still being typed is nobody's address yet, and nobody is asked about it.
     typing: ['to', 'cc', 'bcc'].find((name) => form.elements[name] === document.activeElement) ?? '',
   });
@@ -24,7 +26,8 @@ export function forecast(form) {
     try {
       show(form, await post('/compose/plan', fields, { text: true }));
     } catch {
-      // What is shown stays; sending decides anew, and says so.
+      // What is shown stays; sending decides anew, and says so. Nobody is asked again and again.
+      form.querySelector('[data-looking]')?.removeAttribute('data-looking');
     } finally {
       told = word(fields);
       asking = false;

@@ -237,7 +237,7 @@ async fn ask(app: &Arc<App>, address: &str, everybody: bool) -> Result<Round, Fa
 }
 
 fn trouble(error: &AskError) -> String {
-    if error.has_no_way() {
+    if error.lacks_tor() {
         "Keys are looked up through Tor only, and Tor is not there.".to_owned()
     } else {
         error.to_string()

@@ -985,7 +985,9 @@ async fn take_candidate(c: &mut Connection, row: &mut PeerRow, typed: &str, now:
 async fn verify(c: &mut Connection, row: &mut PeerRow, typed: &str, now: i64) -> Result<(), Failure> {
     let typed: String = typed.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_uppercase();
     let known = [waiting(row), row.pinned.as_ref(), row.public_key.as_ref(), row.gossip_key.as_ref()];
-    let known: Vec<String> = known.into_iter().flatten().cloned().collect();
+    let mut known: Vec<String> = known.into_iter().flatten().cloned().collect();
+    let found = lookups::candidates(c, std::slice::from_ref(&row.address)).await?;
+    known.extend(found.into_iter().map(|candidate| candidate.fingerprint));
     if known.is_empty() {
         return Err(no_key(&row.address));
     }

@@ -131,6 +131,12 @@ impl AskError {
         matches!(self, Self::Http(HttpError::Dial(DialError::NoTor { .. } | DialError::Offline { .. })))
     }
 
+    /// Whether it is Tor that is not there.
+    #[must_use]
+    pub const fn lacks_tor(&self) -> bool {
+        matches!(self, Self::Http(HttpError::Dial(DialError::NoTor { .. })))
+    }
+
     /// Whether the server did answer, only not with what was asked for.
     #[must_use]
     pub const fn is_answer(&self) -> bool {

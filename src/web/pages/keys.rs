@@ -6,7 +6,7 @@ use crate::crypto::secret::SecretText;
 use crate::engine::app::App;
 use crate::engine::failure::{Failure, Kind};
 use crate::engine::keyring::{self, Key};
-use crate::engine::publication::{self, Publication};
+use crate::engine::publication::{self, Offer, Publication};
 use crate::engine::{accounts, backup, recovery, setup_messages};
 use crate::web::Web;
 use crate::web::auth::Owner;
@@ -14,7 +14,7 @@ use crate::web::content::download;
 use crate::web::error::{WebError, page, sentence};
 use crate::web::extract::Query;
 use crate::web::listener::From;
-use crate::web::view::{KeyView, KeysPage, Notice, SetupCode, Spot};
+use crate::web::view::{KeyView, KeysPage, Notice, PublicationView, SetupCode, Spot};
 use crate::web::words;
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -290,6 +290,32 @@ async fn confirm(owner: Owner, form: Form) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
     let done = publication::confirm(&owner.app, form.get("id")).await;
     said(&owner, told(done.map(|one| vec![one]))).await
+}
+
+/// What is to be said of a key server's mail.
+pub(super) fn asked_by_server(offer: Offer) -> PublicationView {
+    match offer {
+        Offer::Confirm { server, address, removes: false } => PublicationView {
+            heading: format!("{server} asks whether {address} is yours"),
+            words: "You began to publish your key there. When you confirm, whoever asks for this address gets the key.".to_owned(),
+            button: "Confirm",
+        },
+        Offer::Confirm { server, address, removes: true } => PublicationView {
+            heading: format!("{server} asks whether the key of {address} shall go"),
+            words: "You asked for it to be removed. When you confirm, the server forgets it.".to_owned(),
+            button: "Confirm the removal",
+        },
+        Offer::Foreign { server, address, removes: false } => PublicationView {
+            heading: format!("Somebody asked {server} to publish a key for {address}"),
+            words: "It is not yours. Do nothing.".to_owned(),
+            button: "",
+        },
+        Offer::Foreign { server, address, removes: true } => PublicationView {
+            heading: format!("Somebody asked {server} to remove the key of {address}"),
+            words: "It was not asked for from here. Do nothing.".to_owned(),
+            button: "",
+        },
+    }
 }
 
 async fn setup_message(owner: Owner, form: Form) -> Result<Response, WebError> {

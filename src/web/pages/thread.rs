@@ -6,10 +6,11 @@ use super::long::{Long, MOST_SHOWN, Place, broken_line, rows_of};
 use super::shell::shell;
 use super::{cut, pictures, trust};
 use crate::engine::failure::{Failure, Kind, blocking};
-use crate::engine::publication::{self, Offer};
 use crate::engine::read::{self, Opened, Shown};
 use crate::engine::receive::clip;
-use crate::engine::{drafts, flags, heavy, remote, search, senders, setup_messages, tags as deeds};
+use crate::engine::{
+    drafts, flags, heavy, publication, remote, search, senders, setup_messages, tags as deeds,
+};
 use crate::mail::address::{Person, canonical};
 use crate::mail::html::Sanitised;
 use crate::mail::ids::ThreadNumber;
@@ -22,8 +23,7 @@ use crate::web::content::Piece as Content;
 use crate::web::error::{WebError, page};
 use crate::web::extract::{Path, Query};
 use crate::web::view::{
-    Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, PublicationView, Spot, Tag,
-    ThreadPage,
+    Block, Body, Composer, MessagePage, MessageView, Person as PersonView, Piece, Spot, Tag, ThreadPage,
 };
 use crate::web::{leave, words};
 use axum::http::HeaderMap;
@@ -284,32 +284,6 @@ async fn looked(message: &Arc<Message>) -> Result<(Option<Sanitised>, Vec<String
     .await
 }
 
-/// What is to be said of a key server's mail.
-fn asks(offer: Offer) -> PublicationView {
-    match offer {
-        Offer::Confirm { server, address, removes: false } => PublicationView {
-            heading: format!("{server} asks whether {address} is yours"),
-            words: "You began to publish your key there. When you confirm, whoever asks for this address gets the key.".to_owned(),
-            button: "Confirm",
-        },
-        Offer::Confirm { server, address, removes: true } => PublicationView {
-            heading: format!("{server} asks whether the key of {address} shall go"),
-            words: "You asked for it to be removed. When you confirm, the server forgets it.".to_owned(),
-            button: "Confirm the removal",
-        },
-        Offer::Foreign { server, address, removes: false } => PublicationView {
-            heading: format!("Somebody asked {server} to publish a key for {address}"),
-            words: "It is not yours. Do nothing.".to_owned(),
-            button: "",
-        },
-        Offer::Foreign { server, address, removes: true } => PublicationView {
-            heading: format!("Somebody asked {server} to remove the key of {address}"),
-            words: "It was not asked for from here. Do nothing.".to_owned(),
-            button: "",
-        },
-    }
-}
-
 /// One message as its template wants it.
 async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Result<MessageView, Failure> {
     let own = owner.app.own_addresses();
@@ -379,7 +353,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         snippet: opened.row.snippet.clone(),
         trust,
         is_setup: setup_messages::is_offered(&owner.app, &opened).await?,
-        publication: publication::offer(&owner.app, &opened).await?.map(asks),
+        publication: publication::offer(&owner.app, &opened).await?.map(super::keys::asked_by_server),
         origin,
         notes: notes.into_iter().map(str::to_owned).collect(),
         remote,
