@@ -88,6 +88,7 @@ fn a_key_is_found_wherever_it_lies_and_only_through_tor() {
     at_keys.dedup();
     assert_eq!((questions, at_keys.len()), (5, 5), "nothing ties two addresses together");
     for question in &all {
+        assert_eq!(question.port, if question.host == POOL { 11371 } else { 443 });
         let head = question.head.join("\n").to_lowercase();
         assert!(
             !head.contains("cookie") && !head.contains("referer") && !head.contains("mailkeep"),
