@@ -238,7 +238,7 @@ async fn ask(app: &Arc<App>, address: &str, everybody: bool) -> Result<Round, Fa
 
 fn trouble(error: &AskError) -> String {
     if error.lacks_tor() {
-        "Keys are looked up through Tor only, and Tor is not there.".to_owned()
+        "keys are looked up through Tor only, and Tor is not there (set it up with `tor.mode`).".to_owned()
     } else {
         error.to_string()
     }
@@ -337,18 +337,19 @@ pub async fn look_up(app: &Arc<App>, email: &str) -> Result<Vec<Candidate>, Fail
     }
     let mut trouble = round.trouble;
     trouble.dedup();
-    let trouble: String = trouble.iter().map(|words| format!(" {words}")).collect();
+    let trouble = trouble.join(" ");
     let trouble = trouble.trim_end_matches('.');
     if !round.answered.is_empty() {
         let asked = round.answered.join(", ");
-        Err(Failure::not_found(format!("Nobody has a key of {address}: {asked} answered.{trouble}")))
+        let beside = if trouble.is_empty() { String::new() } else { format!(" ({trouble})") };
+        Err(Failure::not_found(format!("Nobody who answered has a key of {address}: {asked}{beside}")))
     } else if trouble.is_empty() {
         Err(Failure::failed(format!(
             "There is nobody to ask for a key of {address}; name key servers with `lookup.servers`, or set `lookup.wkd` to on"
         )))
     } else {
         Err(Failure::failed(format!(
-            "Nobody could be asked for a key of {address}.{trouble}. Look at `mailkeep network status`, and try again"
+            "Nobody could be asked for a key of {address}: {trouble}; try again later"
         )))
     }
 }

@@ -89,7 +89,7 @@ async fn note(app: &App, row: &PublicationRow) -> Result<(), Failure> {
 
 fn trouble(error: &AskError) -> String {
     if error.lacks_tor() {
-        "Keys are published through Tor only, and Tor is not there, so nothing was sent.".to_owned()
+        "keys are published through Tor only, and Tor is not there, so nothing was sent.".to_owned()
     } else {
         error.to_string()
     }
