@@ -36,6 +36,7 @@ mod import;
 mod invitations;
 mod kill;
 mod leak;
+mod lookup;
 mod openpgp;
 mod pages;
 mod peers;

@@ -561,8 +561,22 @@ pub(super) enum Key {
     },
     /// Write an encrypted copy of all your keys, which your passphrase opens
     Backup { file: PathBuf },
-    /// Look a key up at key servers (not there yet)
+    /// Look for the keys of an address, through Tor: in the directory of its domain, and at the key servers of
+    /// `lookup.servers`
     Lookup { email: String },
+    /// Hand your key to the key servers of `lookup.servers`, through Tor; each writes you a mail to be confirmed
+    Publish { email: String },
+    /// Ask the key servers to remove it again
+    Unpublish { email: String },
+    /// Where your keys are published, and what is still waited for
+    Publications,
+    /// Confirm what the mail of a key server asks about, where you began it
+    Confirm {
+        /// The message
+        id: String,
+    },
+    /// Write your keys as a Web Key Directory, for the web server of your own domain
+    WkdExport { dir: PathBuf },
     /// Move a key to or from another program (Autocrypt Setup Message)
     #[command(subcommand)]
     SetupMessage(SetupMessage),
@@ -592,7 +606,12 @@ pub(super) enum Peer {
     /// Say that you compared this fingerprint with its owner
     Verify { email: String, fingerprint: String },
     /// Use the newer key that waits
-    Accept { email: String },
+    Accept {
+        email: String,
+        /// The key with this fingerprint instead, which `key lookup` found
+        #[arg(long, value_name = "FINGERPRINT")]
+        key: Option<String>,
+    },
     /// Keep the old key
     Keep { email: String },
     /// Make a link by which one person compares keys with you (SecureJoin)

@@ -45,7 +45,6 @@ pub(super) async fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Command::Recovery(command) => recovery::dispatch(&data, &global, command).await,
         Command::Check { repair } => run_check(&data, &global, repair).await,
         Command::Backup { .. } => Err(not_yet("backup")),
-        Command::Key(args::Key::Lookup { .. }) => Err(not_yet("key lookup")),
         Command::Key(args::Key::Backup { file }) => back_up_keys(&data, &global, &file).await,
         Command::Device { .. } => Err(not_yet("device")),
         command => {
@@ -439,7 +438,13 @@ fn about_key(key: args::Key) -> Result<Request, Failure> {
             let code = secret_file(&code_file, "setup code")?;
             Request::SetupOpen { id, code: code.expose().to_owned() }
         }
-        args::Key::Backup { .. } | args::Key::Lookup { .. } => {
+        args::Key::Lookup { email } => Request::KeyLookup(email),
+        args::Key::Publish { email } => Request::KeyPublish(email),
+        args::Key::Unpublish { email } => Request::KeyUnpublish(email),
+        args::Key::Publications => Request::KeyPublications,
+        args::Key::Confirm { id } => Request::KeyConfirm(id),
+        args::Key::WkdExport { dir } => Request::KeyWkdExport(absolute(&dir)?),
+        args::Key::Backup { .. } => {
             return Err(Failure::usage("That is no question for the store"));
         }
     })
@@ -452,10 +457,12 @@ fn about_peer(peer: args::Peer) -> Request {
         args::Peer::Verify { email, fingerprint } => {
             Request::PeerChoose { email, choice: Choice::Verify(fingerprint) }
         }
-        args::Peer::Accept { email } => Request::PeerChoose { email, choice: Choice::Accept },
         args::Peer::Invite { email, from } => Request::PeerInvite { email, from },
         args::Peer::Join { link, from } => Request::PeerJoin { link, from },
         args::Peer::Invitations => Request::PeerInvitations,
+        args::Peer::Accept { email, key } => {
+            Request::PeerChoose { email, choice: key.map_or(Choice::Accept, Choice::Use) }
+        }
         args::Peer::Keep { email } => Request::PeerChoose { email, choice: Choice::Keep },
     }
 }

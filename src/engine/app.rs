@@ -57,6 +57,8 @@ pub struct App {
     pub outbox_wanted: Notify,
     /// Pictures from elsewhere that are being fetched.
     pub(in crate::engine) remote: super::remote::Fetching,
+    /// Keys that are being looked up.
+    pub(in crate::engine) looking: super::lookup::Looking,
     /// Copies of such pictures.
     pub(in crate::engine) pictures: Pictures,
     /// Held while the outbox is worked on: nothing is tried twice at a time.
@@ -110,6 +112,7 @@ impl App {
             data,
             pictures,
             remote: super::remote::Fetching::default(),
+            looking: super::lookup::Looking::default(),
             reader,
             writer: tokio::sync::Mutex::new(writer),
             packs: Arc::new(packs),

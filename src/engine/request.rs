@@ -11,8 +11,8 @@ use super::search::{self, Sort};
 use super::settings::{self, Scope};
 use super::tags::{self, Which};
 use super::{
-    backup, check, import, invitations, keyring, outbox, peers, read, senders, setup_messages, status, sync,
-    unsubscribe,
+    backup, check, import, invitations, keyring, lookup, outbox, peers, publication, read, senders,
+    setup_messages, status, sync, unsubscribe,
 };
 use crate::crypto::secret::SecretText;
 use crate::mail::html::{Options, Remote};
@@ -202,6 +202,18 @@ pub enum Request {
         /// Its code.
         code: String,
     },
+    /// Looks for the keys of an address.
+    KeyLookup(String),
+    /// Hands the key of an address of the owner's to the key servers.
+    KeyPublish(String),
+    /// Asks them to remove it.
+    KeyUnpublish(String),
+    /// Where the owner's keys are published.
+    KeyPublications,
+    /// Confirms what the mail of a key server asks about.
+    KeyConfirm(String),
+    /// Writes the owner's keys as a Web Key Directory; an absolute path.
+    KeyWkdExport(PathBuf),
     /// Correspondents who have a key.
     PeerList,
     /// A correspondent.
@@ -330,6 +342,12 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::KeyBackup { .. }
         | Request::SetupMake(_)
         | Request::SetupOpen { .. }
+        | Request::KeyLookup(_)
+        | Request::KeyPublish(_)
+        | Request::KeyUnpublish(_)
+        | Request::KeyPublications
+        | Request::KeyConfirm(_)
+        | Request::KeyWkdExport(_)
         | Request::PeerList
         | Request::PeerShow(_)
         | Request::PeerChoose { .. }
@@ -367,6 +385,12 @@ async fn trust(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
         }
         Request::SetupMake(email) => value(setup_messages::make(app, &email).await?),
         Request::SetupOpen { id, code } => value(setup_messages::open(app, &id, &code).await?),
+        Request::KeyLookup(email) => value(lookup::look_up(app, &email).await?),
+        Request::KeyPublish(email) => value(publication::publish(app, &email).await?),
+        Request::KeyUnpublish(email) => value(publication::unpublish(app, &email).await?),
+        Request::KeyPublications => value(publication::list(app).await?),
+        Request::KeyConfirm(id) => value(publication::confirm(app, &id).await?),
+        Request::KeyWkdExport(directory) => value(publication::export_directory(app, &directory).await?),
         Request::PeerList => value(peers::list(app).await?),
         Request::PeerShow(email) => value(peers::show(app, &email).await?),
         Request::PeerChoose { email, choice } => value(peers::choose(app, &email, &choice).await?),

@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::failure::Failure;
+use super::lookup;
 use crate::crypto::secret::random;
 use crate::network::dialer::{BadProxy, Proxy, Purpose};
 use crate::network::web_address::WebAddress;
@@ -33,8 +34,10 @@ const KNOWN: [Known; 17] = [
     Known { key: "sync.minutes", default: "5", allowed: &["1", "5", "15", "60"] },
     // What no build asks for yet keeps its name; the values that ask for it are refused until it is there.
     Known { key: "avatars", default: "off", allowed: &["off"] },
-    Known { key: "lookup.servers", default: "", allowed: &[] },
-    Known { key: "lookup.wkd", default: "off", allowed: &["off"] },
+    // The key servers, blank-separated, in the order in which they are asked; empty asks none.
+    Known { key: "lookup.servers", default: lookup::DEFAULT_SERVERS, allowed: &[] },
+    // Whether the domain of an address is asked before them (Web Key Directory).
+    Known { key: "lookup.wkd", default: "on", allowed: &["on", "off"] },
     // Pictures on other people's servers: fetched where the owner says so for a message or a sender, or never at all.
     Known { key: "remote-images", default: "ask", allowed: &["ask", "never"] },
     Known { key: "remote-images.route", default: "tor", allowed: &["tor", "direct"] },
@@ -101,6 +104,9 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
         return Err(Failure::usage(format!(
             "{key} cannot be {value:?}; give the https address of a resolver, or off"
         )));
+    }
+    if key == "lookup.servers" {
+        lookup::servers(value)?;
     }
     if key == "extra-ca" && !value.is_empty() {
         let pem = std::fs::read(value)

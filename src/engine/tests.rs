@@ -2,6 +2,7 @@
 
 mod index;
 mod invitations;
+mod lookup;
 mod outbox;
 mod private;
 mod repair;

@@ -3,6 +3,7 @@
 
 pub mod http;
 pub mod imap;
+pub mod keyserver;
 pub mod lab;
 pub mod mail;
 pub mod onion;

@@ -110,6 +110,8 @@ pub(super) async fn reach(
     match timeout(CIRCUIT_LIMIT, asked).await {
         Err(_) => Err(DialError::TimedOut { host: host.to_owned(), port }),
         Ok(Ok(stream)) => Ok(stream.into_inner()),
+        // What an exit says of a name that has no address.
+        Ok(Err(SocksError::HostUnreachable)) => Err(DialError::NameNotFound { host: host.to_owned() }),
         Ok(Err(error)) => match refusal(&error) {
             Some(why) => Err(DialError::Unreachable { host: host.to_owned(), port, why: why.to_owned() }),
             None => Err(no_tor()),
@@ -122,7 +124,7 @@ const fn refusal(error: &SocksError) -> Option<&'static str> {
     match error {
         SocksError::GeneralSocksServerFailure => Some("Tor could not reach it"),
         SocksError::ConnectionNotAllowedByRuleset => Some("Tor does not allow it"),
-        SocksError::NetworkUnreachable | SocksError::HostUnreachable => Some("no way leads there"),
+        SocksError::NetworkUnreachable => Some("no way leads there"),
         SocksError::ConnectionRefused => Some("connection refused"),
         SocksError::TtlExpired => Some("it took too long"),
         _ => None,

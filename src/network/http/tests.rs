@@ -264,7 +264,7 @@ async fn tor_hears_names_only_and_no_name_that_is_refused() {
     let led = fetch(&dialer, Purpose::RemoteImage, "http://p.example/").await;
     assert!(matches!(led, Err(HttpError::Redirect { .. })), "{led:?}");
     let unknown = fetch(&dialer, Purpose::RemoteImage, "http://unknown.example/").await;
-    assert!(matches!(unknown, Err(HttpError::Dial(DialError::Unreachable { .. }))), "{unknown:?}");
+    assert!(matches!(unknown, Err(HttpError::Dial(DialError::NameNotFound { .. }))), "{unknown:?}");
     let asked = socks.asked();
     assert_eq!(socks.hosts(), ["s.example", "s.example", "p.example", "unknown.example"]);
     assert!(asked.iter().all(|asked| asked.kind == 3), "names, never addresses");

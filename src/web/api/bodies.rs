@@ -328,6 +328,22 @@ impl Export {
     }
 }
 
+/// Where a directory of keys is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WkdExport {
+    directory: PathBuf,
+}
+
+impl WkdExport {
+    pub(super) fn request(self) -> Result<Request, Failure> {
+        if !self.directory.is_absolute() {
+            return Err(Failure::usage("directory is an absolute path on the machine that Mailkeep runs on"));
+        }
+        Ok(Request::KeyWkdExport(self.directory))
+    }
+}
+
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Check {

@@ -25,6 +25,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/messages/{id}/view", post(decide_view))
         .route("/settings/pictures", post(set_pictures))
         .route("/settings/tor", post(set_tor))
+        .route("/settings/lookup", post(set_lookup))
         .route("/settings/sender/forget", post(forget))
 }
 
@@ -186,6 +187,8 @@ pub(super) async fn settings(app: &App) -> Result<RemoteSettings, Failure> {
         tor: tor.mode == "socks",
         socks: tor.socks.unwrap_or_default(),
         tor_words: tor.words,
+        wkd: known_settings::get(app, "lookup.wkd").await? == "on",
+        key_servers: known_settings::get(app, "lookup.servers").await?.replace(' ', "\n"),
         senders: senders::list(app)
             .await?
             .into_iter()
@@ -207,6 +210,14 @@ async fn set_tor(owner: Owner, form: Form) -> Result<Response, WebError> {
     known_settings::set(&owner.app, "tor.socks", form.get("socks").trim()).await?;
     known_settings::set(&owner.app, "tor.mode", mode).await?;
     Ok(Redirect::to("/settings#tor").into_response())
+}
+
+async fn set_lookup(owner: Owner, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    let servers = form.get("servers").split_whitespace().collect::<Vec<_>>().join(" ");
+    known_settings::set(&owner.app, "lookup.servers", &servers).await?;
+    known_settings::set(&owner.app, "lookup.wkd", if form.get("wkd") == "on" { "on" } else { "off" }).await?;
+    Ok(Redirect::to("/settings#lookup").into_response())
 }
 
 async fn forget(owner: Owner, form: Form) -> Result<Response, WebError> {

@@ -303,6 +303,8 @@ fn settings() -> SettingsPage {
         remote: RemoteSettings {
             tor: true,
             socks: "127.0.0.1:9050".into(),
+            wkd: true,
+            key_servers: format!("vks+https://keys.openpgp.org\n{HOSTILE}"),
             tor_words:
                 "A SOCKS proxy answers at 127.0.0.1:9050. Whether Tor is behind it cannot be seen from here."
                     .into(),

@@ -47,6 +47,10 @@ pub struct KeyView {
     pub copy_words: String,
     /// Whether a copy was made.
     pub has_copy: bool,
+    /// Where it is published, in sentences.
+    pub published: Vec<String>,
+    /// Whether it is published somewhere, or about to be.
+    pub is_published: bool,
 }
 
 impl KeyView {

@@ -36,7 +36,7 @@ mod sample_keys;
 mod sample_recovery;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
-pub use contact::{ContactKey, ContactPage, Decided, Qr};
+pub use contact::{ContactKey, ContactPage, Decided, FoundKey, Qr};
 pub use invitation::{InvitationStep, InvitationView};
 pub use keys::{KeyView, KeysPage, SetupCode};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};
@@ -52,5 +52,7 @@ pub use shell::{
     Counts, Density, Nav, NetState, Notice, Place, Sent, Shell, Spot, Tag, Theme, Undo, encoded, grouped,
 };
 pub use status::{Fact, StatusPage, Task};
-pub use thread::{Attachment, Block, Body, MessagePage, MessageView, Person, Piece, ThreadPage};
+pub use thread::{
+    Attachment, Block, Body, MessagePage, MessageView, Person, Piece, PublicationView, ThreadPage,
+};
 pub use trust::{Forecast, ForecastFor, ForecastPart, Trust, TrustFact};

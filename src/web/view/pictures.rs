@@ -30,6 +30,10 @@ pub struct RemoteSettings {
     pub socks: String,
     /// How we stand with Tor, in a sentence.
     pub tor_words: String,
+    /// Whether the domains of addresses are asked for keys.
+    pub wkd: bool,
+    /// The key servers, one in each line.
+    pub key_servers: String,
     /// Senders that something was decided about.
     pub senders: Vec<SenderView>,
 }

@@ -14,6 +14,8 @@ pub(super) fn keys() -> KeysPage {
         algorithm: "Ed25519".into(),
         copy_words: "None yet".into(),
         has_copy: false,
+        published: vec![format!("keys.example gives the key to whoever asks for {HOSTILE}.")],
+        is_published: true,
     };
     let older = KeyView { current: false, use_words: HOSTILE.into(), ..key.clone() };
     KeysPage {
@@ -55,6 +57,12 @@ pub(super) fn contact() -> ContactPage {
         used: Some(key("0123456789ABCDEF0123456789ABCDEF01234567")),
         waiting: Some(key("89ABCDEF0123456789ABCDEF0123456701234567")),
         own: Some(key("FEDCBA9876543210FEDCBA9876543210FEDCBA98")),
+        found: vec![FoundKey {
+            key: key("CCCCBBBBCCCCDDDDAAAABBBBCCCCDDDDAAAABBBB"),
+            words: "It cannot be used: it expired on 2025-03-03.".into(),
+            choosable: true,
+        }],
+        look_words: "Servers were asked on 3 Mar 2025.".into(),
         others: vec![key("AAAABBBBCCCCDDDDAAAABBBBCCCCDDDDAAAABBBB")],
         history: vec![Decided {
             day: "3 Mar 2025".into(),
