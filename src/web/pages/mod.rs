@@ -11,6 +11,7 @@ mod frame;
 mod keys;
 mod list;
 mod long;
+mod network;
 mod origin;
 mod outbox;
 mod pictures;
@@ -49,6 +50,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(setup::routes())
         .merge(unlock::routes())
         .merge(status::routes())
+        .merge(network::routes())
         .merge(plain::routes())
 }
 
