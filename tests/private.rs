@@ -279,7 +279,7 @@ fn a_private_message_that_is_deleted_leaves_no_word_behind() {
     alice.world.ok(&["sync"]);
     assert_eq!(alice.world.count("mellowpumpernickel"), 0);
     assert_eq!(alice.world.count("zanzibarquince"), 0);
-    // With the passphrase at hand nothing of it can be had either: the sealed files are opened and looked through.
+    // No list names it either. That no table and no index holds a word of it is shown beside the engine.
     let all = alice.world.ok(&["search", "*"]).to_string();
     assert!(!all.contains("zanzibarquince"), "{all}");
 }

@@ -16,7 +16,9 @@ use crate::mail::envelope;
 use crate::mail::ids::FolderId;
 use crate::network::imap::{ImapError, Session};
 use crate::storage::database::drafts::DraftCopyRow;
-use crate::storage::database::{AccountRow, DraftRow, FolderRow, accounts, commit, drafts as table, skipped};
+use crate::storage::database::{
+    AccountRow, DatabaseError, DraftRow, FolderRow, accounts, commit, drafts as table, skipped,
+};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +44,32 @@ struct Work {
     before: Vec<DraftCopyRow>,
 }
 
+/// Why copies could not be brought up to date.
+enum Trouble {
+    /// The server is away, or refuses: it is asked again later.
+    Server(ImapError),
+    /// The store fails.
+    Store(Failure),
+}
+
+impl From<ImapError> for Trouble {
+    fn from(error: ImapError) -> Self {
+        Self::Server(error)
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Store(failure)
+    }
+}
+
+impl From<DatabaseError> for Trouble {
+    fn from(error: DatabaseError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 /// The background task.
 ///
 /// # Errors
@@ -50,9 +78,13 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Failure> 
     loop {
         let mut wait = EVERY;
         for work in work(&app).await? {
-            if let Err(error) = at_the_server(&app, work).await? {
-                tracing::info!(%error, "Copies of drafts wait for the server");
-                wait = LATER;
+            match at_the_server(&app, work).await {
+                Ok(()) => {}
+                Err(Trouble::Store(failure)) => return Err(failure),
+                Err(Trouble::Server(error)) => {
+                    tracing::info!(%error, "Copies of drafts wait for the server");
+                    wait = LATER;
+                }
             }
         }
         tokio::select! {
@@ -72,21 +104,31 @@ async fn work(app: &Arc<App>) -> Result<Vec<Work>, Failure> {
     }
     let rows = accounts::list(&mut reader).await?;
     let first = rows.first().map(|row| row.address.clone()).unwrap_or_default();
+    let mut drafts = Vec::new();
+    for row in quiet {
+        let Ok(content) = serde_json::from_str::<Content>(&row.content) else { continue };
+        let from = if content.from.is_empty() { first.clone() } else { address(&content.from) };
+        drafts.push((row, content, from));
+    }
     let mut found = Vec::new();
     for account in rows {
         let Some(own) = app.keyring.current(&account.address) else { continue };
         let mine: Vec<_> = copies.iter().filter(|(copy, _)| copy.account == account.id).collect();
         let mut lay = Vec::new();
-        for row in quiet.iter().filter(|row| row.content.len() <= LARGEST) {
-            let Ok(content) = serde_json::from_str::<Content>(&row.content) else { continue };
-            let from = if content.from.is_empty() { first.clone() } else { address(&content.from) };
+        for (row, content, from) in &drafts {
             let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(row.content.as_bytes()));
             let is_laid = mine.iter().any(|(copy, _)| copy.key == row.key && copy.digest == digest);
-            if from == account.address && !is_laid && !content.is_empty() {
-                lay.push((row.clone(), content, digest));
+            let is_small = row.content.len() <= LARGEST;
+            if *from == account.address && is_small && !is_laid && !content.is_empty() {
+                lay.push((row.clone(), content.clone(), digest));
             }
         }
-        let remove: Vec<_> = mine.iter().filter(|(_, alive)| !alive).map(|(copy, _)| copy.clone()).collect();
+        // A draft that is written under another address now has its copy there.
+        let has_left = |copy: &DraftCopyRow| {
+            drafts.iter().any(|(row, _, from)| row.key == copy.key && *from != account.address)
+        };
+        let remove = mine.iter().filter(|(copy, alive)| !alive || has_left(copy));
+        let remove: Vec<_> = remove.map(|(copy, _)| copy.clone()).collect();
         if !lay.is_empty() || !remove.is_empty() {
             let before = mine.into_iter().map(|(copy, _)| copy.clone()).collect();
             found.push(Work { account, own, lay, remove, before });
@@ -101,17 +143,14 @@ fn address(from: &str) -> String {
     people.first().map(|person| canonical(&person.address)).unwrap_or_default()
 }
 
-async fn at_the_server(app: &Arc<App>, work: Work) -> Result<Result<(), ImapError>, Failure> {
+async fn at_the_server(app: &Arc<App>, work: Work) -> Result<(), Trouble> {
     let folders = accounts::folders(&mut *app.reader.get().await?, Some(work.account.id)).await?;
-    let Some(folder) = folders.into_iter().find(|folder| folder.role == "draft") else { return Ok(Ok(())) };
+    let Some(folder) = folders.into_iter().find(|folder| folder.role == "draft") else { return Ok(()) };
     let login = Settings::of(&work.account)?.imap_login()?;
     // No pass meanwhile: it would fetch what is being laid.
     let pass = app.pass(work.account.id);
     let _pass = pass.lock().await;
-    let mut session = match Session::open(&app.dialer, &login).await {
-        Ok(session) => session,
-        Err(error) => return Ok(Err(error)),
-    };
+    let mut session = Session::open(&app.dialer, &login).await?;
     let done = changed(app, &mut session, &folder, work).await;
     session.logout().await;
     done
@@ -122,10 +161,8 @@ async fn changed(
     session: &mut Session,
     folder: &FolderRow,
     work: Work,
-) -> Result<Result<(), ImapError>, Failure> {
-    if let Err(error) = session.select(&folder.raw_name).await {
-        return Ok(Err(error));
-    }
+) -> Result<(), Trouble> {
+    session.select(&folder.raw_name).await?;
     for (row, content, digest) in work.lay {
         let mut draft = drafts::as_draft(app, &work.account, &content)?;
         draft.message_id = message_id(&row.key, &digest, &work.account.address);
@@ -136,37 +173,28 @@ async fn changed(
         // What cannot be sealed stays here.
         let Ok(raw) = sealed.await? else { continue };
         // Killed before it was noted, it lies there already.
-        let lies = match session.find_message_id(&message_id).await {
-            Ok(uids) => !uids.is_empty(),
-            Err(error) => return Ok(Err(error)),
-        };
-        if !lies
-            && let Err(error) = session.append(&folder.raw_name, &raw, &["\\Draft", "\\Seen"], None).await
-        {
-            return Ok(Err(error));
+        if session.find_message_id(&message_id).await?.is_empty() {
+            session.append(&folder.raw_name, &raw, &["\\Draft", "\\Seen"], None).await?;
+        }
+        step_over(app, session, folder.id, &message_id).await?;
+        // The earlier one goes before the new one takes its place in the store: killed in between, it is still known.
+        if let Some(earlier) = work.before.iter().find(|before| before.key == row.key) {
+            remove(session, earlier).await?;
         }
         let copy = DraftCopyRow { key: row.key, account: work.account.id, message_id, digest };
-        if let Err(error) = note(app, session, folder.id, &copy).await? {
-            return Ok(Err(error));
-        }
-        let earlier = work.before.iter().find(|before| before.key == copy.key);
-        if let Some(Err(error)) = match earlier {
-            Some(earlier) => Some(removed(session, earlier).await),
-            None => None,
-        } {
-            return Ok(Err(error));
-        }
+        let writer = app.writer.lock().await;
+        let mut c = writer.begin().await?;
+        table::put_copy(&mut c, &copy).await?;
+        commit(c).await?;
     }
     for copy in work.remove {
-        if let Err(error) = removed(session, &copy).await {
-            return Ok(Err(error));
-        }
+        remove(session, &copy).await?;
         let writer = app.writer.lock().await;
         let mut c = writer.begin().await?;
         table::forget_copy(&mut c, &copy).await?;
         commit(c).await?;
     }
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// The same for the same content, so that a copy is found again whatever happened; it tells nothing.
@@ -177,32 +205,28 @@ fn message_id(key: &str, digest: &str, address: &str) -> String {
 }
 
 /// A copy was laid: passes step over it from now on.
-async fn note(
+async fn step_over(
     app: &App,
     session: &mut Session,
     folder: FolderId,
-    copy: &DraftCopyRow,
-) -> Result<Result<(), ImapError>, Failure> {
-    let uids = match session.find_message_id(&copy.message_id).await {
-        Ok(uids) => uids,
-        Err(error) => return Ok(Err(error)),
-    };
+    message_id: &str,
+) -> Result<(), Trouble> {
+    let uids = session.find_message_id(message_id).await?;
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     for uid in uids {
         skipped::skip(&mut c, folder, uid.0, STEPPED_OVER).await?;
     }
-    table::put_copy(&mut c, copy).await?;
     commit(c).await?;
-    Ok(Ok(()))
+    Ok(())
 }
 
-async fn removed(session: &mut Session, copy: &DraftCopyRow) -> Result<(), ImapError> {
+async fn remove(session: &mut Session, copy: &DraftCopyRow) -> Result<(), ImapError> {
     let uids = session.find_message_id(&copy.message_id).await?;
-    if uids.is_empty() {
-        return Ok(());
+    if !uids.is_empty() {
+        session.delete(&uids).await?;
     }
-    session.delete(&uids).await.map(drop)
+    Ok(())
 }
 
 /// The draft as it lies on a server (Autocrypt 1.1, drafts): encrypted to its writer alone, unsigned.
