@@ -165,9 +165,11 @@ fn unquoted(line: &str) -> String {
 
 /// The code without comments and without what stands below the tests' mark.
 fn code(text: &str) -> Vec<(usize, String)> {
-    text.lines()
+    // Other things are for tests only, too, and may stand anywhere; what follows them counts.
+    let end = text.find("\n#[cfg(test)]\nmod tests").unwrap_or(text.len());
+    text[..end]
+        .lines()
         .enumerate()
-        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
         .map(|(n, line)| (n + 1, line.split("//").next().unwrap_or_default().to_owned()))
         .collect()
 }

@@ -46,6 +46,14 @@ fn ask(world: &World, lab: &Lab, host: &str, port: u16) -> String {
     )
 }
 
+/// `account add`, tried until it works: exits of a network that was just started turn some streams away.
+fn add(world: &World, args: &[&str]) -> Value {
+    wait_for("an account by Tor", || {
+        let done = world.run_json(args);
+        (done.code() == 0).then(|| done.json())
+    })
+}
+
 fn log(world: &World) -> Vec<Value> {
     world.ok(&["network", "log", "--limit", "1000"]).as_array().unwrap().clone()
 }
@@ -75,7 +83,7 @@ fn mail_comes_through_the_tor_inside_by_address_and_by_onion() {
 
     lab.deliver(&alice, &plain(BOB, &alice.address, "through three relays", "hello"));
     let servers = lab.account_args_at(&alice, "127.0.0.1", "tls", lab.port("IMAPS"), lab.port("SUBMISSIONS"));
-    let added = world.ok(&args(&servers, &["--route", "tor"]));
+    let added = add(&world, &args(&servers, &["--route", "tor"]));
     assert_eq!(added["route"], "tor", "{added}");
     wait_until("alice's mail", || world.count("subject:relays") == 1);
     let status = world.ok(&["network", "status"]);
@@ -104,7 +112,7 @@ fn mail_comes_through_the_tor_inside_by_address_and_by_onion() {
         "--route",
         "tor",
     ];
-    wait_until("the onion is known to its network", || world.run_json(&by_onion).code() == 0);
+    add(&world, &by_onion);
     wait_until("bob's mail", || world.count("subject:six") == 1);
 
     let log = log(&world);
@@ -135,14 +143,17 @@ fn two_servers_are_never_asked_by_one_circuit() {
     let server = world.serve();
     let witnesses = Witnesses::begin(12);
     for n in 1..=12 {
-        let said = ask(&world, lab, &Witnesses::host(n), witnesses.port);
-        assert!(said.contains(&Witnesses::host(n)), "{said}");
+        wait_until("an exit leads there", || {
+            let said = ask(&world, lab, &Witnesses::host(n), witnesses.port);
+            assert!(said.contains(&Witnesses::host(n)), "{said}");
+            !witnesses.callers(&Witnesses::host(n)).is_empty()
+        });
     }
     for _ in 0..3 {
         ask(&world, lab, &Witnesses::host(1), witnesses.port);
     }
     let callers: Vec<u32> = (1..=12).flat_map(|n| witnesses.callers(&Witnesses::host(n))).collect();
-    assert_eq!(callers.len(), 15, "each of them was asked: {callers:?}");
+    assert!(callers.len() >= 12, "each of them was asked: {callers:?}");
     assert!(callers.iter().all(|pid| net.pids.contains(pid)), "by a relay alone, never by {}", server.pid());
     // Four exits: were it one circuit, all would have come from one of them. By chance they do once in four million times.
     let exits: BTreeSet<u32> = callers.iter().copied().collect();
@@ -162,9 +173,13 @@ fn without_its_network_tor_says_so_nothing_goes_direct_and_other_mail_goes_on() 
     let witness = Witnesses::host(1);
     world.add_account(lab, &alice);
     let servers = lab.account_args_at(&bob, "127.0.0.1", "tls", lab.port("IMAPS"), lab.port("SUBMISSIONS"));
-    world.ok(&args(&servers, &["--route", "tor"]));
-    ask(&world, lab, &witness, witnesses.port);
-    assert_eq!(witnesses.callers(&witness).len(), 1);
+    add(&world, &args(&servers, &["--route", "tor"]));
+    wait_until("an exit leads to the witness", || {
+        ask(&world, lab, &witness, witnesses.port);
+        !witnesses.callers(&witness).is_empty()
+    });
+    let before = witnesses.callers(&witness);
+    assert!(before.iter().all(|pid| net.pids.contains(pid)), "{before:?}");
 
     net.kill();
     let said = ask(&world, lab, &witness, witnesses.port);
@@ -188,7 +203,7 @@ fn without_its_network_tor_says_so_nothing_goes_direct_and_other_mail_goes_on() 
     let fresh = world_on(&net);
     let said = ask(&fresh, lab, &witness, witnesses.port);
     assert!(said.contains("Tor is not there"), "{said}");
-    assert_eq!(witnesses.callers(&witness).len(), 1, "nobody came since the network is gone");
+    assert_eq!(witnesses.callers(&witness), before, "nobody came since the network is gone");
     for entry in log(&world) {
         let direct = entry["host"] == "localhost";
         assert_eq!(entry["route"], if direct { "direct" } else { "tor" }, "{entry}");
