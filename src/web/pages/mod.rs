@@ -12,6 +12,7 @@ mod invitations;
 mod keys;
 mod list;
 mod long;
+mod network;
 mod origin;
 mod outbox;
 mod pictures;
@@ -51,6 +52,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(setup::routes())
         .merge(unlock::routes())
         .merge(status::routes())
+        .merge(network::routes())
         .merge(plain::routes())
 }
 
