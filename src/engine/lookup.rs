@@ -9,6 +9,7 @@ use crate::crypto::openpgp::Certificate;
 use crate::crypto::secret::random;
 use crate::mail::address::canonical;
 use crate::mail::domain;
+use crate::network::dialer::{Purpose, Rule};
 use crate::network::keyserver::{AskError, By, KeyServer, Kind};
 use crate::network::wkd;
 use crate::storage::database::{CandidateRow, LookupRow, commit, keys, lookups};
@@ -453,7 +454,7 @@ pub enum Standing {
 /// When the store fails.
 pub async fn intend(app: &Arc<App>, addresses: &[String]) -> Result<HashMap<String, Standing>, Failure> {
     let mut standing = HashMap::new();
-    if addresses.is_empty() || settings::get(app, "tor.mode").await? == "off" || app.dialer.is_offline() {
+    if addresses.is_empty() || !may_ask(app).await? {
         return Ok(standing);
     }
     let (now, own) = (app.now(), app.own_addresses());
@@ -513,12 +514,18 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Failure> 
     }
 }
 
+/// Whether anybody can be asked at all: not without Tor, not offline, and not where the owner said never.
+async fn may_ask(app: &App) -> Result<bool, Failure> {
+    let never = app.dialer.rule(Purpose::KeyLookup) == Rule::Never;
+    Ok(!never && !app.dialer.is_offline() && settings::get(app, "tor.mode").await? != "off")
+}
+
 /// Asks for what is due. `scattered` in time, or at once.
 ///
 /// # Errors
 /// When the store fails.
 pub(in crate::engine) async fn refresh(app: &Arc<App>, scattered: bool) -> Result<(), Failure> {
-    if settings::get(app, "tor.mode").await? == "off" || app.dialer.is_offline() {
+    if !may_ask(app).await? {
         return Ok(());
     }
     let named = servers(&settings::get(app, "lookup.servers").await?).unwrap_or_default();

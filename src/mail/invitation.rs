@@ -167,7 +167,7 @@ mod tests {
         for bad in [
             String::new(),
             KEY.to_owned(),
-            format!("{}#{good}", &KEY[1..]),
+            format!("{}#{good}", KEY.get(1..).unwrap()),
             format!("{KEY}#{}", good.replace("number12", "n")),
             format!("{KEY}#{}", good.replace("secret12", "a%20b c d e f")),
             format!("{KEY}#{}", good.replace("%40", "")),

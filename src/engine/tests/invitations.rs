@@ -226,7 +226,7 @@ async fn only_who_had_the_link_is_believed_and_only_once() {
     let other = scene.mallory.certificate().fingerprint().to_string();
     let mut lies = vec![
         ("a wrong secret", scene.bytes(&scene.shows("not-the-secret-of-the-link"))),
-        ("a secret cut short", scene.bytes(&scene.shows(&link.secret[..link.secret.len() - 1]))),
+        ("a secret cut short", scene.bytes(&scene.shows(link.secret.get(..link.secret.len() - 1).unwrap()))),
         ("no secret", scene.bytes(&scene.shows(""))),
         ("the number for the secret", scene.bytes(&scene.shows(&link.number))),
         ("not encrypted", scene.bytes(&Step { sealed: false, ..truth.clone() })),
