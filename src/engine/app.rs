@@ -57,6 +57,8 @@ pub struct App {
     pub outbox_wanted: Notify,
     /// Pictures from elsewhere that are being fetched.
     pub(in crate::engine) remote: super::remote::Fetching,
+    /// Sessions from afar, and the onion service.
+    pub remote_access: super::remote_access::RemoteAccess,
     /// Copies of such pictures.
     pub(in crate::engine) pictures: Pictures,
     /// Held while the outbox is worked on: nothing is tried twice at a time.
@@ -106,6 +108,7 @@ impl App {
             data,
             pictures,
             remote: super::remote::Fetching::default(),
+            remote_access: super::remote_access::RemoteAccess::default(),
             reader,
             writer: tokio::sync::Mutex::new(writer),
             packs: Arc::new(packs),
