@@ -57,6 +57,12 @@ const DOORS: &[(&str, &[&str])] = &[
     ("blahaj", &["crypto/shares"]),
     ("qrcode", &["web/view"]),
     ("aes_gcm", &["crypto"]),
+    ("totp_rs", &["crypto/totp"]),
+    ("tor_hsservice", &["network/dialer/arti"]),
+    ("tor_hscrypto", &["network/dialer/arti"]),
+    ("tor_llcrypto", &["network/dialer/arti"]),
+    ("tor_proto", &["network/dialer/arti"]),
+    ("safelog", &["network/dialer/arti"]),
 ];
 
 /// What a pure floor never touches: no input or output, no clock.

@@ -42,6 +42,7 @@ mod private;
 mod private_pages;
 mod recovery;
 mod remote;
+mod remote_access;
 mod search;
 mod send;
 mod senders;

@@ -5,6 +5,7 @@ mod ask;
 mod demo;
 mod output;
 mod recovery;
+mod remote_access;
 mod serve;
 mod socket;
 mod watch;

@@ -49,6 +49,12 @@ impl Secret {
         i64::try_from(step).ok()
     }
 
+    /// The code of a moment, as the owner's program shows it.
+    #[cfg(test)]
+    pub(crate) fn code(&self, now: i64) -> String {
+        self.0.generate(u64::try_from(now).unwrap()).to_string()
+    }
+
     /// The secret as it is typed: letters and digits in groups of four.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {

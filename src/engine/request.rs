@@ -11,8 +11,8 @@ use super::search::{self, Sort};
 use super::settings::{self, Scope};
 use super::tags::{self, Which};
 use super::{
-    backup, check, import, keyring, outbox, peers, read, remote_access, senders, setup_messages, status, sync,
-    unsubscribe,
+    backup, check, import, keyring, outbox, peers, read, remote_access, senders, setup_messages, status,
+    sync, unsubscribe,
 };
 use crate::crypto::secret::SecretText;
 use crate::mail::html::{Options, Remote};

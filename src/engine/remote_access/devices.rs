@@ -7,7 +7,7 @@ use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::search::rfc3339;
 use crate::engine::settings::{self, keyed_hash};
-use crate::network::onion::ClientKey;
+use crate::network::dialer::ClientKey;
 use crate::storage::database::{DeviceRow, commit, remote_access};
 use serde::Serialize;
 

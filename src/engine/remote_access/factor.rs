@@ -162,12 +162,7 @@ enum Fits {
 ///
 /// # Errors
 /// When the store fails.
-pub async fn admit(
-    vault: &Vault,
-    app: &App,
-    passphrase: &SecretText,
-    code: &str,
-) -> Result<bool, Failure> {
+pub async fn admit(vault: &Vault, app: &App, passphrase: &SecretText, code: &str) -> Result<bool, Failure> {
     let right = vault.is_passphrase(passphrase).await?;
     let fits = look(app, code).await?;
     let Some(fits) = fits.filter(|_| right) else { return Ok(false) };

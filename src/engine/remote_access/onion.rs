@@ -3,7 +3,7 @@
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::settings;
-use crate::network::onion::{OnionKey, Service};
+use crate::network::dialer::{OnionKey, Service};
 use crate::storage::database::{commit, remote_access};
 use tokio::sync::watch;
 
@@ -99,19 +99,43 @@ pub fn watch(app: &App) -> watch::Receiver<()> {
     app.remote_access.changed.subscribe()
 }
 
-/// Announces the onion service, and gives what comes in. It ends when what is given is dropped.
+/// What is to be announced, and to whom.
+pub struct Plan {
+    key: OnionKey,
+    /// The address.
+    pub address: String,
+    /// The keys of those who find it; none for everybody.
+    clients: Option<Vec<Vec<u8>>>,
+}
+
+/// What is to be announced now.
 ///
 /// # Errors
-/// When there is no Tor.
-pub async fn open(app: &App) -> Result<(Service, String), Failure> {
+/// When the store fails.
+pub async fn plan(app: &App) -> Result<Plan, Failure> {
     let Key { key, address } = key(app).await?;
     let clients = match settings::get(app, RESTRICTED).await?.as_str() {
         "on" => {
             let devices = remote_access::devices(&mut *app.reader.get().await?).await?;
-            Some(devices.into_iter().filter_map(|device| device.client_key).collect::<Vec<_>>())
+            Some(devices.into_iter().filter_map(|device| device.client_key).collect())
         }
         _ => None,
     };
-    let service = app.dialer.publish(&key, clients.as_deref()).await?;
-    Ok((service, address))
+    Ok(Plan { key, address, clients })
+}
+
+/// Announces the onion service, and gives what comes in. It ends when what is given is dropped.
+///
+/// # Errors
+/// When there is no Tor.
+pub async fn open(app: &App, plan: &Plan) -> Result<Service, Failure> {
+    app.dialer.publish(&plan.key, plan.clients.as_deref()).await.map_err(Failure::failed)
+}
+
+/// Changes who finds a service that is announced.
+///
+/// # Errors
+/// When Tor refuses.
+pub fn restrict(service: &Service, plan: &Plan) -> Result<(), Failure> {
+    service.restrict(plan.clients.as_deref()).map_err(Failure::failed)
 }

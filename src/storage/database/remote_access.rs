@@ -100,12 +100,11 @@ pub async fn forget_factor(c: &mut Connection) -> Result<(), DatabaseError> {
 /// # Errors
 /// When the database fails.
 pub async fn use_step(c: &mut Connection, step: i64) -> Result<bool, DatabaseError> {
-    let done = sqlx::query(
-        "UPDATE second_factor SET last_step = ?1 WHERE state = 'in-force' AND last_step < ?1",
-    )
-    .bind(step)
-    .execute(c)
-    .await?;
+    let done =
+        sqlx::query("UPDATE second_factor SET last_step = ?1 WHERE state = 'in-force' AND last_step < ?1")
+            .bind(step)
+            .execute(c)
+            .await?;
     Ok(done.rows_affected() == 1)
 }
 

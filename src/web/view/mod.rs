@@ -14,6 +14,7 @@ mod plain;
 mod preview;
 mod qr;
 mod recovery;
+mod remote_access;
 mod settings;
 mod setup;
 mod shell;
@@ -33,6 +34,8 @@ mod sample_files;
 mod sample_keys;
 #[cfg(test)]
 mod sample_recovery;
+#[cfg(test)]
+mod sample_remote;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
 pub use contact::{ContactKey, ContactPage, Decided, Qr};
@@ -44,6 +47,9 @@ pub use pictures::{RemoteSettings, RemoteView, SenderView};
 pub use plain::{Contact, ContactsPage, ErrorPage, KeyboardPage, LaterPage, LeavePage, NetworkPage};
 pub use preview::{CopyView, EventView, ListingRow, Picture, PreviewPage, Shown};
 pub use recovery::{HolderView, RecoveryPage, RecoverySheet, SharesPage};
+pub use remote_access::{
+    DevicePage, DeviceView, FactorPage, LockedPage, RemoteAccessPage, SessionView, SignInPage, SpareCodesPage,
+};
 pub use settings::{AccountView, NewToken, SettingsPage, TokenView};
 pub use setup::{AccountForm, SetupAccount, SetupDone, SetupPassphrase, SetupPrivacy, UnlockPage};
 pub use shell::{

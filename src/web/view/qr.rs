@@ -31,6 +31,12 @@ impl Qr {
         if letters.is_empty() { None } else { Self::of(&letters) }
     }
 
+    /// The code of a text that a page shows once.
+    #[must_use]
+    pub fn of_secret(text: &str) -> Option<Self> {
+        if text.is_empty() { None } else { Self::of(text) }
+    }
+
     fn of(text: &str) -> Option<Self> {
         let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
         let width = code.width();
