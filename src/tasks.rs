@@ -4,7 +4,9 @@
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::vault::Vault;
-use crate::engine::{accounts, authentication, draft_copies, indexing, keyring, outbox, snapshots, sync};
+use crate::engine::{
+    accounts, authentication, draft_copies, indexing, keyring, outbox, snapshots, status, sync,
+};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,6 +55,7 @@ async fn work(app: Arc<App>) {
         keep(&app, "Keys", &stop, keyring::run),
         keep(&app, "Copies of drafts", &stop, draft_copies::run),
         keep(&app, "Snapshots", &stop, snapshots::run),
+        tokio::spawn(status::tell_of_tor(Arc::clone(&app))),
     ];
     let mut syncing: BTreeMap<(String, i64), (CancellationToken, JoinHandle<()>)> = BTreeMap::new();
     loop {

@@ -30,8 +30,12 @@ impl Phone {
         assert!(begun["address"].as_str().unwrap().contains(&letters));
         let totp = Builder::new().with_secret(Secret::try_from_base32(letters).unwrap()).build_noncompliant();
         let made = world.ok(&["remote", "factor", "confirm", &totp.generate(now()).to_string()]);
-        let spare: Vec<String> =
-            made["spare_codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()).collect();
+        let spare: Vec<String> = made["spare_codes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|code| code.as_str().unwrap().to_owned())
+            .collect();
         assert_eq!(spare.len(), 10);
         Self { totp, spare }
     }
@@ -158,7 +162,8 @@ fn the_doors_share_neither_cookies_nor_names() {
     let afar = Afar::of(&server);
     let home = server.sign_in();
     let (_, secret) = home.split_once('=').unwrap();
-    for jar in [home.clone(), format!("__Host-mailkeep-remote={secret}"), format!("mailkeep-remote={secret}")] {
+    for jar in [home.clone(), format!("__Host-mailkeep-remote={secret}"), format!("mailkeep-remote={secret}")]
+    {
         let answer = afar.get("/", &jar);
         assert_eq!(answer.status, 303, "a cookie of home opens nothing from afar");
         shows_nothing(&answer, &jar);
@@ -188,7 +193,8 @@ fn the_doors_share_neither_cookies_nor_names() {
     }
     assert_eq!(form(ORIGIN), 303);
     // A form of the home door is none here, whoever sends it.
-    let theirs = server.request("GET", "/settings").cookie(&home).send().form_with("/settings/writing").fields;
+    let theirs =
+        server.request("GET", "/settings").cookie(&home).send().form_with("/settings/writing").fields;
     assert_eq!(afar.post("/settings/writing", &jar, &theirs).status, 403);
 }
 
@@ -199,7 +205,11 @@ fn neither_set_up_nor_the_api_is_reached_from_afar() {
     let afar = Afar::of(&server);
     for path in ["/", "/setup", "/unlock/shares"] {
         let answer = afar.get(path, "");
-        assert_eq!((answer.status, answer.header("location").unwrap().contains("/unlock")), (303, true), "{path}");
+        assert_eq!(
+            (answer.status, answer.header("location").unwrap().contains("/unlock")),
+            (303, true),
+            "{path}"
+        );
     }
     let door = afar.get("/unlock", "");
     assert_eq!(door.status, 503);
@@ -215,7 +225,8 @@ fn neither_set_up_nor_the_api_is_reached_from_afar() {
     drop(server);
     let (world, _) = world_with_mail();
     let mut phone = Phone::set_up(&world);
-    let token = world.ok(&["token", "create", "admin", "--scope", "admin"])["token"].as_str().unwrap().to_owned();
+    let token =
+        world.ok(&["token", "create", "admin", "--scope", "admin"])["token"].as_str().unwrap().to_owned();
     let server = world.serve_with(AFAR);
     let afar = Afar::of(&server);
     let jar = afar.sign_in("", &phone.spare(), &[]);
@@ -225,7 +236,11 @@ fn neither_set_up_nor_the_api_is_reached_from_afar() {
         shows_nothing(&stranger, path);
         assert_eq!(afar.request("GET", path).bearer(&token).cookie(&jar).send().status, 404, "{path}");
     }
-    assert_eq!(server.request("GET", "/api/v1/search?q=*").bearer(&token).send().status, 200, "at home it works");
+    assert_eq!(
+        server.request("GET", "/api/v1/search?q=*").bearer(&token).send().status,
+        200,
+        "at home it works"
+    );
 }
 
 #[test]
@@ -242,7 +257,11 @@ fn while_it_is_locked_nothing_is_asked() {
         let fields = [csrf, typed.to_vec()].concat();
         assert_ne!(afar.post("/unlock", "", &fields).status, 303);
     }
-    assert_eq!(server.get("/health").json()["locked"], true, "the right passphrase unlocks nothing from afar");
+    assert_eq!(
+        server.get("/health").json()["locked"],
+        true,
+        "the right passphrase unlocks nothing from afar"
+    );
     server.sign_in();
     let jar = afar.sign_in("", &phone.spare(), &[]);
     assert_eq!(afar.get("/", &jar).status, 200);
@@ -277,7 +296,10 @@ fn content_has_names_of_its_own_or_a_path_that_is_blind_to_cookies() {
         let framed = afar.request("GET", "/").host(host).send();
         assert_eq!((framed.status, framed.text().contains(WORD)), (200, true), "without a cookie");
         let policy = framed.header("content-security-policy").unwrap();
-        assert!(policy.starts_with("sandbox") && policy.contains(&format!("frame-ancestors {ORIGIN}")), "{policy}");
+        assert!(
+            policy.starts_with("sandbox") && policy.contains(&format!("frame-ancestors {ORIGIN}")),
+            "{policy}"
+        );
         assert_eq!(afar.request("GET", "/settings").host(host).cookie(&jar).send().status, 404);
         assert_eq!(afar.get(&format!("/content/{capability}/"), &jar).status, 404, "one place, never both");
         let port = server.port();
@@ -312,9 +334,8 @@ fn sessions_are_listed_named_and_ended() {
     let hotel = afar.sign_in("", &phone.spare(), &[]);
     let names: Vec<String> = listed().iter().map(|s| s["name"].as_str().unwrap().to_owned()).collect();
     assert!(names.contains(&"On the train".to_owned()) && names.len() == 2, "{names:?}");
-    let id = |name: &str| {
-        listed().iter().find(|s| s["name"] == name).unwrap()["id"].as_str().unwrap().to_owned()
-    };
+    let id =
+        |name: &str| listed().iter().find(|s| s["name"] == name).unwrap()["id"].as_str().unwrap().to_owned();
     let session = &listed()[0];
     assert_eq!(session["host"], HOST);
     assert!(session["began"].as_str().unwrap().ends_with('Z') && session["last_seen"].is_string());
@@ -337,7 +358,8 @@ fn sessions_are_listed_named_and_ended() {
     assert_eq!(afar.get("/", &hotel).status, 200, "the other goes on");
     world.fails(4, &["remote", "session", "end", "000000000000"]);
     world.fails(2, &["remote", "session", "name", &id("A browser"), ""]);
-    let token = world.ok(&["token", "create", "admin", "--scope", "admin"])["token"].as_str().unwrap().to_owned();
+    let token =
+        world.ok(&["token", "create", "admin", "--scope", "admin"])["token"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/remote/sessions/{}", id("A browser"));
     assert_eq!(server.request("DELETE", &path).bearer(&token).send().status, 200);
     assert_eq!(afar.get("/", &hotel).status, 303);

@@ -57,7 +57,7 @@ pub(super) enum Command {
         #[arg(long, default_value = "127.0.0.1:7677", value_name = "ADDR:PORT")]
         listen: String,
     },
-    /// Accounts: add, list, check, remove
+    /// Accounts: add, list, check, prefer, route, remove
     #[command(subcommand)]
     Account(Account),
     /// One full pass in both directions, then end
@@ -302,6 +302,14 @@ pub(super) enum Account {
         #[arg(value_name = "mutual|nopreference")]
         prefer_encrypt: String,
     },
+    /// Say how its servers are reached: from this machine, or through Tor alone
+    Route {
+        /// Which
+        email: String,
+        /// By which route
+        #[arg(value_name = "direct|tor")]
+        route: String,
+    },
     /// Remove an account; the servers keep their mail
     Remove {
         /// Which
@@ -349,6 +357,9 @@ pub(super) struct AccountAdd {
     /// Whether to ask correspondents for encryption (Autocrypt)
     #[arg(long, value_name = "mutual|nopreference", default_value = "mutual")]
     pub(super) prefer_encrypt: String,
+    /// How its servers are found and reached: from this machine, or through Tor alone
+    #[arg(long, value_name = "direct|tor", default_value = "direct")]
+    pub(super) route: String,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

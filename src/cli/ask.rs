@@ -311,6 +311,7 @@ fn account_add(add: args::AccountAdd) -> Result<NewAccount, Failure> {
         password: password.expose().to_owned(),
         ca: ca.transpose()?,
         prefer_encrypt: Some(add.prefer_encrypt),
+        route: Some(add.route),
     })
 }
 
@@ -349,6 +350,7 @@ fn request(command: Command) -> Result<Request, Failure> {
         Command::Account(Account::Prefer { email, prefer_encrypt }) => {
             Request::AccountPrefer { email, prefer_encrypt }
         }
+        Command::Account(Account::Route { email, route }) => Request::AccountRoute { email, route },
         Command::Account(Account::Remove { email, keep_mail }) => Request::AccountRemove { email, keep_mail },
         Command::Sync { email } => Request::Sync(email),
         Command::Import { paths, tag } => {

@@ -38,6 +38,13 @@ pub enum Request {
         /// `mutual` or `nopreference`.
         prefer_encrypt: String,
     },
+    /// Says how the servers of an account are reached.
+    AccountRoute {
+        /// Its address.
+        email: String,
+        /// `direct` or `tor`.
+        route: String,
+    },
     /// Removes an account.
     AccountRemove {
         /// Its address.
@@ -289,6 +296,7 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::AccountList
         | Request::AccountCheck(_)
         | Request::AccountPrefer { .. }
+        | Request::AccountRoute { .. }
         | Request::AccountRemove { .. }
         | Request::TokenCreate { .. }
         | Request::TokenList
@@ -504,6 +512,7 @@ async fn configure(app: &Arc<App>, request: Request) -> Result<Answer, Failure> 
         Request::AccountPrefer { email, prefer_encrypt } => {
             value(accounts::prefer(app, &email, &prefer_encrypt).await?)
         }
+        Request::AccountRoute { email, route } => value(accounts::reach(app, &email, &route).await?),
         Request::AccountRemove { email, keep_mail } => {
             Ok(Answer::Json(json!({"removed": accounts::remove(app, &email, keep_mail).await?})))
         }

@@ -4,6 +4,7 @@ use super::{devices, factor, onion, sessions};
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::settings;
+use crate::network::dialer::TorState;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -76,6 +77,7 @@ pub struct Onion {
 /// When the store fails.
 pub async fn standing(app: &App) -> Result<Standing, Failure> {
     let state = app.remote_access.onion.borrow().clone();
+    let tor = app.dialer.tor_report().await;
     Ok(Standing {
         second_factor: factor::standing(app).await?,
         onion: Onion {
@@ -83,7 +85,11 @@ pub async fn standing(app: &App) -> Result<Standing, Failure> {
             restricted: settings::get(app, onion::RESTRICTED).await? == "on",
             address: onion::address(app).await?,
             reachable: state == onion::State::Reachable,
-            words: state.words(),
+            words: match state {
+                // Before it can be announced, there has to be Tor.
+                onion::State::Starting if tor.state != TorState::Ready => tor.words,
+                state => state.words(),
+            },
         },
         sessions: app.remote_access.sessions.list(app.now()),
         devices: devices::list(app).await?,

@@ -229,6 +229,7 @@ pub(super) struct AccountAdd {
     password: String,
     ca: Option<String>,
     prefer_encrypt: Option<String>,
+    route: Option<String>,
 }
 
 impl AccountAdd {
@@ -246,6 +247,7 @@ impl AccountAdd {
             password: self.password,
             ca: self.ca,
             prefer_encrypt: Some(prefer_encrypt),
+            route: self.route,
         }))
     }
 }
@@ -371,6 +373,13 @@ impl Setting {
 #[serde(deny_unknown_fields)]
 pub(super) struct Preference {
     pub(super) prefer_encrypt: String,
+}
+
+/// How the servers of an account are reached.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountRoute {
+    pub(super) route: String,
 }
 
 /// Whose key.

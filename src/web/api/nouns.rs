@@ -28,14 +28,29 @@ const ANSWERS: &[Noun] = &[
     noun(
         "NetworkStatus",
         "Tor, and which way things go",
-        &[("offline", "boolean"), ("tor", "Tor"), ("routes", "[PurposeRoute]")],
+        &[
+            ("offline", "boolean"),
+            ("tor_for_everything", "boolean"),
+            ("tor", "Tor"),
+            ("routes", "[PurposeRoute]"),
+        ],
     ),
     noun(
         "Tor",
-        "How we stand with Tor: off, or whether something answers where it should",
-        &[("mode", "string"), ("socks", "string|null"), ("state", "string"), ("words", "string")],
+        "How we stand with Tor; percent is how far the one inside has come while it starts",
+        &[
+            ("mode", "string"),
+            ("socks", "string|null"),
+            ("state", "string"),
+            ("percent", "integer|null"),
+            ("words", "string"),
+        ],
     ),
-    noun("PurposeRoute", "The route of a purpose", &[("purpose", "string"), ("route", "string")]),
+    noun(
+        "PurposeRoute",
+        "The route of a purpose: direct, tor or never; and the setting that changes it",
+        &[("purpose", "string"), ("route", "string"), ("setting", "string|null")],
+    ),
     noun("Person", "Somebody", &[("name", "string"), ("address", "string")]),
     noun(
         "Found",
@@ -217,6 +232,7 @@ const ANSWERS: &[Noun] = &[
             ("user", "string"),
             ("own_ca", "boolean"),
             ("prefer_encrypt", "string"),
+            ("route", "string"),
             ("synced_at", "time|null"),
             ("trouble", "string"),
         ],
@@ -472,6 +488,7 @@ const BODIES: &[Noun] = &[
             ("password", "string"),
             ("ca?", "string|null"),
             ("prefer_encrypt?", "string|null"),
+            ("route?", "string|null"),
         ],
     ),
     noun(
@@ -508,6 +525,7 @@ const BODIES: &[Noun] = &[
         &[("name", "string"), ("passphrase", "string")],
     ),
     noun("Preference", "mutual or nopreference", &[("prefer_encrypt", "string")]),
+    noun("AccountRoute", "direct or tor", &[("route", "string")]),
     noun("KeyMake", "Whose key", &[("email", "string")]),
     noun(
         "KeyImport",

@@ -1,8 +1,8 @@
 //! Every call there is, in one table: the router and the description are both made from it, so neither can miss one.
 
 use super::bodies::{
-    AccountAdd, Check, Compared, DeviceAdd, Draft, Export, FactorCode, Import, KeyImport, KeyMake, Name,
-    PassphraseChange, Preference, Proof, Setting, SetupCode, TagsApply, TokenCreate,
+    AccountAdd, AccountRoute, Check, Compared, DeviceAdd, Draft, Export, FactorCode, Import, KeyImport,
+    KeyMake, Name, PassphraseChange, Preference, Proof, Setting, SetupCode, TagsApply, TokenCreate,
 };
 use super::params::{Given, part_number};
 use crate::crypto::secret::SecretText;
@@ -360,6 +360,12 @@ pub(super) static TABLE: &[Route] = &[
         },
     )
     .body("Preference")
+    .gives(One("Account")),
+    call(Put, "/api/v1/accounts/{email}/route", Admin, "Says how its servers are reached", |g| {
+        let route = g.body::<AccountRoute>()?.route;
+        Ok(Deed::Ask(Request::AccountRoute { email: g.segment("email"), route }))
+    })
+    .body("AccountRoute")
     .gives(One("Account")),
     call(
         Post,

@@ -11,6 +11,7 @@ mod frame;
 mod keys;
 mod list;
 mod long;
+mod network;
 mod origin;
 mod outbox;
 mod pictures;
@@ -51,6 +52,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(settings::routes())
         .merge(setup::helpers())
         .merge(status::routes())
+        .merge(network::routes())
         .merge(plain::routes())
 }
 

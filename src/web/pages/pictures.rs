@@ -79,7 +79,7 @@ pub(super) async fn view(
     let open = wanted.iter().any(|address| !copies.contains_key(&app.picture(address)));
     let trouble = remote::trouble(app, opened.row.number).filter(|_| open);
     shown.can_show = open && (permission == Pictures::Held || trouble.is_some());
-    shown.see_settings = trouble.as_deref() == Some(remote::NO_TOR);
+    shown.see_settings = trouble.as_deref().is_some_and(|words| words.starts_with(remote::NO_TOR));
     shown.words = fetched_words(held, all, open, trouble.as_deref(), &look.trackers);
     Ok((shown, permission))
 }
@@ -183,7 +183,7 @@ pub(super) async fn settings(app: &App) -> Result<RemoteSettings, Failure> {
     Ok(RemoteSettings {
         never: known_settings::get(app, "remote-images").await? == "never",
         direct: known_settings::get(app, "remote-images.route").await? == "direct",
-        tor: tor.mode == "socks",
+        tor_mode: tor.mode,
         socks: tor.socks.unwrap_or_default(),
         tor_words: tor.words,
         senders: senders::list(app)
@@ -203,9 +203,8 @@ async fn set_pictures(owner: Owner, form: Form) -> Result<Response, WebError> {
 
 async fn set_tor(owner: Owner, form: Form) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
-    let mode = if form.get("tor") == "socks" { "socks" } else { "off" };
     known_settings::set(&owner.app, "tor.socks", form.get("socks").trim()).await?;
-    known_settings::set(&owner.app, "tor.mode", mode).await?;
+    known_settings::set(&owner.app, "tor.mode", form.get("tor")).await?;
     Ok(Redirect::to("/settings#tor").into_response())
 }
 

@@ -24,8 +24,8 @@ pub struct RemoteSettings {
     pub never: bool,
     /// Whether pictures come directly and not through Tor.
     pub direct: bool,
-    /// Whether Tor is used.
-    pub tor: bool,
+    /// Which Tor is used: `embedded`, `socks` or `off`.
+    pub tor_mode: String,
     /// Where Tor listens; empty where nobody said so.
     pub socks: String,
     /// How we stand with Tor, in a sentence.

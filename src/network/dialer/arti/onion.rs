@@ -10,6 +10,7 @@ use safelog::DisplayRedacted;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
 use tor_cell::relaycell::msg::Connected;
 use tor_config::Reconfigure;
 use tor_hscrypto::pk::{HsClientDescEncKey, HsId, HsIdKey, HsIdKeypair};
@@ -99,6 +100,8 @@ pub struct Service {
     running: Arc<RunningOnionService>,
     name: HsNickname,
     requests: Pin<Box<dyn Stream<Item = StreamRequest> + Send>>,
+    /// Cancelled when the Tor that it runs in ends.
+    ended: CancellationToken,
 }
 
 impl Service {
@@ -107,6 +110,7 @@ impl Service {
         client: &Client,
         key: &OnionKey,
         clients: Option<&[Vec<u8>]>,
+        ended: CancellationToken,
     ) -> Result<Self, String> {
         let name = format!("s{}", data_encoding::HEXLOWER.encode(&random::<8>()));
         let name = HsNickname::new(name).map_err(|error| cannot(&error))?;
@@ -117,7 +121,7 @@ impl Service {
                 "Tor could not begin the onion service".to_owned()
             })?
             .ok_or_else(|| "Tor has the onion service switched off".to_owned())?;
-        Ok(Self { running, name, requests: Box::pin(handle_rend_requests(rendezvous)) })
+        Ok(Self { running, name, requests: Box::pin(handle_rend_requests(rendezvous)), ended })
     }
 
     /// Changes who finds the service; it is announced anew. Who is connected stays so.
@@ -139,7 +143,10 @@ impl Service {
     /// The next connection; none when the service ended.
     pub async fn next(&mut self) -> Option<impl AsyncRead + AsyncWrite + Unpin + Send + use<>> {
         loop {
-            let request = self.requests.next().await?;
+            let request = tokio::select! {
+                request = self.requests.next() => request?,
+                () = self.ended.cancelled() => return None,
+            };
             let wanted =
                 matches!(request.request(), IncomingStreamRequest::Begin(begin) if begin.port() == PORT);
             if !wanted {
