@@ -220,4 +220,59 @@ mod tests {
         assert!(configure(&name, Some(&[ClientKey::random().public().to_vec()])).is_ok());
         assert!(configure(&name, Some(&[vec![1, 2, 3]])).is_err());
     }
+    /// A network whose relays do not answer: what is written down is so when the service begins.
+    const NETWORK: &str = r#"
+        [tor_network]
+        fallback_caches = [{ rsa_identity = "0123456789abcdef0123456789abcdef01234567",
+            ed_identity = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", orports = ["127.0.0.1:1"] }]
+        [tor_network.authorities]
+        v3idents = ["0123456789abcdef0123456789abcdef01234567"]
+    "#;
+
+    fn files(folder: &std::path::Path, found: &mut Vec<(String, Vec<u8>)>) {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            found.push((path.display().to_string(), Vec::new()));
+            if path.is_dir() {
+                files(&path, found);
+            } else {
+                found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn tors_folder_says_nothing_of_keys_and_address() {
+        let home = tempfile::tempdir().unwrap();
+        let news = Arc::new(tokio::sync::watch::Sender::new(super::super::TorReport::resting()));
+        let arti = super::super::Arti::new(home.path(), NETWORK, news).unwrap();
+        let (key, device) = (OnionKey::random(), ClientKey::random());
+        let service = arti.publish(&key, Some(&[device.public().to_vec()])).await.unwrap();
+        service.restrict(Some(&[])).unwrap();
+        let again = arti.publish(&key, None).await.unwrap();
+        let pair = key.pair();
+        let public = HsIdKey::from(&pair).id();
+        let expanded = ed25519::ExpandedKeypair::from(&ed25519::Keypair::from_bytes(key.expose()));
+        let expanded = expanded.to_secret_key_bytes();
+        let secret = expanded.split_at(32).0;
+        let mut needles: Vec<Vec<u8>> = vec![key.address().trim_end_matches(".onion").as_bytes().to_vec()];
+        for bytes in [key.expose().as_slice(), public.as_ref(), secret, &device.public(), &device.0.to_bytes()] {
+            needles.push(bytes.to_vec());
+            needles.push(data_encoding::HEXLOWER.encode(bytes).into_bytes());
+            needles.push(data_encoding::HEXUPPER.encode(bytes).into_bytes());
+            needles.push(data_encoding::BASE64_NOPAD.encode(bytes).into_bytes());
+            needles.push(data_encoding::BASE32_NOPAD.encode(bytes).into_bytes());
+            needles.push(data_encoding::BASE32_NOPAD.encode(bytes).to_lowercase().into_bytes());
+        }
+        let mut found = Vec::new();
+        files(home.path(), &mut found);
+        let all = |name: &str| found.iter().filter(|(path, _)| path.contains(name)).count();
+        assert!(all("/hss/") > 0, "what Tor writes of a service is found: {found:?}");
+        for (path, bytes) in &found {
+            for needle in &needles {
+                let within = |bytes: &[u8]| bytes.windows(needle.len()).any(|window| window == needle.as_slice());
+                assert!(!within(bytes) && !within(path.as_bytes()), "{path} tells {needle:?}");
+            }
+        }
+        drop((service, again));
+    }
 }
