@@ -4,7 +4,7 @@
 //! It starts with the first connection that needs it, and ends with the store or the setting. On the disk it keeps its
 //! guards and the public directory, in clear; keys never, they are in memory alone.
 
-pub mod onion;
+pub(super) mod onion;
 
 use std::path::Path;
 use std::pin::Pin;
