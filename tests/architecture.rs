@@ -114,7 +114,8 @@ const SOCKETS: &[(&str, &[&str])] = &[
 const UNIX: &[&str] = &["cli/socket.rs"];
 
 /// Where the pages are served, and that socket.
-const LISTENERS: &[&str] = &["cli/serve.rs", "cli/demo.rs", "cli/socket.rs", "web/listener.rs"];
+const LISTENERS: &[&str] =
+    &["cli/serve.rs", "cli/demo.rs", "cli/socket.rs", "web/listener.rs", "web/listener/arrivals.rs"];
 
 /// What a pure floor never touches: no input or output, no clock.
 const IMPURE: &[&str] = &[

@@ -6,7 +6,7 @@
 
 pub(super) mod onion;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex as Guarded, PoisonError};
 use std::task::{Context, Poll};
@@ -49,6 +49,8 @@ pub struct BadConfig(String);
 /// The Tor inside, running or not. It ends when this is dropped.
 pub(super) struct Arti {
     config: TorClientConfig,
+    /// What Tor writes down of onion services: where they meet their callers, and what to replay to nobody.
+    services: PathBuf,
     running: Mutex<Option<Arc<Client>>>,
     news: Arc<watch::Sender<TorReport>>,
     ended: CancellationToken,
@@ -65,6 +67,7 @@ impl Arti {
         let ended = CancellationToken::new();
         Ok(Self {
             config: Self::configure(folder, config)?,
+            services: Self::place(folder, config).join("state/hss"),
             running: Mutex::default(),
             news,
             _end: ended.clone().drop_guard(),
@@ -72,8 +75,15 @@ impl Arti {
         })
     }
 
-    /// What the owner adds, and our folder. Each network has a folder of its own in it: guards and directory of one are
-    /// nothing to another.
+    /// The folder of a network: guards and directory of one are nothing to another.
+    fn place(folder: &Path, config: &str) -> PathBuf {
+        folder.join(match config.trim() {
+            "" => "public".to_owned(),
+            own => data_encoding::HEXLOWER.encode(&Sha256::digest(own)).chars().take(16).collect(),
+        })
+    }
+
+    /// What the owner adds, and our folder.
     pub(super) fn configure(folder: &Path, config: &str) -> Result<TorClientConfig, BadConfig> {
         let bad = |error: &dyn std::fmt::Display| {
             BadConfig(error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
@@ -83,11 +93,7 @@ impl Arti {
         let keys: Table = "keystore.primary.kind = \"ephemeral\"".parse().map_err(|error| bad(&error))?;
         table.insert("storage".into(), Value::Table(keys));
         let mut builder: TorClientConfigBuilder = table.try_into().map_err(|error| bad(&error))?;
-        let network = match config.trim() {
-            "" => "public".to_owned(),
-            own => data_encoding::HEXLOWER.encode(&Sha256::digest(own)).chars().take(16).collect(),
-        };
-        let folder = folder.join(network);
+        let folder = Self::place(folder, config);
         let storage = builder.storage();
         storage.state_dir(CfgPath::new_literal(folder.join("state")));
         storage.cache_dir(CfgPath::new_literal(folder.join("cache")));
@@ -147,6 +153,12 @@ impl Arti {
         let mut running = self.running.lock().await;
         if let Some(client) = &*running {
             return Ok(Arc::clone(client));
+        }
+        // Each service has a new name at each start; what is left of those before is nobody's.
+        if let Err(error) = std::fs::remove_dir_all(&self.services)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "What Tor wrote down of earlier onion services could not be removed");
         }
         let made = Client::builder().config(self.config.clone()).create_unbootstrapped_async().boxed().await;
         let client = made.map_err(|error| {

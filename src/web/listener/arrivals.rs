@@ -53,8 +53,12 @@ impl Gate {
         pipe: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         room: OwnedSemaphorePermit,
     ) -> bool {
-        let arrived =
-            Arrived { pipe: Box::new(pipe), silent_until: Box::pin(tokio::time::sleep(SILENT)), _room: room };
+        let arrived = Arrived {
+            pipe: Box::new(pipe),
+            silent_until: Box::pin(tokio::time::sleep(self.silent)),
+            silent: self.silent,
+            _room: room,
+        };
         self.sender.send(arrived).await.is_ok()
     }
 

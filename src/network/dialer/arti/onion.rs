@@ -9,6 +9,7 @@ use futures_util::{Stream, StreamExt};
 use safelog::DisplayRedacted;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tor_cell::relaycell::msg::Connected;
@@ -95,6 +96,16 @@ impl ClientKey {
     }
 }
 
+/// Whether a service was ever announced.
+static ANNOUNCED: AtomicBool = AtomicBool::new(false);
+
+/// Whether Tor left a thread behind that sleeps for ever: each service that was announced has one, for its proof of work. It
+/// panics when the clock is taken from under it, so a process that has one ends without that.
+#[must_use]
+pub fn leaves_a_thread() -> bool {
+    ANNOUNCED.load(Ordering::Relaxed)
+}
+
 /// An onion service that is announced while this is there.
 pub struct Service {
     running: Arc<RunningOnionService>,
@@ -121,6 +132,7 @@ impl Service {
                 "Tor could not begin the onion service".to_owned()
             })?
             .ok_or_else(|| "Tor has the onion service switched off".to_owned())?;
+        ANNOUNCED.store(true, Ordering::Relaxed);
         Ok(Self { running, name, requests: Box::pin(handle_rend_requests(rendezvous)), ended })
     }
 
@@ -255,7 +267,9 @@ mod tests {
         let expanded = expanded.to_secret_key_bytes();
         let secret = expanded.split_at(32).0;
         let mut needles: Vec<Vec<u8>> = vec![key.address().trim_end_matches(".onion").as_bytes().to_vec()];
-        for bytes in [key.expose().as_slice(), public.as_ref(), secret, &device.public(), &device.0.to_bytes()] {
+        for bytes in
+            [key.expose().as_slice(), public.as_ref(), secret, &device.public(), &device.0.to_bytes()]
+        {
             needles.push(bytes.to_vec());
             needles.push(data_encoding::HEXLOWER.encode(bytes).into_bytes());
             needles.push(data_encoding::HEXUPPER.encode(bytes).into_bytes());
@@ -269,7 +283,8 @@ mod tests {
         assert!(all("/hss/") > 0, "what Tor writes of a service is found: {found:?}");
         for (path, bytes) in &found {
             for needle in &needles {
-                let within = |bytes: &[u8]| bytes.windows(needle.len()).any(|window| window == needle.as_slice());
+                let within =
+                    |bytes: &[u8]| bytes.windows(needle.len()).any(|window| window == needle.as_slice());
                 assert!(!within(bytes) && !within(path.as_bytes()), "{path} tells {needle:?}");
             }
         }
