@@ -33,6 +33,7 @@ mod faults;
 mod frame;
 mod hidden;
 mod import;
+mod invitations;
 mod kill;
 mod leak;
 mod openpgp;

@@ -172,7 +172,7 @@ pub(super) enum Command {
     /// Keys: list, make, export, import, backup, setup-message
     #[command(subcommand)]
     Key(Key),
-    /// Correspondents and their keys: list, show, verify, accept, keep
+    /// Correspondents and their keys: list, show, verify, accept, keep, invite, join, invitations
     #[command(subcommand)]
     Peer(Peer),
     /// Paired devices (not there yet)
@@ -692,6 +692,23 @@ pub(super) enum Peer {
     Accept { email: String },
     /// Keep the old key
     Keep { email: String },
+    /// Make a link by which one person compares keys with you (SecureJoin)
+    Invite {
+        /// The address that they write from
+        email: String,
+        /// The account to invite from; otherwise the first
+        #[arg(long, default_value = "")]
+        from: String,
+    },
+    /// Invitations made and taken up, and how far they are
+    Invitations,
+    /// Take up such a link, of Mailkeep or Delta Chat
+    Join {
+        link: String,
+        /// The account to answer with; otherwise the first
+        #[arg(long, default_value = "")]
+        from: String,
+    },
 }
 
 /// The recovery key.

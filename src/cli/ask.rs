@@ -455,6 +455,9 @@ fn about_peer(peer: args::Peer) -> Request {
             Request::PeerChoose { email, choice: Choice::Verify(fingerprint) }
         }
         args::Peer::Accept { email } => Request::PeerChoose { email, choice: Choice::Accept },
+        args::Peer::Invite { email, from } => Request::PeerInvite { email, from },
+        args::Peer::Join { link, from } => Request::PeerJoin { link, from },
+        args::Peer::Invitations => Request::PeerInvitations,
         args::Peer::Keep { email } => Request::PeerChoose { email, choice: Choice::Keep },
     }
 }

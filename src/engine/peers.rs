@@ -886,6 +886,12 @@ async fn verify(c: &mut Connection, row: &mut PeerRow, typed: &str, now: i64) ->
         )));
     };
     decide(c, now, &row.address, &fingerprint, "verified", "compared by you").await?;
+    verified(row, fingerprint, now);
+    Ok(())
+}
+
+/// A key was compared: it is the one that is relied on.
+fn verified(row: &mut PeerRow, fingerprint: String, now: i64) {
     if row.pinned.as_ref() == Some(&fingerprint) {
         // The other one that waited is decided on with it.
         if let Some(other) = waiting(row).cloned() {
@@ -897,7 +903,22 @@ async fn verify(c: &mut Connection, row: &mut PeerRow, typed: &str, now: i64) ->
         row.pinned_at = now;
     }
     row.verified_at = now;
-    Ok(())
+}
+
+/// A correspondent showed by an invitation that a key is theirs: from now on it is verified.
+pub(in crate::engine) async fn proved(
+    c: &mut Connection,
+    address: &str,
+    certificate: &Certificate,
+    now: i64,
+) -> Result<(), Failure> {
+    let fingerprint = remember(c, certificate, now).await?.fingerprint().to_string();
+    keys::note_peer_key(c, address, &fingerprint, "invitation", 0, now).await?;
+    let known = peers::of(c, &[address.to_owned()]).await?.remove(address);
+    let mut row = known.unwrap_or_else(|| blank(address));
+    decide(c, now, address, &fingerprint, "verified", "by an invitation").await?;
+    verified(&mut row, fingerprint, now);
+    Ok(peers::put(c, &row).await?)
 }
 
 /// The certificate of a correspondent as the surface shows it.

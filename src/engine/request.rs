@@ -11,8 +11,8 @@ use super::search::{self, Sort};
 use super::settings::{self, Scope};
 use super::tags::{self, Which};
 use super::{
-    backup, check, import, keyring, outbox, peers, read, remote_access, senders, setup_messages, status,
-    sync, unsubscribe,
+    backup, check, import, invitations, keyring, outbox, peers, read, remote_access, senders, setup_messages,
+    status, sync, unsubscribe,
 };
 use crate::crypto::secret::SecretText;
 use crate::mail::html::{Options, Remote};
@@ -220,6 +220,22 @@ pub enum Request {
         /// What.
         choice: peers::Choice,
     },
+    /// Makes an invitation to compare keys.
+    PeerInvite {
+        /// For whom.
+        email: String,
+        /// From which account; empty for the first.
+        from: String,
+    },
+    /// Takes up an invitation to compare keys.
+    PeerJoin {
+        /// The link.
+        link: String,
+        /// With which account; empty for the first.
+        from: String,
+    },
+    /// Invitations to compare keys, made and taken up.
+    PeerInvitations,
     /// How everything is.
     Status,
     /// Something of remote access.
@@ -327,7 +343,10 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::SetupOpen { .. }
         | Request::PeerList
         | Request::PeerShow(_)
-        | Request::PeerChoose { .. } => trust(app, request).await,
+        | Request::PeerChoose { .. }
+        | Request::PeerInvite { .. }
+        | Request::PeerJoin { .. }
+        | Request::PeerInvitations => trust(app, request).await,
     }
 }
 
@@ -362,6 +381,9 @@ async fn trust(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
         Request::PeerList => value(peers::list(app).await?),
         Request::PeerShow(email) => value(peers::show(app, &email).await?),
         Request::PeerChoose { email, choice } => value(peers::choose(app, &email, &choice).await?),
+        Request::PeerInvite { email, from } => value(invitations::invite(app, &email, &from).await?),
+        Request::PeerJoin { link, from } => value(invitations::join(app, &link, &from, "").await?),
+        Request::PeerInvitations => value(invitations::list(app).await?),
         _ => Err(Failure::usage("That is nothing about keys")),
     }
 }

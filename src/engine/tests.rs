@@ -1,6 +1,7 @@
 //! Stories about the engine with an open store of Alice's and no servers.
 
 mod index;
+mod invitations;
 mod outbox;
 mod private;
 mod repair;

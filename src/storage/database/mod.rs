@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod displaced;
 pub mod drafts;
 mod held;
+pub mod invitations;
 pub mod keys;
 pub mod messages;
 pub mod outbox;
@@ -24,6 +25,7 @@ pub mod threads;
 
 pub use accounts::{AccountRow, FolderRow};
 pub use drafts::DraftRow;
+pub use invitations::InvitationRow;
 pub use keys::{DecisionRow, OwnKeyRow, PeerKeyRow};
 pub use messages::{MessageRow, NewMessage, Stored};
 pub use outbox::{OutboxRow, RecipientRow};

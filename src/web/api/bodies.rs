@@ -467,6 +467,29 @@ impl DeviceAdd {
     }
 }
 
+/// From which account somebody is invited.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Invite {
+    #[serde(default)]
+    pub(super) from: String,
+}
+
+/// An invitation to take up.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InvitationLink {
+    link: String,
+    #[serde(default)]
+    from: String,
+}
+
+impl InvitationLink {
+    pub(super) fn request(self) -> Request {
+        Request::PeerJoin { link: self.link, from: self.from }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PassphraseChange {

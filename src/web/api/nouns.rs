@@ -284,6 +284,19 @@ const ANSWERS: &[Noun] = &[
         ],
     ),
     noun(
+        "Invitation",
+        "An invitation to compare keys, good for one correspondent; state is made, asked, answered, done or other-key",
+        &[
+            ("email", "string"),
+            ("account", "string"),
+            ("own", "boolean"),
+            ("state", "string"),
+            ("fingerprint", "string"),
+            ("expires", "time"),
+            ("link", "string|null"),
+        ],
+    ),
+    noun(
         "SaidKey",
         "A key that was said to be a correspondent's, and by which way",
         &[
@@ -535,6 +548,12 @@ const BODIES: &[Noun] = &[
     noun("Proof", "The passphrase", &[("passphrase", "string")]),
     noun("SetupCode", "The code of a Setup Message: nine groups of four digits", &[("code", "string")]),
     noun("Compared", "The whole fingerprint that was compared", &[("fingerprint", "string")]),
+    noun("Invite", "From which account; from the first, where it is left out", &[("from?", "string")]),
+    noun(
+        "InvitationLink",
+        "The link of an invitation, and the account to answer with",
+        &[("link", "string"), ("from?", "string")],
+    ),
     noun("SettingValue", "What a setting shall be", &[("value", "string")]),
     noun(
         "PassphraseChange",

@@ -1,8 +1,9 @@
 //! Every call there is, in one table: the router and the description are both made from it, so neither can miss one.
 
 use super::bodies::{
-    AccountAdd, AccountRoute, Check, Compared, DeviceAdd, Draft, Export, FactorCode, Import, KeyImport,
-    KeyMake, Name, PassphraseChange, Preference, Proof, Setting, SetupCode, TagsApply, TokenCreate,
+    AccountAdd, AccountRoute, Check, Compared, DeviceAdd, Draft, Export, FactorCode, Import, InvitationLink,
+    Invite, KeyImport, KeyMake, Name, PassphraseChange, Preference, Proof, Setting, SetupCode, TagsApply,
+    TokenCreate,
 };
 use super::params::{Given, part_number};
 use crate::crypto::secret::SecretText;
@@ -547,6 +548,27 @@ pub(super) static TABLE: &[Route] = &[
         |_| remote(Ask::NewAddress),
     )
     .gives(One("OnionAddress")),
+    call(
+        Post,
+        "/api/v1/peers/{email}/invite",
+        Admin,
+        "Makes an invitation by which a correspondent compares keys with the owner",
+        |g| {
+            let from = g.body::<Invite>()?.from;
+            Ok(Deed::Ask(Request::PeerInvite { email: g.segment("email"), from }))
+        },
+    )
+    .body("Invite")
+    .gives(One("Invitation")),
+    call(Get, "/api/v1/invitations", Admin, "Invitations made and taken up, and how far they are", |_| {
+        Ok(Deed::Ask(Request::PeerInvitations))
+    })
+    .gives(Many("Invitation")),
+    call(Post, "/api/v1/invitations", Admin, "Takes up an invitation from its link", |g| {
+        Ok(Deed::Ask(g.body::<InvitationLink>()?.request()))
+    })
+    .body("InvitationLink")
+    .gives(One("Invitation")),
     call(Get, "/api/v1/tokens", Admin, "All tokens, without what they are", |_| {
         Ok(Deed::Ask(Request::TokenList))
     })

@@ -1,6 +1,7 @@
 //! Contacts: all of them, and one with what is known of their key.
 
 use super::form::Form;
+use super::invitations;
 use super::shell::shell;
 use crate::engine::failure::{Failure, Kind};
 use crate::engine::peers::{self, Choice, Decision, Peer, Said};
@@ -95,14 +96,16 @@ async fn contact(owner: Owner, Path(address): Path<String>) -> Result<Response, 
     contact_page(&owner, &canonical(&address), "").await
 }
 
-async fn contact_page(owner: &Owner, address: &str, trouble: &str) -> Result<Response, WebError> {
+/// The page of somebody, with what went wrong.
+pub(super) async fn contact_page(owner: &Owner, address: &str, trouble: &str) -> Result<Response, WebError> {
     let app = &owner.app;
     let known = match peers::show(app, address).await {
         Err(failure) if failure.kind == Kind::NotFound => None,
         known => Some(known?),
     };
     let person = table::one_person(&mut *app.reader.get().await?, address).await?;
-    if known.is_none() && person.is_none() {
+    let invitations = invitations::of(app, address).await?;
+    if known.is_none() && person.is_none() && invitations.is_empty() {
         return Err(WebError::NotFound);
     }
     let person =
@@ -113,6 +116,7 @@ async fn contact_page(owner: &Owner, address: &str, trouble: &str) -> Result<Res
         let fingerprint = own.key.certificate().fingerprint().to_string();
         contact_key(&fingerprint, &[])
     });
+    let invites = own.is_some() && !app.own_addresses().contains(address);
     let (icon, trust_words) = known.as_ref().map_or(("unlocked", no_key()), trust);
     let mut page_of = ContactPage {
         shell,
@@ -131,6 +135,8 @@ async fn contact_page(owner: &Owner, address: &str, trouble: &str) -> Result<Res
         own,
         others: Vec::new(),
         history: Vec::new(),
+        invitations,
+        invites,
     };
     if let Some(peer) = known {
         describe(&mut page_of, &peer);
@@ -200,6 +206,7 @@ fn way(said: &Said) -> String {
         "imported" => "You brought it from a file".to_owned(),
         "attached" => "Was attached to a message".to_owned(),
         "met" => "You met".to_owned(),
+        "invitation" => "Shown by an invitation".to_owned(),
         other => match other.strip_prefix("gossip") {
             Some(_) => "Told by others you both write with".to_owned(),
             None => capital(other),

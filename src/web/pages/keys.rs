@@ -1,6 +1,7 @@
 //! The owner's keys: looked at, made, handed out, brought here, kept safe, moved to another program.
 
 use super::form::Form;
+use super::invitations;
 use super::shell::shell;
 use crate::crypto::secret::SecretText;
 use crate::engine::app::App;
@@ -81,6 +82,7 @@ async fn keys_page(owner: &Owner, said: Said) -> Result<Response, WebError> {
         .map(|account| account.email)
         .filter(|email| !held.contains(email))
         .collect();
+    let senders = accounts::list(app).await?.into_iter().map(|account| account.email).collect();
     let newest = own.iter().filter_map(|key| key.backed_up.as_deref()).max();
     let failed = !said.trouble.is_empty();
     let mut response = page(&KeysPage {
@@ -91,6 +93,8 @@ async fn keys_page(owner: &Owner, said: Said) -> Result<Response, WebError> {
         keys: own.into_iter().map(key).collect(),
         without,
         setup: said.setup,
+        senders,
+        invitations: invitations::waiting(app).await?,
     })?;
     if failed {
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
@@ -123,7 +127,7 @@ fn key(key: Key) -> KeyView {
 }
 
 /// The page again, with what was done or why it was not.
-async fn said(owner: &Owner, done: Result<String, Failure>) -> Result<Response, WebError> {
+pub(super) async fn said(owner: &Owner, done: Result<String, Failure>) -> Result<Response, WebError> {
     let said = match done {
         Ok(notice) => Said { notice, ..Said::default() },
         Err(failure) => Said { trouble: sentence(&failure.words), ..Said::default() },

@@ -8,6 +8,7 @@ mod cut;
 mod forecast;
 mod form;
 mod frame;
+mod invitations;
 mod keys;
 mod list;
 mod long;
@@ -44,6 +45,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(compose::routes())
         .merge(contacts::routes())
         .merge(keys::routes())
+        .merge(invitations::routes())
         .merge(origin::routes())
         .merge(outbox::routes())
         .merge(pictures::routes())

@@ -2,8 +2,8 @@
 
 use askama::Template;
 
-use super::Shell;
 pub use super::qr::Qr;
+use super::{InvitationView, Shell};
 
 /// `/contacts/{address}`.
 #[derive(Debug, Clone, Template)]
@@ -41,6 +41,10 @@ pub struct ContactPage {
     pub others: Vec<ContactKey>,
     /// What was decided, the newest first.
     pub history: Vec<Decided>,
+    /// Invitations to compare keys with them, made or taken up.
+    pub invitations: Vec<InvitationView>,
+    /// Whether an invitation may be made or taken up: not to the owner, nor before there is an account.
+    pub invites: bool,
 }
 
 impl ContactPage {
@@ -66,6 +70,18 @@ impl ContactPage {
     #[must_use]
     pub fn key_href(&self) -> String {
         format!("/contacts/{}/key", super::encoded(&self.address))
+    }
+
+    /// Where an invitation for them is asked for.
+    #[must_use]
+    pub fn invite_href(&self) -> String {
+        format!("/contacts/{}/invite", super::encoded(&self.address))
+    }
+
+    /// Where an invitation of theirs goes.
+    #[must_use]
+    pub fn join_href(&self) -> String {
+        format!("/contacts/{}/join", super::encoded(&self.address))
     }
 
     /// Where the key that is used for them is saved from.

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::Shell;
+use super::{InvitationView, Shell};
 
 /// `/keys`.
 #[derive(Debug, Clone, Template)]
@@ -22,6 +22,10 @@ pub struct KeysPage {
     pub copied_words: String,
     /// A Setup Message that was just made.
     pub setup: Option<SetupCode>,
+    /// The addresses that one can invite from, each with a key or about to have one.
+    pub senders: Vec<String>,
+    /// Invitations that wait for somebody.
+    pub invitations: Vec<InvitationView>,
 }
 
 /// A key of the owner's.

@@ -5,6 +5,7 @@
 
 mod compose;
 mod contact;
+mod invitation;
 mod keys;
 mod list;
 mod network;
@@ -40,6 +41,7 @@ mod sample_remote;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
 pub use contact::{ContactKey, ContactPage, Decided, Qr};
+pub use invitation::{InvitationStep, InvitationView};
 pub use keys::{KeyView, KeysPage, SetupCode};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};
 pub use network::{NetworkPage, RuleChoice, RuleView, TorView};

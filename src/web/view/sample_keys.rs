@@ -27,6 +27,8 @@ pub(super) fn keys() -> KeysPage {
             address: "alice@example.org".into(),
             groups: ["1234", "5678", "9012"].iter().cycle().take(9).map(ToString::to_string).collect(),
         }),
+        senders: vec!["alice@example.org".into(), "alice@work.example".into()],
+        invitations: vec![invitation()],
     }
 }
 
@@ -59,5 +61,24 @@ pub(super) fn contact() -> ContactPage {
             words: "You checked the key: compared by you.".into(),
             fingerprint: FINGERPRINT.into(),
         }],
+        invitations: vec![invitation()],
+        invites: true,
+    }
+}
+
+/// An invitation that waits.
+fn invitation() -> InvitationView {
+    let link =
+        "OPENPGP4FPR:0123456789ABCDEF0123456789ABCDEF01234567#a=alice%40example.org&n=&i=number12&s=secret12";
+    let step = |words: &str, done, next| InvitationStep { words: words.into(), done, next };
+    InvitationView {
+        address: "bob@example.net".into(),
+        words: HOSTILE.into(),
+        caution: false,
+        icon: "clock",
+        steps: vec![step("You made the invitation.", true, false), step(HOSTILE, false, true)],
+        link: link.into(),
+        qr: Qr::of_invitation(link),
+        limits: "It is good once, for bob@example.net alone, until 3 Mar 2025.".into(),
     }
 }
