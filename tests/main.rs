@@ -49,4 +49,5 @@ mod send;
 mod senders;
 mod signatures;
 mod sync;
+mod tor;
 mod worker;

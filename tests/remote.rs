@@ -124,6 +124,7 @@ fn pictures_come_when_asked_for_by_tor_once_and_drawn_anew() {
     world.ok(&["import", &world.file("a.eml", html("Weekly <news@weekly.example>", "barns", THREE))]);
     let id = world.only("*");
     let socks = Socks::begin(internet());
+    world.ok(&["config", "set", "tor.mode", "off"]);
     let reader = Reader::new(&world);
     let plain = format!("/messages/{id}?view=html");
 

@@ -10,6 +10,7 @@ pub mod signing;
 pub mod smtp;
 pub mod socks;
 pub mod stubborn;
+pub mod tor;
 pub mod world;
 
 pub use http::{Request, Response};

@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(75);
 const PATIENCE_WHEN_STUCK: Duration = Duration::from_secs(20);
 /// How often one looks whether it does.
 const LOOK: Duration = Duration::from_secs(1);
-/// After starting failed altogether, it is tried again.
+/// After starting failed altogether, or no way was found, it is tried again.
 const START_AGAIN: Duration = Duration::from_secs(30);
 /// How long the end of a connection may take to reach the other side.
 const ENDING: Duration = Duration::from_secs(5);
@@ -52,9 +52,43 @@ pub(super) struct Arti {
     /// What Tor writes down of onion services: where they meet their callers, and what to replay to nobody.
     services: PathBuf,
     running: Mutex<Option<Arc<Client>>>,
-    news: Arc<watch::Sender<TorReport>>,
+    told: Told,
     ended: CancellationToken,
     _end: DropGuard,
+}
+
+/// How Tor is, as it is told. What arti says of itself is not enough: once it got somewhere it never takes that back.
+#[derive(Clone)]
+struct Told {
+    news: Arc<watch::Sender<TorReport>>,
+    /// Why the last connection found no way, or why it did not start; empty where it did.
+    trouble: Arc<Guarded<String>>,
+}
+
+impl Told {
+    fn trouble(&self) -> String {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes why there is no way, or, empty, that there is one.
+    fn note(&self, client: &Client, trouble: &str) {
+        let before = std::mem::replace(
+            &mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner),
+            trouble.to_owned(),
+        );
+        if before != trouble {
+            self.tell(client);
+        }
+    }
+
+    fn tell(&self, client: &Client) {
+        let now = report(&client.bootstrap_status(), &self.trouble());
+        self.news.send_if_modified(|last| {
+            let changed = *last != now;
+            *last = now;
+            changed
+        });
+    }
 }
 
 impl Arti {
@@ -69,7 +103,7 @@ impl Arti {
             config: Self::configure(folder, config)?,
             services: Self::place(folder, config).join("state/hss"),
             running: Mutex::default(),
-            news,
+            told: Told { news, trouble: Arc::default() },
             _end: ended.clone().drop_guard(),
             ended,
         })
@@ -116,7 +150,9 @@ impl Arti {
             let mut prefs = StreamPrefs::new();
             prefs.set_isolation(apart);
             // Boxed: arti's own futures are as deep as the compiler bears.
-            client.connect_with_prefs((host, port), &prefs).boxed().await.map_err(|error| {
+            let connected = client.connect_with_prefs((host, port), &prefs).boxed().await;
+            self.told.note(&client, connected.as_ref().map_or_else(|error| trouble_of(error), |_| ""));
+            connected.map_err(|error| {
                 tracing::debug!(kind = ?error.kind(), "A connection through Tor failed");
                 match answer(error.kind()) {
                     Answer::NoName => DialError::NameNotFound { host: host.to_owned() },
@@ -163,19 +199,18 @@ impl Arti {
         let made = Client::builder().config(self.config.clone()).create_unbootstrapped_async().boxed().await;
         let client = made.map_err(|error| {
             let why = cannot_start(&error);
-            self.news.send_replace(TorReport::stuck(&why));
+            self.told.news.send_replace(TorReport::stuck(&why));
             why
         })?;
-        self.news.send_replace(report(&client.bootstrap_status(), ""));
-        let (news, ended) = (Arc::clone(&self.news), self.ended.clone());
-        tokio::spawn(attend(Arc::clone(&client), news, ended));
+        self.told.tell(&client);
+        tokio::spawn(attend(Arc::clone(&client), self.told.clone(), self.ended.clone()));
         *running = Some(Arc::clone(&client));
         Ok(client)
     }
 
     /// Why it gets no further, where that is known.
     fn why(&self) -> Option<String> {
-        self.news.borrow().why.clone()
+        self.told.news.borrow().why.clone()
     }
 
     /// Ends when waiting longer leads to nothing: with the reason where it is Tor's, with none where it is the server's.
@@ -184,7 +219,7 @@ impl Arti {
         loop {
             sleep(LOOK).await;
             let (state, percent) = {
-                let report = self.news.borrow();
+                let report = self.told.news.borrow();
                 (report.state, report.percent)
             };
             if begun.elapsed() >= PATIENCE_WHEN_STUCK && state == TorState::Stuck {
@@ -201,49 +236,64 @@ impl Arti {
 }
 
 /// Starts it, and tells how it is until it ends.
-async fn attend(client: Arc<Client>, news: Arc<watch::Sender<TorReport>>, ended: CancellationToken) {
-    let trouble = Guarded::new(String::new());
-    let say = |words: String| *trouble.lock().unwrap_or_else(PoisonError::into_inner) = words;
+async fn attend(client: Arc<Client>, told: Told, ended: CancellationToken) {
     let start = async {
         while let Err(error) = client.bootstrap().boxed().await {
-            say(cannot_start(&error));
+            told.note(&client, &cannot_start(&error));
             sleep(START_AGAIN).await;
         }
-        say(String::new());
+        told.note(&client, "");
         std::future::pending::<()>().await;
     };
     let tell = async {
         let mut events = client.bootstrap_events();
-        loop {
-            // Time alone changes how it is, too: a directory gets old.
-            if let Ok(None) = timeout(LOOK * 5, events.next()).await {
-                return;
-            }
-            let now = report(
-                &client.bootstrap_status(),
-                &trouble.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            );
-            news.send_if_modified(|last| {
-                let changed = *last != now;
-                *last = now;
-                changed
-            });
+        // Time alone changes how it is, too: a directory gets old.
+        while !matches!(timeout(LOOK * 5, events.next()).await, Ok(None)) {
+            told.tell(&client);
         }
     };
     tokio::select! {
         () = start => {}
         () = tell => {}
+        () = look_for_a_way(&client, &told) => {}
         () = ended.cancelled() => {}
     }
 }
 
-/// How it is, in words. `trouble` is why it did not start at all.
-fn report(status: &BootstrapStatus, trouble: &str) -> TorReport {
-    if status.ready_for_traffic() {
-        return TorReport::new(TorState::Ready, "Tor is there.");
+/// Once no way was found, looks now and then whether there is one again: an exit is asked for a name that cannot be.
+async fn look_for_a_way(client: &Client, told: &Told) {
+    let apart = Apart { purpose: "is there a way".into(), circuit: String::new() };
+    let mut prefs = StreamPrefs::new();
+    prefs.set_isolation(apart);
+    loop {
+        sleep(START_AGAIN).await;
+        if told.trouble().is_empty() {
+            continue;
+        }
+        let asked = client.resolve_with_prefs("nobody.invalid", &prefs).boxed();
+        if let Ok(answered) = timeout(PATIENCE, asked).await
+            && answered.as_ref().err().is_none_or(|error| trouble_of(error).is_empty())
+        {
+            told.note(client, "");
+        }
     }
+}
+
+/// What a failed connection says of Tor: nothing where it is the server's.
+fn trouble_of(error: &Error) -> &'static str {
+    match answer(error.kind()) {
+        Answer::NoTor(why) => why,
+        Answer::NoName | Answer::Late | Answer::Says(_) => "",
+    }
+}
+
+/// How it is, in words. `trouble` is why the last connection found no way, or why it did not start.
+fn report(status: &BootstrapStatus, trouble: &str) -> TorReport {
     if !trouble.is_empty() {
         return TorReport::stuck(trouble);
+    }
+    if status.ready_for_traffic() {
+        return TorReport::new(TorState::Ready, "Tor is there.");
     }
     // Only its words for people say how far off the clock is.
     let clock = if status.to_string().contains("Clock is ") {
@@ -327,6 +377,9 @@ const fn answer(kind: ErrorKind) -> Answer {
             Answer::NoTor("its directory is out of date; look whether the clock of this machine is right")
         }
         Kind::BootstrapRequired => Answer::NoTor("it has not started"),
+        Kind::TorAccessFailed | Kind::LocalNetworkError => {
+            Answer::NoTor("none of its relays can be reached; this machine may have no connection")
+        }
         _ => Answer::NoTor("it finds no way through its network"),
     }
 }
