@@ -24,6 +24,8 @@ pub struct RemoteAccessPage {
     pub onion_words: String,
     /// Whether that is trouble.
     pub onion_trouble: bool,
+    /// Whether it is on, by the settings or by how Mailkeep was started.
+    pub is_on: bool,
     /// Whether only devices with a key find it.
     pub restricted: bool,
     /// The owner's devices elsewhere.

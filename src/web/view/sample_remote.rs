@@ -33,6 +33,7 @@ pub(super) fn pages() -> [(&'static str, RemoteAccessPage); 2] {
         address: ADDRESS.into(),
         onion_words: "Reachable.".into(),
         onion_trouble: false,
+        is_on: true,
         restricted: true,
         devices: vec![
             device("Phone", "has a key, last used yesterday"),
