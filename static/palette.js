@@ -23,7 +23,8 @@ function everything() {
     found.push({ words: deed.textContent.trim(), hint: deed.dataset.key ?? '', run: () => deed.click() });
   }
   found.push({ words: 'Keys', hint: '?', run: () => keys.showModal() });
-  found.push({ words: 'Lock', hint: '', run: () => document.querySelector('[data-lock]')?.click() });
+  const lock = document.querySelector('[data-lock]');
+  found.push({ words: lock?.textContent.trim() ?? 'Lock', hint: '', run: () => lock?.click() });
   return found;
 }
 

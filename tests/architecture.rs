@@ -62,6 +62,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("blahaj", &["crypto/shares"]),
     ("qrcode", &["web/view"]),
     ("aes_gcm", &["crypto"]),
+    ("totp_rs", &["crypto/totp"]),
+    ("tor_llcrypto", &["network/dialer/arti"]),
+    ("tor_proto", &["network/dialer/arti"]),
+    ("safelog", &["network/dialer/arti"]),
 ];
 
 /// What opens a socket, or asks the system for an address, and the only places that may say it. A listener hands out what
@@ -113,7 +117,8 @@ const TEST_SERVERS: &[&str] = &["network/test_server.rs", "network/test_socks.rs
 const UNIX: &[&str] = &["cli/socket.rs"];
 
 /// Where the pages are served, and that socket.
-const LISTENERS: &[&str] = &["cli/serve.rs", "cli/demo.rs", "cli/socket.rs", "web/listener.rs"];
+const LISTENERS: &[&str] =
+    &["cli/serve.rs", "cli/demo.rs", "cli/socket.rs", "web/listener.rs", "web/listener/arrivals.rs"];
 
 /// What a pure floor never touches: no input or output, no clock.
 const IMPURE: &[&str] = &[

@@ -44,6 +44,7 @@ mod private;
 mod private_pages;
 mod recovery;
 mod remote;
+mod remote_access;
 mod search;
 mod send;
 mod senders;

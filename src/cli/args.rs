@@ -47,9 +47,9 @@ pub(super) enum Command {
         /// Open the first page in the browser
         #[arg(long)]
         open: bool,
-        /// Also publish the onion service (not there yet)
-        #[arg(long)]
-        onion: bool,
+        /// How it is reached from elsewhere
+        #[command(flatten)]
+        remote: Remote,
     },
     /// A throw-away store filled with sample mail, served; gone when it ends
     Demo {
@@ -152,6 +152,9 @@ pub(super) enum Command {
     /// Senders: list, set, forget
     #[command(subcommand)]
     Sender(Sender),
+    /// Reading mail from afar: status, factor, codes, session, device, address
+    #[command(subcommand)]
+    Remote(RemoteAccess),
     /// The network: status, log
     #[command(subcommand)]
     Network(Network),
@@ -185,6 +188,89 @@ pub(super) enum Command {
     Config(Config),
     /// How everything is
     Status,
+}
+
+/// How the server is reached from elsewhere.
+#[derive(Args, Default)]
+pub(super) struct Remote {
+    /// Also publish the onion service, whatever the settings say
+    #[arg(long)]
+    pub(super) onion: bool,
+    /// Where the remote door listens for PageKite or another web server, which answers --remote-host by TLS
+    #[arg(long, value_name = "ADDR:PORT", requires = "remote_host")]
+    pub(super) remote_listen: Option<String>,
+    /// The name that it answers
+    #[arg(long, value_name = "NAME", requires = "remote_listen")]
+    pub(super) remote_host: Option<String>,
+    /// A name of which everything below leads there, too: content of mail gets names of its own below it
+    #[arg(long, value_name = "NAME", requires = "remote_listen")]
+    pub(super) remote_content: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum RemoteAccess {
+    /// How it stands
+    Status,
+    /// The second factor: begin, confirm, forget
+    #[command(subcommand)]
+    Factor(Factor),
+    /// Make new spare codes and print them this once
+    Codes,
+    /// Sessions: list, name, end
+    #[command(subcommand)]
+    Session(Session),
+    /// Your devices elsewhere: list, add, remove
+    #[command(subcommand)]
+    Device(RemoteDevice),
+    /// Make a new onion address; the one before leads nowhere
+    Address,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Factor {
+    /// Make a secret for a program that shows codes; it counts once confirmed
+    Begin,
+    /// Say that the program has it, by the code that it shows; prints spare codes this once
+    Confirm {
+        /// The code of this moment
+        code: String,
+    },
+    /// Let nobody in from afar
+    Forget,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Session {
+    /// Who is signed in from afar
+    List,
+    /// Call one something else
+    Name {
+        /// Which
+        id: String,
+        /// The name
+        name: String,
+    },
+    /// Sign one out
+    End {
+        /// Which
+        id: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum RemoteDevice {
+    /// All of them
+    List,
+    /// Add one, and print this once what it needs to find the onion address
+    Add {
+        /// What to call it
+        name: String,
+    },
+    /// Remove one, and sign it out
+    Remove {
+        /// Which
+        name: String,
+    },
 }
 
 #[derive(Subcommand)]

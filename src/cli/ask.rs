@@ -5,7 +5,7 @@ use super::args::{
 };
 use super::socket::{self, Ask, Asked, Host};
 use super::watch::Bar;
-use super::{demo, output, recovery, serve};
+use super::{demo, output, recovery, remote_access, serve};
 use crate::crypto::recovery::RecoveryKey;
 use crate::crypto::secret::SecretText;
 use crate::engine::accounts::{self, NewAccount, Server};
@@ -35,8 +35,7 @@ pub(super) async fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
     let data = data_dir(&global)?;
     match command {
         Command::Init => init(&data, &global).await,
-        Command::Serve { onion: true, .. } => Err(not_yet("serve --onion")),
-        Command::Serve { listen, open, .. } => serve::serve(&data, &global, &listen, open).await,
+        Command::Serve { listen, open, remote } => serve::serve(&data, &global, &listen, open, remote).await,
         Command::Demo { listen } => demo::demo(&listen).await,
         Command::Lock => lock(&data, &global).await,
         Command::Passphrase(Passphrase::Change { new_passphrase_file }) => {
@@ -394,6 +393,7 @@ fn request(command: Command) -> Result<Request, Failure> {
         Command::Outbox(Outbox::Flush) => Request::OutboxFlush,
         Command::Outbox(Outbox::Retry { id }) => Request::OutboxRetry(id),
         Command::Outbox(Outbox::Cancel { id }) => Request::OutboxCancel(id),
+        Command::Remote(asked) => Request::Remote(remote_access::question(asked)),
         Command::Network(Network::Log { limit }) => Request::NetworkLog { limit },
         Command::Network(Network::Status) => Request::NetworkStatus,
         Command::Sender(sender) => about_sender(sender)?,

@@ -1,5 +1,6 @@
 //! `demo`: a throw-away store with sample mail, gone when it ends.
 
+use super::args::Remote;
 use super::serve;
 use crate::crypto::passphrase::Cost;
 use crate::crypto::secret::{SecretText, random};
@@ -53,5 +54,5 @@ async fn filled(directory: &std::path::Path, listen: &str) -> Result<u8, Failure
     let words = format!(
         "This is sample mail in a store that is gone when you stop it.\nIts passphrase is: {passphrase}\n"
     );
-    serve::run(vault, listen, false, &words).await
+    serve::run(vault, listen, false, Remote::default(), &words).await
 }

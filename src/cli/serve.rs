@@ -1,21 +1,29 @@
 //! `serve`: the server in the foreground.
 
-use super::args::Global;
+use super::args::{Global, Remote};
 use super::ask::{passphrase, passphrase_file};
 use super::socket::Host;
 use crate::engine::failure::Failure;
 use crate::engine::import::plain;
 use crate::engine::vault::Vault;
 use crate::storage::data_dir::DataDir;
+use crate::web::AfarName;
 use crate::{tasks, web};
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Runs the server until it is told to stop.
-pub(super) async fn serve(data: &Path, global: &Global, listen: &str, open: bool) -> Result<u8, Failure> {
+pub(super) async fn serve(
+    data: &Path,
+    global: &Global,
+    listen: &str,
+    open: bool,
+    remote: Remote,
+) -> Result<u8, Failure> {
     let vault = Arc::new(Vault::new(data));
     if DataDir::holds_store(data) {
         vault.take().await?;
@@ -23,7 +31,7 @@ pub(super) async fn serve(data: &Path, global: &Global, listen: &str, open: bool
             vault.unlock(&passphrase(global, "Passphrase")?).await?;
         }
     }
-    run(vault, listen, open, "").await
+    run(vault, listen, open, remote, "").await
 }
 
 /// Binds the port: one that is taken is an error, never another port.
@@ -47,19 +55,41 @@ async fn bind(listen: &str) -> Result<TcpListener, Failure> {
 }
 
 /// Serves a vault; `words` are said once it is ready.
-pub(super) async fn run(vault: Arc<Vault>, listen: &str, open: bool, words: &str) -> Result<u8, Failure> {
+pub(super) async fn run(
+    vault: Arc<Vault>,
+    listen: &str,
+    open: bool,
+    remote: Remote,
+    words: &str,
+) -> Result<u8, Failure> {
+    let proxied = proxied(&remote)?;
     let listener = bind(listen).await?;
-    let address =
-        listener.local_addr().map_err(|_| Failure::failed("The system does not say which port it gave"))?;
+    let port = match &remote.remote_listen {
+        Some(listen) => Some(bind(listen).await?),
+        None => None,
+    };
+    let address = address(&listener)?;
     let named: Vec<String> =
         std::env::var("MAILKEEP_HOSTS").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
     let door = web::Web::new(Arc::clone(&vault), address, &named);
+    let far_door = web::Web::remote(Arc::clone(&vault));
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
-    let supervisor = tokio::spawn(tasks::supervise(Arc::clone(&vault), stop.clone()));
-    let hosting = tokio::spawn(host(Arc::clone(&vault), stop.clone()));
-    let forgetting = tokio::spawn(forget(Arc::clone(&vault), Arc::clone(&door), stop.clone()));
     let url = format!("http://{address}/");
+    if let (Some(name), Some(port)) = (&proxied, &port) {
+        far_door.change_name(name, true);
+        say(&format!("Mailkeep answers for {} at {}\n", name.address(), self::address(port)?))?;
+    }
+    if remote.onion && vault.app().is_none() {
+        say("The store is locked: it has no onion address until somebody unlocks it here\n")?;
+    }
+    let doors = vec![Arc::clone(&door), Arc::clone(&far_door)];
+    let mut tasks = vec![
+        tokio::spawn(tasks::supervise(Arc::clone(&vault), stop.clone())),
+        tokio::spawn(host(Arc::clone(&vault), stop.clone())),
+        tokio::spawn(forget(Arc::clone(&vault), doors, stop.clone())),
+    ];
+    tasks.extend(afar(&vault, far_door, port, remote.onion, &stop));
     say(&format!("{words}Mailkeep is ready at {url}\n"))?;
     if let Some(code) = door.setup_code().filter(|_| !vault.exists()) {
         say(&format!("To set it up, enter this code: {code}\n"))?;
@@ -80,7 +110,7 @@ pub(super) async fn run(vault: Arc<Vault>, listen: &str, open: bool, words: &str
         }
     };
     stop.cancel();
-    for task in [supervisor, hosting, forgetting] {
+    for task in tasks {
         if task.await.is_err() {
             tracing::error!("A task of the server did not end well");
         }
@@ -88,6 +118,72 @@ pub(super) async fn run(vault: Arc<Vault>, listen: &str, open: bool, words: &str
     vault.lock().await;
     ended?;
     Ok(0)
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    listener.local_addr().map_err(|_| Failure::failed("The system does not say which port it gave"))
+}
+
+/// The name that something before us answers by TLS.
+fn proxied(remote: &Remote) -> Result<Option<AfarName>, Failure> {
+    let sound = |name: &&String| {
+        let (host, port) = name.split_once(':').unwrap_or((name, "443"));
+        let letters = host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+        letters && host.contains('.') && host.len() <= 253 && port.parse::<u16>().is_ok()
+    };
+    for name in [&remote.remote_host, &remote.remote_content].into_iter().flatten() {
+        if !sound(&name) {
+            return Err(Failure::usage(format!("{name:?} is no name; write it like mail.example.org")));
+        }
+    }
+    let content = remote.remote_content.as_deref();
+    Ok(remote.remote_host.as_deref().map(|host| AfarName::proxied(host, content)))
+}
+
+/// The remote door, and all that leads there.
+fn afar(
+    vault: &Arc<Vault>,
+    door: Arc<web::Web>,
+    port: Option<TcpListener>,
+    onion: bool,
+    stop: &CancellationToken,
+) -> Vec<tokio::task::JoinHandle<()>> {
+    let (gate, arrivals) = web::arrivals();
+    let mut tasks = Vec::new();
+    if let Some(port) = port {
+        let (gate, stop) = (gate.clone(), stop.clone());
+        tasks.push(tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = gate.listen(&port) => {}
+            }
+        }));
+    }
+    let said = |address: &str| {
+        if say(&format!("Mailkeep is reachable at {address}\n")).is_err() {
+            tracing::info!("The onion service is announced");
+        }
+    };
+    let keeper = web::onion::Keeper {
+        vault: Arc::clone(vault),
+        door: Arc::clone(&door),
+        gate,
+        always: onion,
+        say: said,
+    };
+    tasks.push(tokio::spawn(keeper.keep(stop.clone())));
+    let stop = stop.clone();
+    tasks.push(tokio::spawn(async move {
+        let until = stop.clone();
+        let serving = web::serve_remote(door, arrivals, async move { until.cancelled().await });
+        tokio::select! {
+            ended = serving => if let Err(error) = ended {
+                tracing::error!(%error, "Nobody gets in from afar any more");
+            },
+            () = async { stop.cancelled().await; tokio::time::sleep(std::time::Duration::from_secs(1)).await } => {}
+        }
+    }));
+    tasks
 }
 
 fn say(words: &str) -> Result<(), Failure> {
@@ -136,7 +232,7 @@ async fn host(vault: Arc<Vault>, stop: CancellationToken) {
 }
 
 /// Ends all sessions when the store is locked.
-async fn forget(vault: Arc<Vault>, door: Arc<web::Web>, stop: CancellationToken) {
+async fn forget(vault: Arc<Vault>, doors: Vec<Arc<web::Web>>, stop: CancellationToken) {
     let mut open = vault.watch();
     loop {
         tokio::select! {
@@ -144,7 +240,7 @@ async fn forget(vault: Arc<Vault>, door: Arc<web::Web>, stop: CancellationToken)
             changed = open.changed() => if changed.is_err() { return },
         }
         if open.borrow_and_update().is_none() {
-            door.forget();
+            doors.iter().for_each(|door| door.forget());
         }
     }
 }

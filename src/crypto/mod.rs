@@ -8,4 +8,5 @@ pub mod recovery;
 pub mod seal;
 pub mod secret;
 pub mod shares;
+pub mod totp;
 pub mod vault;

@@ -59,6 +59,8 @@ pub struct App {
     pub(in crate::engine) remote: super::remote::Fetching,
     /// Keys that are being looked up.
     pub(in crate::engine) looking: super::lookup::Looking,
+    /// Sessions from afar, and the onion service.
+    pub remote_access: super::remote_access::RemoteAccess,
     /// Copies of such pictures.
     pub(in crate::engine) pictures: Pictures,
     /// Held while the outbox is worked on: nothing is tried twice at a time.
@@ -113,6 +115,7 @@ impl App {
             pictures,
             remote: super::remote::Fetching::default(),
             looking: super::lookup::Looking::default(),
+            remote_access: super::remote_access::RemoteAccess::default(),
             reader,
             writer: tokio::sync::Mutex::new(writer),
             packs: Arc::new(packs),

@@ -29,6 +29,7 @@ pub mod read;
 pub mod receive;
 pub mod recovery;
 pub mod remote;
+pub mod remote_access;
 pub mod request;
 pub mod restore;
 pub mod search;

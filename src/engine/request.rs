@@ -11,8 +11,8 @@ use super::search::{self, Sort};
 use super::settings::{self, Scope};
 use super::tags::{self, Which};
 use super::{
-    backup, check, import, invitations, keyring, lookup, outbox, peers, publication, read, senders,
-    setup_messages, status, sync, unsubscribe,
+    backup, check, import, invitations, keyring, lookup, outbox, peers, publication, read, remote_access,
+    senders, setup_messages, status, sync, unsubscribe,
 };
 use crate::crypto::secret::SecretText;
 use crate::mail::html::{Options, Remote};
@@ -250,6 +250,8 @@ pub enum Request {
     PeerInvitations,
     /// How everything is.
     Status,
+    /// Something of remote access.
+    Remote(remote_access::ask::Ask),
     /// Tor, and which way things go.
     NetworkStatus,
     /// The connections that left.
@@ -312,6 +314,7 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         Request::Sync(email) => value(sync::sync(app, email.as_deref(), watcher).await?),
         Request::Check { repair } => value(check::check(app, repair, watcher).await?),
         Request::Status => value(status::status(app).await?),
+        Request::Remote(ask) => Ok(Answer::Json(remote_access::ask::perform(app, ask).await?)),
         Request::NetworkStatus => value(status::network(app).await?),
         Request::NetworkLog { limit } => value(network_log(app, limit)),
         Request::Search { .. } | Request::Count(_) => find(app, request, watcher).await,

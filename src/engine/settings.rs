@@ -19,7 +19,7 @@ struct Known {
 }
 
 /// Every setting there is; an empty list of allowed values means any text.
-const KNOWN: [Known; 25] = [
+const KNOWN: [Known; 27] = [
     Known { key: "extra-ca", default: "", allowed: &[] },
     Known { key: "appearance.theme", default: "auto", allowed: &["auto", "light", "dark"] },
     Known { key: "appearance.density", default: "normal", allowed: &["compact", "normal", "roomy"] },
@@ -41,6 +41,9 @@ const KNOWN: [Known; 25] = [
     // Pictures on other people's servers: fetched where the owner says so for a message or a sender, or never at all.
     Known { key: "remote-images", default: "ask", allowed: &["ask", "never"] },
     Known { key: "remote-images.route", default: "tor", allowed: &["tor", "direct"] },
+    // Reachable from afar through Tor; found by everybody who knows the address, or only by devices with a key.
+    Known { key: super::remote_access::onion::WANTED, default: "off", allowed: &["off", "on"] },
+    Known { key: super::remote_access::onion::RESTRICTED, default: "off", allowed: &["off", "on"] },
     // The Tor inside, one that the owner runs, or none.
     Known { key: "tor.mode", default: "embedded", allowed: &["embedded", "socks", "off"] },
     Known { key: "tor.socks", default: "", allowed: &[] },
@@ -166,6 +169,9 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
         super::remote::clear(app).await?;
     }
     apply(app).await?;
+    if key.starts_with("remote.") || opens_a_way {
+        app.remote_access.changed.send_replace(());
+    }
     if opens_a_way {
         app.signatures_wanted.notify_one();
         app.outbox_wanted.notify_one();
@@ -280,6 +286,11 @@ fn hash(app: &App, token: &str) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(app.tokens.expose()).expect("any length will do");
     mac.update(token.as_bytes());
     mac.finalize().into_bytes().to_vec()
+}
+
+/// The hash by which another secret of ours is known; `kind` keeps it from being taken for one of another kind.
+pub(in crate::engine) fn keyed_hash(app: &App, kind: &str, secret: &str) -> Vec<u8> {
+    hash(app, &format!("{kind}\0{secret}"))
 }
 
 /// Makes a token. Only its hash is kept.

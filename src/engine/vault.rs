@@ -2,7 +2,7 @@
 //! passphrase is proved here, the recovery key will do.
 
 use super::app::App;
-use super::failure::{Failure, blocking};
+use super::failure::{Failure, Kind, blocking};
 use crate::crypto::master_key::MasterKey;
 use crate::crypto::passphrase::{Cost, PassphraseProof};
 use crate::crypto::recovery::RecoveryKey;
@@ -147,6 +147,19 @@ impl Vault {
         Ok(())
     }
 
+    /// Whether this is the passphrase, found out anew whatever was proved before: how long it takes says nothing.
+    ///
+    /// # Errors
+    /// When the vault cannot be read.
+    pub async fn is_passphrase(&self, passphrase: &SecretText) -> Result<bool, Failure> {
+        let _turn = self.state.lock().await;
+        match prove(&DataDir::open(&self.path)?, passphrase).await {
+            Ok(_) => Ok(true),
+            Err(failure) if failure.kind == Kind::Locked => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// Opens the store for one call while it stays locked for everybody else, who waits meanwhile.
     ///
     /// # Errors
@@ -189,6 +202,10 @@ impl Vault {
         .await?;
         data.write_vault(&vault)?;
         state.proof = Some(PassphraseProof::new(new));
+        if let Some(app) = self.app() {
+            // Whoever came in with the old one has to come in anew.
+            app.remote_access.sessions.end_all();
+        }
         Ok(())
     }
 

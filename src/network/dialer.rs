@@ -17,6 +17,7 @@ use super::address_guard;
 use super::log::Log;
 pub use super::log::{Entry, Purpose, Route, Rule};
 pub use arti::BadConfig;
+pub use arti::onion::{ClientKey, OnionKey, Service, leaves_a_thread};
 pub use error::DialError;
 use policy::Policy;
 pub use socks::{BadProxy, Proxy};

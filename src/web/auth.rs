@@ -99,6 +99,11 @@ impl Sessions {
         Some(undo.remove(at).2)
     }
 
+    /// Ends one session.
+    pub(super) fn end(&self, id: &str) {
+        self.all().remove(id);
+    }
+
     /// Ends all sessions.
     pub(super) fn clear(&self) {
         self.all().clear();
@@ -120,7 +125,7 @@ pub(super) struct Owner {
 }
 
 /// What our cookie holds, if the request bears it.
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -129,6 +134,16 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(key, _)| *key == name)
         .map(|(_, value)| value.to_owned())
+}
+
+/// The session that a request bears, if it has not ended; it counts as used now.
+pub(super) fn session(web: &Web, headers: &HeaderMap, host: &str) -> Option<String> {
+    let session = cookie(headers, &web.cookie(host))?;
+    if web.is_remote() {
+        let app = web.vault.app()?;
+        app.remote_access.sessions.touch(&session, app.now()).then_some(())?;
+    }
+    web.sessions.lives(&session).then_some(session)
 }
 
 impl FromRequestParts<Arc<Web>> for Owner {
@@ -141,10 +156,10 @@ impl FromRequestParts<Arc<Web>> for Owner {
         }
         let back = if parts.method == axum::http::Method::GET { here.clone() } else { "/".to_owned() };
         let sign_in = || WebError::SignIn(back.clone());
-        let session = cookie(&parts.headers, &web.cookie).ok_or_else(sign_in)?;
+        let host = super::guard::host(&parts.headers).unwrap_or_default();
+        let session = session(web, &parts.headers, &host).ok_or_else(sign_in)?;
         let csrf = web.sessions.csrf(&session).ok_or_else(sign_in)?;
         let app = web.vault.app().ok_or_else(sign_in)?;
-        let host = super::guard::host(&parts.headers).unwrap_or_default();
         Ok(Self { app, web: Arc::clone(web), session, csrf, here, host })
     }
 }
@@ -187,20 +202,35 @@ pub(super) fn prove_visitor(web: &Web, token: &str) -> Result<(), WebError> {
     }
 }
 
-/// The cookie of a new session.
-pub(super) fn set_cookie(web: &Web, session: &str) -> String {
-    format!("{}={session}; Path=/; HttpOnly; SameSite=Strict", web.cookie)
+/// The cookie of a new session, for pages under this host name.
+pub(super) fn set_cookie(web: &Web, host: &str, session: &str) -> String {
+    let secure = if web.names.is_secure(host) { "; Secure" } else { "" };
+    format!("{}={session}; Path=/; HttpOnly; SameSite=Strict{secure}", web.cookie(host))
 }
 
 /// A brake on guessing: after five wrong passphrases from one place, each further one costs twice the wait of the last.
-/// The machine itself and everybody else are counted apart, so that nobody from afar can shut out the owner at home.
+/// The machine itself and everybody else are counted apart, so that nobody from afar can shut out the owner at home; and at the
+/// remote door each browser that is known, and all others together.
 #[derive(Default)]
-pub(super) struct Throttle(Mutex<HashMap<Caller, Guesses>>);
+pub(super) struct Throttle(Mutex<HashMap<Guesser, Guesses>>);
 
-#[derive(PartialEq, Eq, Hash, Clone, Copy)]
-enum Caller {
+/// Who guesses.
+#[derive(PartialEq, Eq, Hash, Clone, Copy, Debug)]
+pub(super) enum Guesser {
+    /// Somebody on this machine.
     Home,
+    /// Somebody elsewhere.
     Afar,
+    /// Whoever has a browser that is known, at the remote door.
+    Device(i64),
+    /// Anybody else there.
+    Stranger,
+}
+
+impl From<IpAddr> for Guesser {
+    fn from(from: IpAddr) -> Self {
+        if from.is_loopback() { Self::Home } else { Self::Afar }
+    }
 }
 
 #[derive(Default)]
@@ -213,17 +243,13 @@ struct Guesses {
 const FREE: u32 = 5;
 
 impl Throttle {
-    fn caller(from: IpAddr) -> Caller {
-        if from.is_loopback() { Caller::Home } else { Caller::Afar }
-    }
-
     /// Whether a passphrase may be tried now.
     ///
     /// # Errors
     /// [`WebError::Throttled`] with the seconds to wait.
-    pub(super) fn admit(&self, from: IpAddr) -> Result<(), WebError> {
+    pub(super) fn admit(&self, from: impl Into<Guesser>) -> Result<(), WebError> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = all.get(&Self::caller(from)).and_then(|guesses| guesses.until);
+        let until = all.get(&from.into()).and_then(|guesses| guesses.until);
         match until.map(|until| until.saturating_duration_since(Instant::now())) {
             Some(wait) if !wait.is_zero() => Err(WebError::Throttled(wait.as_secs() + 1)),
             _ => Ok(()),
@@ -235,20 +261,22 @@ impl Throttle {
     ///
     /// # Errors
     /// As [`Self::admit`].
-    pub(super) fn attempt(&self, from: IpAddr) -> Result<(), WebError> {
+    pub(super) fn attempt(&self, from: impl Into<Guesser>) -> Result<(), WebError> {
+        let from = from.into();
         self.admit(from)?;
         self.note(from, false);
         Ok(())
     }
 
     /// Notes whether it was right.
-    pub(super) fn note(&self, from: IpAddr, right: bool) {
+    pub(super) fn note(&self, from: impl Into<Guesser>, right: bool) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = from.into();
         if right {
-            all.remove(&Self::caller(from));
+            all.remove(&from);
             return;
         }
-        let guesses = all.entry(Self::caller(from)).or_default();
+        let guesses = all.entry(from).or_default();
         guesses.wrong = guesses.wrong.saturating_add(1);
         if guesses.wrong >= FREE {
             let wait = 2_u64.saturating_mul(1 << (guesses.wrong - FREE).min(7));
@@ -270,5 +298,15 @@ mod tests {
         throttle.attempt(home).unwrap();
         throttle.note(home, true);
         assert!((0..FREE).all(|_| throttle.attempt(home).is_ok()), "a right one clears the count");
+    }
+    #[test]
+    fn strangers_hold_up_neither_a_known_browser_nor_home() {
+        let throttle = Throttle::default();
+        while throttle.attempt(Guesser::Stranger).is_ok() {}
+        for free in [Guesser::Device(1), Guesser::Device(2), Guesser::Home, Guesser::Afar] {
+            assert!(throttle.attempt(free).is_ok(), "{free:?}");
+        }
+        while throttle.attempt(Guesser::Device(1)).is_ok() {}
+        assert!(throttle.attempt(Guesser::Device(2)).is_ok(), "each by itself");
     }
 }

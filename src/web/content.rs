@@ -1,5 +1,5 @@
-//! Message content, apart from everything else: each piece has a host name of its own (`<capability>.localhost`) that
-//! bears no session, or, where such names do not resolve, a path that is blind to cookies (`threats.md` §12).
+//! Message content, apart from everything else: each piece has a host name of its own (`<capability>.localhost`, or below the
+//! name that somebody elsewhere uses) that bears no session, or, where such names do not resolve, a path that is blind to cookies (`threats.md` §12).
 //!
 //! A capability is 128 random bits, in memory, for one piece of one message, GET only, dead at lock or after 15 minutes.
 
@@ -94,23 +94,17 @@ impl Grants {
         {
             all.remove(&oldest);
         }
-        // Browsers resolve *.localhost to this machine by themselves, for pages that are on this machine.
-        let name = page_host.rsplit_once(':').map_or(page_host, |(name, _)| name);
-        let is_named = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
+        let base = web.names.content(page_host, &capability);
         let grant = Grant {
             message,
             piece,
             session: owner.session.clone(),
-            page: format!("http://{page_host}"),
-            is_named,
+            page: web.names.origin(page_host),
+            is_named: base.is_some(),
             made: Instant::now(),
         };
         all.insert(capability.clone(), grant);
-        if is_named {
-            format!("http://{capability}.localhost:{}/", web.port)
-        } else {
-            format!("/content/{capability}/")
-        }
+        base.map_or_else(|| format!("/content/{capability}/"), |base| format!("{base}/"))
     }
 
     fn find(&self, capability: &str) -> Option<Grant> {
@@ -123,13 +117,7 @@ impl Grants {
     }
 }
 
-/// The capability in a host name, if it is a content host's.
-pub(super) fn capability_of(host: &str, port: u16) -> Option<&str> {
-    let capability = host.strip_suffix(&format!(".localhost:{port}"))?;
-    (!capability.is_empty() && capability.bytes().all(|b| b.is_ascii_alphanumeric())).then_some(capability)
-}
-
-/// The same by path, for page hosts that have no names below them. Cookies are never looked at.
+/// Answers by path, for page hosts that have no names below them. Cookies are never looked at.
 pub(super) async fn by_path(
     State(web): State<Arc<Web>>,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -157,10 +145,8 @@ pub(super) fn bare(status: StatusCode) -> Response {
 /// Answers on a content host; `base` is where its own pictures are found.
 pub(super) async fn answer(web: &Arc<Web>, capability: &str, path: &str, base: &str) -> Response {
     let is_named = base.starts_with("http");
-    let grant = web
-        .grants
-        .find(capability)
-        .filter(|grant| grant.is_named == is_named && web.sessions.lives(&grant.session));
+    let grant =
+        web.grants.find(capability).filter(|grant| grant.is_named == is_named && web.lives(&grant.session));
     let Some(grant) = grant else { return bare(StatusCode::NOT_FOUND) };
     let Some(app) = web.vault.app() else { return bare(StatusCode::NOT_FOUND) };
     let Ok(row) = read::find(&app, &grant.message.to_string()).await else {

@@ -56,7 +56,13 @@ pub(super) async fn events(owner: Owner) -> Result<Response, WebError> {
     let (unread, state) = shell::standing(&owner.app).await?;
     let standing = sse::Event::default().event("standing").json_data(Standing { unread, state });
     let first = futures_util::stream::once(std::future::ready(standing.unwrap_or_default()));
-    Ok(stream(first.chain(told)))
+    let all = first.chain(told);
+    if !owner.web.is_remote() {
+        return Ok(stream(all));
+    }
+    // A remote session that is ended hears nothing any more.
+    let ended = owner.app.remote_access.sessions.ending(&owner.session).cancelled_owned();
+    Ok(stream(all.take_until(Box::pin(ended))))
 }
 
 /// The stream itself; it ends when the store is locked.

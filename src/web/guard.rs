@@ -1,7 +1,8 @@
 //! What holds for every request before anybody looks at it: the names it may ask for, where a change may come from, and
 //! the headers that every answer bears (`threats.md` §12-14).
 
-use super::{Web, content};
+use super::error::WebError;
+use super::{Web, auth, content};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -18,29 +19,44 @@ pub(super) async fn guard(State(web): State<Arc<Web>>, request: Request, next: N
     let Some(host) = host(request.headers()) else {
         return refused("Say which host you mean");
     };
-    if let Some(capability) = content::capability_of(&host, web.port) {
-        let capability = capability.to_owned();
+    if let Some(named) = web.names.capability(&host) {
         let path = request.uri().path().to_owned();
         if request.method() != Method::GET {
             return content::bare(StatusCode::METHOD_NOT_ALLOWED);
         }
-        return content::answer(&web, &capability, &path, &format!("http://{host}")).await;
+        return content::answer(&web, named.capability, &path, &named.base).await;
     }
-    if !web.hosts.contains(&host) {
+    if !web.names.has(&host) {
         // Another name for this address (DNS rebinding) is not ours to answer.
         return refused("Mailkeep does not answer to this name");
     }
     let path = request.uri().path();
     let is_api = path.starts_with("/api/");
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    if changes && !is_api && !own_origin(request.headers(), &host) {
+    if changes && !is_api && !own_origin(&web, request.headers(), &host) {
         return refused("This change does not come from a page of Mailkeep");
     }
     let is_content = path.starts_with("/content/");
-    let mut response = if changes { to_its_end(next.run(request)).await } else { next.run(request).await };
+    // From afar nothing but the way in is answered before somebody is in, whatever the pages themselves ask.
+    let is_way_in = matches!(path, "/unlock" | "/leave")
+        || is_content
+        || ["/static/", "/enter/"].iter().any(|way| path.starts_with(way));
+    let mut response =
+        if web.is_remote() && !is_way_in && auth::session(&web, request.headers(), &host).is_none() {
+            let back = request.uri().path_and_query().filter(|_| !changes).map_or("/", |path| path.as_str());
+            WebError::SignIn(back.to_owned()).into_response()
+        } else if changes {
+            to_its_end(next.run(request)).await
+        } else {
+            next.run(request).await
+        };
     // Content comes dressed in its own way; an address below it that is none does not.
     if !is_content || !response.headers().contains_key(header::CONTENT_SECURITY_POLICY) {
-        dress(response.headers_mut(), web.port);
+        dress(response.headers_mut(), &web.names.frames(&host));
+        if web.names.is_secure(&host) {
+            let year = HeaderValue::from_static("max-age=31536000");
+            response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
+        }
     }
     response
 }
@@ -51,25 +67,25 @@ async fn to_its_end(deed: impl Future<Output = Response> + Send + 'static) -> Re
 }
 
 /// Whether a change comes from one of our own pages. `null` never does: every sandboxed frame of the web says that.
-fn own_origin(headers: &HeaderMap, host: &str) -> bool {
+fn own_origin(web: &Web, headers: &HeaderMap, host: &str) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?").to_ascii_lowercase());
     match text("origin") {
-        Some(origin) => origin == format!("http://{host}") || origin == format!("https://{host}"),
+        Some(origin) => web.names.is_origin(&origin, host),
         None => text("sec-fetch-site").as_deref() == Some("same-origin"),
     }
 }
 
 fn refused(words: &'static str) -> Response {
     let mut response = (StatusCode::FORBIDDEN, words).into_response();
-    dress(response.headers_mut(), 0);
+    dress(response.headers_mut(), "");
     response
 }
 
-/// The headers of every page.
-fn dress(headers: &mut HeaderMap, port: u16) {
+/// The headers of every page; `frames` is where its frames may come from.
+fn dress(headers: &mut HeaderMap, frames: &str) {
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: http://*.localhost:{port}; connect-src 'self'; \
-         form-action 'self'; frame-src 'self' http://*.localhost:{port}; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: {frames}; connect-src 'self'; \
+         form-action 'self'; frame-src 'self' {frames}; base-uri 'none'; frame-ancestors 'none'"
     );
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY)
         && let Ok(policy) = HeaderValue::from_str(&policy)

@@ -1,6 +1,10 @@
 //! Accepting connections. On loopback only the owner's own user and root are answered: any user of the machine can reach
 //! a port, and the first caller must not own the store (`threats.md` §15).
 
+mod arrivals;
+
+pub use arrivals::{Arrivals, Gate, arrivals};
+
 use super::{Web, router};
 use crate::engine::failure::Failure;
 use std::net::{IpAddr, SocketAddr};
@@ -110,11 +114,28 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
     let guarded = Guarded { listener, own: rustix::process::geteuid().as_raw() };
-    let service = router::router(web).into_make_service_with_connect_info::<From>();
+    let service = router::home(web).into_make_service_with_connect_info::<From>();
     axum::serve(guarded, service)
         .with_graceful_shutdown(stop)
         .await
         .map_err(|_| Failure::failed("The server stopped: the system closed its port"))
+}
+
+/// Serves what arrives from elsewhere until `stop` is ready. Where it comes from says nothing: what stands before us is always
+/// on this machine.
+///
+/// # Errors
+/// When the listener breaks.
+pub async fn serve_remote(
+    web: Arc<Web>,
+    arrivals: Arrivals,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Failure> {
+    let service = router::remote(web).into_make_service_with_connect_info::<From>();
+    axum::serve(arrivals, service)
+        .with_graceful_shutdown(stop)
+        .await
+        .map_err(|_| Failure::failed("The remote door stopped"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Every door of the browser on one page.
+//! Both doors of the browser on one page.
 
 use super::{Web, api, content, events, guard, leave, pages, static_files};
 use axum::Router;
@@ -11,11 +11,19 @@ use std::sync::Arc;
 /// The largest form that is taken, in bytes: a message with 50 MB of attachments.
 const LARGEST_FORM: usize = 64 << 20;
 
-pub(super) fn router(web: Arc<Web>) -> Router {
-    Router::new()
-        .merge(pages::routes())
-        .merge(api::routes())
-        .route("/health", get(health))
+/// The local door: everything.
+pub(super) fn home(web: Arc<Web>) -> Router {
+    let doors = pages::routes().merge(pages::home()).merge(api::routes()).route("/health", get(health));
+    finished(doors, web)
+}
+
+/// The remote door: the pages behind a sign-in of its own; no set-up, and no API, whose tokens know no second factor.
+pub(super) fn remote(web: Arc<Web>) -> Router {
+    finished(pages::routes().merge(pages::remote()), web)
+}
+
+fn finished(doors: Router<Arc<Web>>, web: Arc<Web>) -> Router {
+    doors
         .route("/events", get(events::events))
         .route("/leave", get(leave::leave))
         .route("/static/{name}", get(static_files::file))

@@ -192,6 +192,12 @@ impl World {
         Server::start(self, self.global_first(&["serve", "--listen", "127.0.0.1:0"], false))
     }
 
+    /// The server, unlocked, with more said on the command line.
+    pub fn serve_with(&self, more: &[&str]) -> Server<'_> {
+        let all = [&["serve", "--listen", "127.0.0.1:0"], more].concat();
+        Server::start(self, self.global_first(&all, false))
+    }
+
     /// The server, locked until somebody signs in.
     pub fn serve_locked(&self) -> Server<'_> {
         self.serve_locked_at("127.0.0.1:0")
@@ -199,8 +205,13 @@ impl World {
 
     /// The same on a listener of the story's choosing.
     pub fn serve_locked_at(&self, listen: &str) -> Server<'_> {
+        self.serve_locked_with(&["--listen", listen])
+    }
+
+    /// The same with all that is said on the command line.
+    pub fn serve_locked_with(&self, args: &[&str]) -> Server<'_> {
         let mut command = Command::new(MAILKEEP);
-        command.arg("--data").arg(&self.data).args(["serve", "--listen", listen]).stdin(Stdio::null());
+        command.arg("--data").arg(&self.data).arg("serve").args(args).stdin(Stdio::null());
         command.env_remove("MAILKEEP_DATA").env_remove("MAILKEEP_PASSPHRASE_FILE").env_remove("RUST_LOG");
         Server::start(self, command)
     }
@@ -222,6 +233,8 @@ pub fn finish(mut command: Command) -> Finished {
 pub struct Server<'w> {
     world: std::marker::PhantomData<&'w World>,
     pub address: String,
+    /// What it printed before it was ready.
+    pub said: Vec<String>,
     child: Child,
     log: std::sync::Arc<Mutex<String>>,
 }
@@ -239,15 +252,19 @@ impl<'w> Server<'w> {
             }
         });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut said = Vec::new();
         let ready = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            Some(line.strip_prefix("Mailkeep is ready at http://")?.trim_end_matches('/').to_owned())
+            let address = line.strip_prefix("Mailkeep is ready at http://");
+            let address = address.map(|address| address.trim_end_matches('/').to_owned());
+            said.push(line);
+            address
         });
         let Some(address) = ready else {
             let status = child.wait().unwrap();
             panic!("serve ended with {status} before it was ready: {}", log.lock().unwrap());
         };
         std::thread::spawn(move || lines.for_each(drop));
-        Self { world: std::marker::PhantomData, address, child, log }
+        Self { world: std::marker::PhantomData, address, said, child, log }
     }
 
     /// What it has written to stderr so far.

@@ -4,7 +4,9 @@
 //! It starts with the first connection that needs it, and ends with the store or the setting. On the disk it keeps its
 //! guards and the public directory, in clear; keys never, they are in memory alone.
 
-use std::path::Path;
+pub(super) mod onion;
+
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex as Guarded, PoisonError};
 use std::task::{Context, Poll};
@@ -47,6 +49,8 @@ pub struct BadConfig(String);
 /// The Tor inside, running or not. It ends when this is dropped.
 pub(super) struct Arti {
     config: TorClientConfig,
+    /// What Tor writes down of onion services: where they meet their callers, and what to replay to nobody.
+    services: PathBuf,
     running: Mutex<Option<Arc<Client>>>,
     told: Told,
     ended: CancellationToken,
@@ -97,6 +101,7 @@ impl Arti {
         let ended = CancellationToken::new();
         Ok(Self {
             config: Self::configure(folder, config)?,
+            services: Self::place(folder, config).join("state/hss"),
             running: Mutex::default(),
             told: Told { news, trouble: Arc::default() },
             _end: ended.clone().drop_guard(),
@@ -104,8 +109,15 @@ impl Arti {
         })
     }
 
-    /// What the owner adds, and our folder. Each network has a folder of its own in it: guards and directory of one are
-    /// nothing to another.
+    /// The folder of a network: guards and directory of one are nothing to another.
+    fn place(folder: &Path, config: &str) -> PathBuf {
+        folder.join(match config.trim() {
+            "" => "public".to_owned(),
+            own => data_encoding::HEXLOWER.encode(&Sha256::digest(own)).chars().take(16).collect(),
+        })
+    }
+
+    /// What the owner adds, and our folder.
     pub(super) fn configure(folder: &Path, config: &str) -> Result<TorClientConfig, BadConfig> {
         let bad = |error: &dyn std::fmt::Display| {
             BadConfig(error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
@@ -115,11 +127,7 @@ impl Arti {
         let keys: Table = "keystore.primary.kind = \"ephemeral\"".parse().map_err(|error| bad(&error))?;
         table.insert("storage".into(), Value::Table(keys));
         let mut builder: TorClientConfigBuilder = table.try_into().map_err(|error| bad(&error))?;
-        let network = match config.trim() {
-            "" => "public".to_owned(),
-            own => data_encoding::HEXLOWER.encode(&Sha256::digest(own)).chars().take(16).collect(),
-        };
-        let folder = folder.join(network);
+        let folder = Self::place(folder, config);
         let storage = builder.storage();
         storage.state_dir(CfgPath::new_literal(folder.join("state")));
         storage.cache_dir(CfgPath::new_literal(folder.join("cache")));
@@ -166,11 +174,27 @@ impl Arti {
         }
     }
 
+    /// Announces an onion service, which ends with this.
+    pub(super) async fn publish(
+        &self,
+        key: &onion::OnionKey,
+        clients: Option<&[Vec<u8>]>,
+    ) -> Result<onion::Service, String> {
+        let client = self.client().await.map_err(|why| format!("Tor is not there: {why}"))?;
+        onion::Service::publish(&client, key, clients, self.ended.clone())
+    }
+
     /// The running Tor; the first who needs it starts it.
     async fn client(&self) -> Result<Arc<Client>, String> {
         let mut running = self.running.lock().await;
         if let Some(client) = &*running {
             return Ok(Arc::clone(client));
+        }
+        // Each service has a new name at each start; what is left of those before is nobody's.
+        if let Err(error) = std::fs::remove_dir_all(&self.services)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "What Tor wrote down of earlier onion services could not be removed");
         }
         let made = Client::builder().config(self.config.clone()).create_unbootstrapped_async().boxed().await;
         let client = made.map_err(|error| {

@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
+use super::arti::onion::{OnionKey, Service};
 use super::arti::{Arti, BadConfig};
 use super::stream::Pipe;
 use super::{Call, DialError, Dialer, Proxy, Purpose, ascii_name, socks};
@@ -211,6 +212,25 @@ impl Dialer {
             Tor::Embedded { folder, config } => {
                 let inside = self.inside(&folder, &config).map_err(|bad| no_tor(bad.to_string()))?;
                 inside.reach(call.purpose, at, apart).boxed().await.map(Pipe::Tor)
+            }
+        }
+    }
+    /// Announces an onion service. Only the Tor inside can be handed a key in memory.
+    ///
+    /// # Errors
+    /// Says why there is none, in words.
+    pub async fn publish(&self, key: &OnionKey, clients: Option<&[Vec<u8>]>) -> Result<Service, String> {
+        if self.is_offline() {
+            return Err("Mailkeep is offline".to_owned());
+        }
+        match self.tor() {
+            Tor::Embedded { folder, config } => {
+                let inside = self.inside(&folder, &config).map_err(|bad| bad.to_string())?;
+                inside.publish(key, clients).await
+            }
+            Tor::Unusable(why) => Err(format!("Tor is not there: {why}")),
+            Tor::Off | Tor::Socks(_) => {
+                Err("An onion address needs the Tor inside Mailkeep; set tor.mode to embedded".to_owned())
             }
         }
     }

@@ -15,6 +15,7 @@ pub mod outbox;
 pub mod peers;
 pub mod pictures;
 pub mod places;
+pub mod remote_access;
 pub mod roles;
 pub mod senders;
 pub mod settings;
@@ -33,6 +34,7 @@ pub use outbox::{OutboxRow, RecipientRow};
 pub use peers::{EnvelopeRow, PeerRow};
 pub use pictures::PictureRow;
 pub use places::PlaceRow;
+pub use remote_access::{DeviceRow, FactorRow, OnionRow};
 pub use senders::SenderRow;
 pub use settings::{PersonRow, TokenRow};
 pub use signatures::SignatureRow;
@@ -96,9 +98,15 @@ pub struct Reader(SqlitePool);
 #[derive(Clone, Debug)]
 pub struct Writer(SqlitePool);
 
-/// Tables that are empty in every copy, and how they are emptied there: the keys of pictures, and tokens.
-const FORGOTTEN: [(&str, &str); 2] =
-    [("picture", "DELETE FROM snapshot.picture"), ("token", "DELETE FROM snapshot.token")];
+/// Tables that are empty in every copy, and how they are emptied there: the keys of pictures, tokens, and what lets somebody in
+/// from afar, or a code that was used would work again.
+const FORGOTTEN: [(&str, &str); 5] = [
+    ("picture", "DELETE FROM snapshot.picture"),
+    ("token", "DELETE FROM snapshot.token"),
+    ("second_factor", "DELETE FROM snapshot.second_factor"),
+    ("spare_code", "DELETE FROM snapshot.spare_code"),
+    ("remote_device", "DELETE FROM snapshot.remote_device"),
+];
 
 /// Changes that are made together or not at all.
 pub type Changes = Transaction<'static, Sqlite>;
@@ -153,7 +161,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes a consistent copy of the database to a new file under a key of its own, without tokens, and without
+    /// Writes a consistent copy of the database to a new file under a key of its own, without tokens and second factor, and without
     /// the keys of pictures: what is thrown away shall not come back.
     ///
     /// # Errors

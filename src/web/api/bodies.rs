@@ -454,6 +454,35 @@ pub(super) struct Compared {
     pub(super) fingerprint: String,
 }
 
+/// A code of the second factor.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FactorCode {
+    pub(super) code: String,
+}
+
+/// What to call something.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Name {
+    pub(super) name: String,
+}
+
+/// A device to add, by whoever knows the passphrase.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeviceAdd {
+    name: String,
+    passphrase: String,
+}
+
+impl DeviceAdd {
+    /// The name and the passphrase.
+    pub(super) fn both(self) -> (String, SecretText) {
+        (self.name, SecretText::new(self.passphrase))
+    }
+}
+
 /// From which account somebody is invited.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,13 +1,15 @@
 //! Every call there is, in one table: the router and the description are both made from it, so neither can miss one.
 
 use super::bodies::{
-    AccountAdd, AccountRoute, Check, Compared, Draft, Export, Import, InvitationLink, Invite, KeyImport,
-    KeyMake, PassphraseChange, Preference, Proof, Setting, SetupCode, TagsApply, TokenCreate, WkdExport,
+    AccountAdd, AccountRoute, Check, Compared, DeviceAdd, Draft, Export, FactorCode, Import, InvitationLink,
+    Invite, KeyImport, KeyMake, Name, PassphraseChange, Preference, Proof, Setting, SetupCode, TagsApply,
+    TokenCreate, WkdExport,
 };
 use super::params::{Given, part_number};
 use crate::crypto::secret::SecretText;
 use crate::engine::failure::Failure;
 use crate::engine::peers::Choice;
+use crate::engine::remote_access::ask::Ask;
 use crate::engine::request::{Form, Request};
 use crate::engine::search::Sort;
 use crate::engine::senders::Change;
@@ -204,6 +206,14 @@ fn part(given: &Given) -> Result<Deed, Failure> {
 fn passphrase(given: &Given) -> Result<Deed, Failure> {
     let (old, new) = given.body::<PassphraseChange>()?.both();
     Ok(Deed::ChangePassphrase { old, new })
+}
+
+fn remote(ask: Ask) -> Result<Deed, Failure> {
+    Ok(Deed::Ask(Request::Remote(ask)))
+}
+
+fn proved(given: &Given, ask: Ask) -> Result<Deed, Failure> {
+    Ok(Deed::AskProved { passphrase: given.body::<Proof>()?.passphrase(), asked: Request::Remote(ask) })
 }
 
 fn secret_key(given: &Given) -> Result<Deed, Failure> {
@@ -505,6 +515,73 @@ pub(super) static TABLE: &[Route] = &[
     )
     .body("Compared")
     .gives(One("Peer")),
+    call(Get, "/api/v1/remote", Admin, "How reading from afar stands", |_| remote(Ask::Status))
+        .gives(One("RemoteAccess")),
+    call(
+        Post,
+        "/api/v1/remote/factor",
+        Admin,
+        "Makes a secret for codes; it counts once one of them confirmed it",
+        |g| proved(g, Ask::FactorBegin),
+    )
+    .body("Proof")
+    .gives(One("FactorBegun")),
+    call(
+        Post,
+        "/api/v1/remote/factor/confirm",
+        Admin,
+        "Puts that secret in force; spare codes are told this once",
+        |g| remote(Ask::FactorConfirm(g.body::<FactorCode>()?.code)),
+    )
+    .body("FactorCode")
+    .gives(One("SpareCodes")),
+    call(Post, "/api/v1/remote/factor/forget", Admin, "Lets nobody in from afar", |g| {
+        proved(g, Ask::FactorForget)
+    })
+    .body("Proof")
+    .gives(One("SecondFactor")),
+    call(Post, "/api/v1/remote/codes", Admin, "Makes new spare codes; they are told this once", |g| {
+        proved(g, Ask::SpareCodes)
+    })
+    .body("Proof")
+    .gives(One("SpareCodes")),
+    call(Get, "/api/v1/remote/sessions", Admin, "Who is signed in from afar", |_| remote(Ask::SessionList))
+        .gives(Many("RemoteSession")),
+    call(Put, "/api/v1/remote/sessions/{id}", Admin, "Calls a remote session something else", |g| {
+        remote(Ask::SessionName { id: g.segment("id"), name: g.body::<Name>()?.name })
+    })
+    .body("Name")
+    .gives(One("RemoteSession")),
+    call(Delete, "/api/v1/remote/sessions/{id}", Admin, "Signs a remote session out", |g| {
+        remote(Ask::SessionEnd(g.segment("id")))
+    })
+    .gives(One("Ended")),
+    call(Get, "/api/v1/remote/devices", Admin, "The owner's devices elsewhere", |_| remote(Ask::DeviceList))
+        .gives(Many("RemoteDevice")),
+    call(
+        Post,
+        "/api/v1/remote/devices",
+        Admin,
+        "Adds a device; what it needs to find the onion address is told this once",
+        |g| {
+            let (name, passphrase) = g.body::<DeviceAdd>()?.both();
+            Ok(Deed::AskProved { passphrase, asked: Request::Remote(Ask::DeviceAdd(name)) })
+        },
+    )
+    .body("RemoteDeviceAdd")
+    .gives(One("NewRemoteDevice")),
+    call(Delete, "/api/v1/remote/devices/{name}", Admin, "Removes a device and signs it out", |g| {
+        remote(Ask::DeviceRemove(g.segment("name")))
+    })
+    .gives(One("RemovedName")),
+    call(
+        Post,
+        "/api/v1/remote/address",
+        Admin,
+        "Makes a new onion address; the one before leads nowhere",
+        |_| remote(Ask::NewAddress),
+    )
+    .gives(One("OnionAddress")),
     call(
         Post,
         "/api/v1/peers/{email}/invite",

@@ -19,9 +19,11 @@ mod pictures;
 mod plain;
 mod preview;
 mod recovery;
+mod remote_access;
 mod settings;
 mod setup;
 pub(super) mod shell;
+mod sign_in;
 mod status;
 mod thread;
 mod trust;
@@ -33,7 +35,7 @@ use super::error::WebError;
 use axum::Router;
 use std::sync::Arc;
 
-/// Every page and every form.
+/// Every page and every form that both doors have.
 pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .merge(list::routes())
@@ -48,12 +50,22 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(outbox::routes())
         .merge(pictures::routes())
         .merge(recovery::routes())
+        .merge(remote_access::routes())
         .merge(settings::routes())
-        .merge(setup::routes())
-        .merge(unlock::routes())
+        .merge(setup::helpers())
         .merge(status::routes())
         .merge(network::routes())
         .merge(plain::routes())
+}
+
+/// What only the local door has: the first run, and the way in.
+pub(super) fn home() -> Router<Arc<Web>> {
+    setup::routes().merge(unlock::routes())
+}
+
+/// What only the remote door has: the way in.
+pub(super) fn remote() -> Router<Arc<Web>> {
+    sign_in::routes()
 }
 
 /// No page has this address; who is not signed in does not even learn that.

@@ -100,6 +100,7 @@ async fn settings_page(owner: &Owner, said: Said) -> Result<Response, WebError> 
             |at| format!("A recovery sheet was made on {}.", words::day(at)),
         ),
         recoverable: made.is_some(),
+        afar_words: super::remote_access::words_for_settings(app).await?,
         shell,
         accounts: listed,
         form: AccountForm { in_settings: true, ..said.form },

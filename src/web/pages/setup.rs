@@ -25,10 +25,13 @@ pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .route("/setup", get(setup))
         .route("/setup/passphrase", post(passphrase))
-        .route("/setup/strength", post(strength))
         .route("/setup/account", post(account))
         .route("/setup/privacy", post(privacy))
-        .route("/setup/find-servers", post(find_servers))
+}
+
+/// What the settings need, too.
+pub(super) fn helpers() -> Router<Arc<Web>> {
+    Router::new().route("/setup/strength", post(strength)).route("/setup/find-servers", post(find_servers))
 }
 
 #[derive(serde::Deserialize, Default)]
@@ -106,7 +109,7 @@ async fn passphrase(State(web): State<Arc<Web>>, form: Form) -> Result<Response,
     }
     let session = web.sessions.begin();
     let mut response = Redirect::to("/setup").into_response();
-    if let Ok(cookie) = HeaderValue::from_str(&set_cookie(&web, &session)) {
+    if let Ok(cookie) = HeaderValue::from_str(&set_cookie(&web, "", &session)) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     Ok(response)

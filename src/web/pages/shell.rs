@@ -54,6 +54,7 @@ pub(super) async fn shell(owner: &Owner, title: &str, spot: Spot, query: &str) -
         notice: None,
         theme: Theme::named(&settings::get(app, "appearance.theme").await?),
         density: Density::named(&settings::get(app, "appearance.density").await?),
+        afar: owner.web.is_remote(),
     })
 }
 

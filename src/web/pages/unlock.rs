@@ -88,7 +88,7 @@ async fn enter(
             let forgotten = words.expose().parse::<RecoveryKey>().is_ok();
             let mut response =
                 Redirect::to(if forgotten { "/settings#passphrase" } else { to }).into_response();
-            if let Ok(cookie) = HeaderValue::from_str(&set_cookie(web, &session)) {
+            if let Ok(cookie) = HeaderValue::from_str(&set_cookie(web, "", &session)) {
                 response.headers_mut().insert(header::SET_COOKIE, cookie);
             }
             Ok(Ok(response))

@@ -32,6 +32,12 @@ pub(super) fn pages() -> Vec<Page> {
     all.extend(sample_recovery::doors().iter().map(|(name, page)| bare(name, page)));
     all.extend(sample_recovery::pages().iter().map(|(name, page)| whole(name, page)));
     all.push(whole("recovery-sheet", &sample_recovery::sheet()));
+    all.extend(sample_remote::pages().iter().map(|(name, page)| whole(name, page)));
+    all.push(whole("remote-factor", &sample_remote::factor()));
+    all.push(whole("remote-codes", &sample_remote::codes()));
+    all.push(whole("remote-device", &sample_remote::device()));
+    all.extend(sample_remote::doors().iter().map(|(name, page)| bare(name, page)));
+    all.push(bare("afar-locked", &LockedPage::default()));
     all.extend(sample_files::previews().iter().map(|(name, page)| whole(name, page)));
     all
 }
@@ -290,6 +296,7 @@ fn settings() -> SettingsPage {
         passphrase_trouble: String::new(),
         recovery_words: "No recovery sheet was made yet.".into(),
         recoverable: false,
+        afar_words: "There are no codes yet, so nobody gets in from afar.".into(),
         token_trouble: String::new(),
         tokens: vec![TokenView {
             name: "backup script".into(),

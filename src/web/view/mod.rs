@@ -16,6 +16,7 @@ mod plain;
 mod preview;
 mod qr;
 mod recovery;
+mod remote_access;
 mod settings;
 mod setup;
 mod shell;
@@ -35,6 +36,8 @@ mod sample_files;
 mod sample_keys;
 #[cfg(test)]
 mod sample_recovery;
+#[cfg(test)]
+mod sample_remote;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
 pub use contact::{ContactKey, ContactPage, Decided, FoundKey, Qr};
@@ -48,6 +51,9 @@ pub use pictures::{RemoteSettings, RemoteView, SenderView};
 pub use plain::{Contact, ContactsPage, ErrorPage, KeyboardPage, LaterPage, LeavePage};
 pub use preview::{CopyView, EventView, ListingRow, Picture, PreviewPage, Shown};
 pub use recovery::{HolderView, RecoveryPage, RecoverySheet, SharesPage};
+pub use remote_access::{
+    DevicePage, DeviceView, FactorPage, LockedPage, RemoteAccessPage, SessionView, SignInPage, SpareCodesPage,
+};
 pub use settings::{AccountView, NewToken, SettingsPage, TokenView};
 pub use setup::{AccountForm, SetupAccount, SetupDone, SetupPassphrase, SetupPrivacy, UnlockPage};
 pub use shell::{

@@ -31,6 +31,12 @@ impl Qr {
         if letters.is_empty() { None } else { Self::of(&letters) }
     }
 
+    /// The code of a text that a page shows once.
+    #[must_use]
+    pub fn of_secret(text: &str) -> Option<Self> {
+        if text.is_empty() { None } else { Self::of(text) }
+    }
+
     /// The code of an invitation's link; nothing where it is none, or too long for a code.
     #[must_use]
     pub fn of_invitation(link: &str) -> Option<Self> {

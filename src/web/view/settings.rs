@@ -26,6 +26,8 @@ pub struct SettingsPage {
     pub recovery_words: String,
     /// Whether the passphrase may be forgotten.
     pub recoverable: bool,
+    /// "Nobody gets in from afar."
+    pub afar_words: String,
     /// What went wrong with a token; empty for nothing.
     pub token_trouble: String,
     /// Tokens that were made.

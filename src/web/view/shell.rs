@@ -25,6 +25,8 @@ pub struct Shell {
     pub theme: Theme,
     /// How tall the rows of lists are.
     pub density: Density,
+    /// Whether it is looked at from afar: then one signs out, and the store stays unlocked.
+    pub afar: bool,
 }
 
 /// The navigation.

@@ -1,0 +1,151 @@
+//! Keeps the onion service there while it is wanted and the store is unlocked, and hands what comes in to the remote door.
+
+use super::Web;
+use super::listener::Gate;
+use super::names::AfarName;
+use crate::engine::app::App;
+use crate::engine::failure::Failure;
+use crate::engine::remote_access::onion::{self, Plan, State};
+use crate::engine::vault::Vault;
+use futures_util::StreamExt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// So long after it could not be announced it is tried again.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// What keeps the onion service.
+pub struct Keeper<S> {
+    /// The store.
+    pub vault: Arc<Vault>,
+    /// The remote door.
+    pub door: Arc<Web>,
+    /// Where connections go in.
+    pub gate: Gate,
+    /// Whether it is wanted whatever the settings say.
+    pub always: bool,
+    /// Is told the address whenever it was announced.
+    pub say: S,
+}
+
+/// Why looking after a service ended.
+enum Ended {
+    /// Something changed: look at everything anew.
+    Changed,
+    /// The store is being locked.
+    Closed,
+    /// Tor ended it.
+    Lost,
+}
+
+impl<S: Fn(&str) + Send + Sync> Keeper<S> {
+    /// Keeps it until told to stop.
+    pub async fn keep(self, stop: CancellationToken) {
+        let mut open = self.vault.watch();
+        loop {
+            let app = open.borrow_and_update().clone();
+            if let Some(app) = app {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = app.stopping.cancelled() => {}
+                    () = self.of_store(&app) => {}
+                }
+                app.remote_access.onion.send_replace(State::Off);
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = open.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Keeps that of an open store; ends when it is closed.
+    async fn of_store(&self, app: &App) {
+        let mut changed = onion::watch(app);
+        let tell = |state: State| app.remote_access.onion.send_replace(state);
+        loop {
+            changed.borrow_and_update();
+            let ended = match onion::is_wanted(app).await {
+                Ok(wanted) if wanted || self.always => self.announced(app, &mut changed).await,
+                Ok(_) => {
+                    tell(State::Off);
+                    if changed.changed().await.is_err() { Ok(Ended::Closed) } else { Ok(Ended::Changed) }
+                }
+                Err(failure) => Err(failure),
+            };
+            let words = match ended {
+                Ok(Ended::Changed) => continue,
+                Ok(Ended::Closed) => return,
+                Ok(Ended::Lost) => "Tor ended it; it is announced again soon".to_owned(),
+                Err(failure) => failure.words,
+            };
+            tell(State::Trouble(words));
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                changed = changed.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Announces it and lets in who comes, until something changes.
+    async fn announced(
+        &self,
+        app: &App,
+        changed: &mut tokio::sync::watch::Receiver<()>,
+    ) -> Result<Ended, Failure> {
+        app.remote_access.onion.send_replace(State::Starting);
+        let plan = onion::plan(app).await?;
+        let name = AfarName::onion(&plan.address);
+        self.door.change_name(&name, true);
+        let ended = self.attend(app, &plan, &name, changed).await;
+        self.door.change_name(&name, false);
+        ended
+    }
+
+    async fn attend(
+        &self,
+        app: &App,
+        plan: &Plan,
+        name: &AfarName,
+        changed: &mut tokio::sync::watch::Receiver<()>,
+    ) -> Result<Ended, Failure> {
+        let mut service = onion::open(app, plan).await?;
+        let mut news = Box::pin(service.news());
+        let mut said = false;
+        loop {
+            let arrived = async {
+                let room = self.gate.room().await?;
+                Some((service.next().await?, room))
+            };
+            tokio::select! {
+                arrived = arrived => {
+                    let Some((pipe, room)) = arrived else { return Ok(Ended::Lost) };
+                    if !self.gate.enter(pipe, room).await {
+                        return Ok(Ended::Closed);
+                    }
+                }
+                reachable = news.next() => {
+                    let Some(reachable) = reachable else { return Ok(Ended::Lost) };
+                    let state = if reachable { State::Reachable } else { State::Starting };
+                    app.remote_access.onion.send_replace(state);
+                    if reachable && !said {
+                        said = true;
+                        (self.say)(&name.address());
+                    }
+                }
+                there = changed.changed() => {
+                    if there.is_err() {
+                        return Ok(Ended::Closed);
+                    }
+                    let now = onion::plan(app).await?;
+                    let wanted = self.always || onion::is_wanted(app).await?;
+                    if !wanted || now.address != plan.address {
+                        return Ok(Ended::Changed);
+                    }
+                    onion::restrict(&service, &now)?;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The way in at the remote door: passphrase and code together, and one answer whichever of them was wrong (`threats.md` §16).
+
+use super::form::{Form, local};
+use crate::crypto::secret::SecretText;
+use crate::engine::app::App;
+use crate::engine::failure::Failure;
+use crate::engine::remote_access::sessions::Begun;
+use crate::engine::remote_access::{devices, factor};
+use crate::storage::database::DeviceRow;
+use crate::web::Web;
+use crate::web::auth::{Guesser, Owner, cookie, prove_visitor, set_cookie, visitor_token};
+use crate::web::error::{WebError, page};
+use crate::web::extract::{Path, Query};
+use crate::web::guard::host;
+use crate::web::view::{LockedPage, Notice, SignInPage, Theme};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use std::sync::Arc;
+
+/// The largest form that is taken from who is not in yet, in bytes.
+const LARGEST_FORM: usize = 16 << 10;
+/// What is said to whoever is not let in, whatever was wrong.
+const WRONG: &str = "That did not fit. Look at the passphrase and at the code; a code works only once.";
+/// What a session is called that got no name.
+const NAMELESS: &str = "A browser";
+/// How long a browser is known, in seconds; each sign-in begins it anew.
+const KNOWN: u64 = 365 * 24 * 3600;
+
+pub(super) fn routes() -> Router<Arc<Web>> {
+    Router::new()
+        .route("/unlock", get(door).post(sign_in).layer(DefaultBodyLimit::max(LARGEST_FORM)))
+        .route("/enter/{token}", get(by_device))
+        .route("/lock", post(sign_out))
+}
+
+#[derive(serde::Deserialize, Default)]
+#[serde(default)]
+struct Asked {
+    back: String,
+}
+
+fn show(web: &Web, back: &str, is_known: bool, notice: Option<&str>) -> Result<Response, WebError> {
+    page(&SignInPage {
+        csrf: visitor_token(web),
+        theme: Theme::Auto,
+        back: if back.is_empty() { String::new() } else { local(back) },
+        notice: notice.map(|words| Notice { words: words.to_owned(), trouble: true }),
+        is_known,
+    })
+}
+
+/// While the store is locked nothing is asked here: a passphrase is only ever taken together with a code, and which codes are
+/// right is in the store.
+fn locked() -> Result<Response, WebError> {
+    let mut response = page(&LockedPage::default())?;
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    Ok(response)
+}
+
+/// The cookie by which a browser is known.
+fn device_cookie(web: &Web, host: &str) -> String {
+    let prefix = if web.names.is_secure(host) { "__Host-" } else { "" };
+    format!("{prefix}mailkeep-device")
+}
+
+fn remember_cookie(web: &Web, host: &str, token: &str) -> String {
+    let secure = if web.names.is_secure(host) { "; Secure" } else { "" };
+    let name = device_cookie(web, host);
+    format!("{name}={token}; Path=/; Max-Age={KNOWN}; HttpOnly; SameSite=Strict{secure}")
+}
+
+/// The browser that a request comes from, if it is known.
+async fn device(web: &Web, app: &App, headers: &HeaderMap) -> Result<Option<(DeviceRow, String)>, Failure> {
+    let host = host(headers).unwrap_or_default();
+    let Some(token) = cookie(headers, &device_cookie(web, &host)) else { return Ok(None) };
+    Ok(devices::known(app, &token).await?.map(|device| (device, token)))
+}
+
+async fn door(
+    State(web): State<Arc<Web>>,
+    owner: Option<Owner>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Result<Response, WebError> {
+    if owner.is_some() {
+        return Ok(Redirect::to(&local(&asked.back)).into_response());
+    }
+    let Some(app) = web.vault.app() else { return locked() };
+    let is_known = device(&web, &app, &headers).await?.is_some();
+    show(&web, &asked.back, is_known, None)
+}
+
+async fn sign_in(State(web): State<Arc<Web>>, headers: HeaderMap, form: Form) -> Result<Response, WebError> {
+    prove_visitor(&web, form.get("csrf"))?;
+    let Some(app) = web.vault.app() else { return locked() };
+    let known = device(&web, &app, &headers).await?;
+    let guesser = known.as_ref().map_or(Guesser::Stranger, |(device, _)| Guesser::Device(device.number));
+    web.strangers.attempt(guesser)?;
+    let passphrase = SecretText::new(form.get("passphrase").to_owned());
+    let admitted = factor::admit(&web.vault, &app, &passphrase, form.get("code")).await;
+    if !matches!(admitted, Ok(false)) {
+        // Right, or no guess at all: the store failed.
+        web.strangers.note(guesser, true);
+    }
+    if admitted? {
+        return begin(&web, &app, &headers, known, &form).await;
+    }
+    let mut response = show(&web, form.get("back"), known.is_some(), Some(WRONG))?;
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
+    Ok(response)
+}
+
+/// Begins a session, and lets the browser be known from now on where that was asked for.
+async fn begin(
+    web: &Web,
+    app: &App,
+    headers: &HeaderMap,
+    known: Option<(DeviceRow, String)>,
+    form: &Form,
+) -> Result<Response, WebError> {
+    let host = host(headers).unwrap_or_default();
+    let typed: String = form.get("name").chars().filter(|c| !c.is_control()).take(60).collect();
+    let typed = if typed.trim().is_empty() { NAMELESS } else { typed.trim() };
+    let (name, number, token) = match known {
+        Some((device, token)) => (device.name, Some(device.number), Some(token)),
+        None if form.get("remember") == "1" => {
+            // That it cannot be remembered keeps nobody out.
+            match devices::remember(app, typed).await {
+                Ok((token, number)) => (typed.to_owned(), Some(number), Some(token)),
+                Err(_) => (typed.to_owned(), None, None),
+            }
+        }
+        None => (typed.to_owned(), None, None),
+    };
+    if let Some(number) = number {
+        devices::see(app, number).await?;
+    }
+    let secret = web.sessions.begin();
+    let begun = Begun { secret: &secret, name: &name, device: number, host: &host };
+    app.remote_access.sessions.begin(&begun, app.now());
+    let mut response = Redirect::to(&local(form.get("back"))).into_response();
+    let cookies =
+        [Some(set_cookie(web, &host, &secret)), token.map(|token| remember_cookie(web, &host, &token))];
+    for cookie in cookies.into_iter().flatten() {
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+    }
+    Ok(response)
+}
+
+/// By the address of a device: its browser is known from now on, and whoever has none sees the same.
+async fn by_device(
+    State(web): State<Arc<Web>>,
+    headers: HeaderMap,
+    Path(token): Path<String>,
+) -> Result<Response, WebError> {
+    let mut response = Redirect::to("/unlock").into_response();
+    let Some(app) = web.vault.app() else { return Ok(response) };
+    if devices::known(&app, &token).await?.is_some() {
+        let host = host(&headers).unwrap_or_default();
+        if let Ok(cookie) = HeaderValue::from_str(&remember_cookie(&web, &host, &token)) {
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+    }
+    Ok(response)
+}
+
+/// Ends the session. The store stays unlocked: nobody could unlock it from afar.
+async fn sign_out(owner: Owner, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    owner.app.remote_access.sessions.leave(&owner.session);
+    owner.web.sessions.end(&owner.session);
+    let mut response = Redirect::to("/unlock").into_response();
+    let name = HeaderName::from_static("clear-site-data");
+    response.headers_mut().insert(name, HeaderValue::from_static("\"cache\""));
+    Ok(response)
+}
