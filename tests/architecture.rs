@@ -57,6 +57,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("blahaj", &["crypto/shares"]),
     ("qrcode", &["web/view"]),
     ("aes_gcm", &["crypto"]),
+    ("vodozemac", &["crypto/devices"]),
 ];
 
 /// What a pure floor never touches: no input or output, no clock.
