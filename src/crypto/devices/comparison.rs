@@ -102,11 +102,8 @@ impl Transcript<'_> {
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut writer = Writer::new("autocrypt-sma/1 transcript").text(self.account);
         for (device, keys, ephemeral) in [&self.old, &self.new] {
-            writer = writer
-                .text(&device.to_string())
-                .bytes(&keys.signing)
-                .bytes(&keys.agreement)
-                .bytes(ephemeral);
+            writer =
+                writer.text(&device.to_string()).bytes(&keys.signing).bytes(&keys.agreement).bytes(ephemeral);
         }
         hash(&writer.bytes(&self.request).bytes(&self.accept).done())
     }

@@ -246,9 +246,8 @@ impl<'a> Judge<'a> {
             }
         };
         let was_added = self.adds(before, statement.device).next().is_some();
-        let signed = |keys: Keys| {
-            verify(&keys.signing, &statement.signed_bytes(), &statement.signature).is_ok()
-        };
+        let signed =
+            |keys: Keys| verify(&keys.signing, &statement.signed_bytes(), &statement.signature).is_ok();
         // A number is used once, and who was never in cannot be put out.
         was_added == (statement.deed == Deed::Remove) && signing.is_some_and(signed)
     }
@@ -303,10 +302,9 @@ impl<'a> Judge<'a> {
             return *known;
         }
         let author = self.author(removal);
-        let doubtful = self
-            .removals_of(view, author)
-            .any(|other| other != removal && !self.before(other).has(removal))
-            || !self.author_stands(view, removal);
+        let doubtful =
+            self.removals_of(view, author).any(|other| other != removal && !self.before(other).has(removal))
+                || !self.author_stands(view, removal);
         self.doubts.borrow_mut().insert((view, removal), doubtful);
         doubtful
     }

@@ -121,11 +121,13 @@ pub enum Cancel {
     Elsewhere,
     /// A message of it was not what it had to be.
     Broken,
+    /// It took too long.
+    Expired,
 }
 
 impl Cancel {
-    const ALL: [Self; 5] =
-        [Self::Ended, Self::WrongString, Self::TwoRequests, Self::Elsewhere, Self::Broken];
+    const ALL: [Self; 6] =
+        [Self::Ended, Self::WrongString, Self::TwoRequests, Self::Elsewhere, Self::Broken, Self::Expired];
 
     /// Its word in a message.
     #[must_use]
@@ -136,6 +138,7 @@ impl Cancel {
             Self::TwoRequests => "two-requests",
             Self::Elsewhere => "elsewhere",
             Self::Broken => "broken",
+            Self::Expired => "expired",
         }
     }
 }
@@ -162,8 +165,13 @@ pub enum Body {
     Reveal(Reveal),
     /// See [`Mac`].
     Mac(Mac),
-    /// See [`Cancel`].
-    Cancel(Cancel),
+    /// Why a pairing is over, and the Ed25519 key of who says so.
+    Cancel {
+        /// See [`Cancel`].
+        why: Cancel,
+        /// Before keys were compared it proves nothing: whoever can lay messages can end a pairing.
+        signing: [u8; 32],
+    },
     /// See [`Sealed`].
     Update(Sealed),
     /// What came could not be opened: with this key a new session is to be begun, and all of it said anew.
@@ -182,7 +190,7 @@ impl Body {
             Self::Accept(_) => Kind::PairAccept,
             Self::Reveal(_) => Kind::PairReveal,
             Self::Mac(_) => Kind::PairMac,
-            Self::Cancel(_) => Kind::PairCancel,
+            Self::Cancel { .. } => Kind::PairCancel,
             Self::Update(_) => Kind::Update,
             Self::Reset(_) => Kind::Reset,
             Self::Removed(_) => Kind::Removed,
@@ -202,7 +210,7 @@ impl Body {
                 let w = w.bytes(&it.mac).flag(it.one_time.is_some());
                 it.one_time.iter().fold(w, |w, key| key.write(w))
             }
-            Self::Cancel(why) => w.text(why.as_str()),
+            Self::Cancel { why, signing } => w.text(why.as_str()).bytes(signing),
             Self::Update(it) => w.number(u64::from(!it.begins)).bytes(&it.olm),
             Self::Reset(key) => key.write(w),
             Self::Removed(statement) => w.bytes(&statement.to_bytes()),
@@ -245,7 +253,8 @@ impl Body {
                 Kind::PairCancel => {
                     let why = r.text("why", 32)?;
                     let why = Cancel::ALL.into_iter().find(|known| known.as_str() == why);
-                    Self::Cancel(why.ok_or(Flaw::Value("why"))?)
+                    let why = why.ok_or(Flaw::Value("why"))?;
+                    Self::Cancel { why, signing: r.array("signing key")? }
                 }
                 Kind::Update => {
                     let begins = match r.number("olm type")? {

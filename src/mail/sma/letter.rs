@@ -59,8 +59,7 @@ impl Letter {
             return Err(Flaw::TooLong);
         }
         let message = message::parse(raw);
-        let mut fields =
-            message.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(Marker::NAME));
+        let mut fields = message.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(Marker::NAME));
         let (Some((_, value)), None) = (fields.next(), fields.next()) else {
             return Err(Flaw::Value("marker"));
         };

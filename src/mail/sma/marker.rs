@@ -66,7 +66,9 @@ impl Kind {
     pub const fn lifetime(self) -> i64 {
         const DAY: i64 = 24 * 3600;
         match self {
-            Self::PairRequest | Self::PairAccept | Self::PairReveal | Self::PairMac | Self::PairCancel => 3600,
+            Self::PairRequest | Self::PairAccept | Self::PairReveal | Self::PairMac | Self::PairCancel => {
+                3600
+            }
             Self::Update | Self::Reset => 60 * DAY,
             Self::Announce => 97 * DAY,
             Self::Removed => 365 * DAY,

@@ -26,11 +26,7 @@ pub fn merged_peer(one: &Peer, other: &Peer) -> Peer {
 /// over the one that vouched for it (`follows(new, old)`), and otherwise the key that was there first: that is what trust on
 /// first use means.
 #[must_use]
-pub fn merged_trust<'a>(
-    one: &'a Trust,
-    other: &'a Trust,
-    follows: impl Fn(&str, &str) -> bool,
-) -> &'a Trust {
+pub fn merged_trust<'a>(one: &'a Trust, other: &'a Trust, follows: impl Fn(&str, &str) -> bool) -> &'a Trust {
     if compared(one, other, follows) == Ordering::Less { other } else { one }
 }
 

@@ -1,0 +1,3 @@
+//! Alice pairs a new device with an old one, and the provider in between does what it likes.
+
+mod pairing;
