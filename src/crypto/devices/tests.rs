@@ -4,7 +4,7 @@ mod roster;
 mod vectors;
 
 use super::*;
-use crate::mail::sma::{Announce, Body, DeviceId, Keys, Payload, Sealed, Signed};
+use crate::mail::sma::{Announce, Body, DeviceId, Keys, Payload, Reveal, Sealed, Signed};
 
 const ALICE: &str = "alice@example.org";
 
@@ -104,11 +104,11 @@ fn a_commitment_binds() {
     let laptop = device(27);
     let (new, other) = (Handshake::new(), Handshake::new());
     let commitment = new.commitment(laptop.id(), &laptop.keys());
-    let commits = |device, keys, reveal| Transcript::commits(device, &keys, reveal, &commitment);
-    assert!(commits(laptop.id(), laptop.keys(), &new.reveal([0; 32])));
-    assert!(!commits(id(28), laptop.keys(), &new.reveal([0; 32])));
-    assert!(!commits(laptop.id(), device(27).keys(), &new.reveal([0; 32])));
-    assert!(!commits(laptop.id(), laptop.keys(), &other.reveal([0; 32])));
+    let commits = |device, keys, reveal: Reveal| Transcript::commits(device, &keys, &reveal, &commitment);
+    assert!(commits(laptop.id(), laptop.keys(), new.reveal([0; 32])));
+    assert!(!commits(id(28), laptop.keys(), new.reveal([0; 32])));
+    assert!(!commits(laptop.id(), device(27).keys(), new.reveal([0; 32])));
+    assert!(!commits(laptop.id(), laptop.keys(), other.reveal([0; 32])));
     let transcript = Transcript {
         account: ALICE,
         old: (id(1), device(1).keys(), [0; 32]),

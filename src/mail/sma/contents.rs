@@ -225,6 +225,10 @@ fn armour(bytes: &[u8]) -> Result<String, Flaw> {
 pub struct Contents {
     /// The highest number of the other device's updates that this one has taken in; 0 for none.
     pub heard: u64,
+    /// Something before was missed, or lost: what was not confirmed is to be said again.
+    pub missed: bool,
+    /// The number of the last update before this one that said something; whoever has not taken that one in has missed it.
+    pub after: u64,
     /// What changed.
     pub entries: Vec<Entry>,
 }
@@ -233,7 +237,12 @@ impl Contents {
     /// Its bytes. Whoever writes keeps them under [`CONTENTS_MAX`].
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        Writer::new(WHAT).number(self.heard).list(&self.entries, Entry::to_bytes).done()
+        Writer::new(WHAT)
+            .number(self.heard)
+            .flag(self.missed)
+            .number(self.after)
+            .list(&self.entries, Entry::to_bytes)
+            .done()
     }
 
     /// Reads it back; entries of later versions are passed over.
@@ -246,9 +255,9 @@ impl Contents {
         }
         whole(bytes, |r| {
             r.is(WHAT)?;
-            let heard = r.number("heard")?;
+            let (heard, missed, after) = (r.number("heard")?, r.flag("missed")?, r.number("after")?);
             let entries = r.list(ENTRIES_MAX, ENTRY_MAX, Entry::parse)?;
-            Ok(Self { heard, entries: entries.into_iter().flatten().collect() })
+            Ok(Self { heard, missed, after, entries: entries.into_iter().flatten().collect() })
         })
     }
 }

@@ -200,8 +200,8 @@ proptest! {
     }
 
     #[test]
-    fn contents_are_read_again(heard in 0..1_u64 << 50, entries in vec(entry(), 0..8)) {
-        let contents = Contents { heard, entries };
+    fn contents_are_read_again(heard in 0..1_u64 << 50, missed: bool, after in 0..1_u64 << 50, entries in vec(entry(), 0..8)) {
+        let contents = Contents { heard, missed, after, entries };
         prop_assert_eq!(Contents::parse(&contents.to_bytes()).unwrap(), contents);
     }
 
@@ -377,7 +377,9 @@ fn entries_of_later_versions_are_passed_over() {
     let known = Entry::Certificate { fingerprint: "A".repeat(40), bytes: vec![1] };
     let bytes = Writer::new("autocrypt-sma/1 contents")
         .number(3)
+        .flag(false)
+        .number(2)
         .list(&[later, known.to_bytes()], Clone::clone)
         .done();
-    assert_eq!(Contents::parse(&bytes), Ok(Contents { heard: 3, entries: vec![known] }));
+    assert_eq!(Contents::parse(&bytes), Ok(Contents { heard: 3, missed: false, after: 2, entries: vec![known] }));
 }

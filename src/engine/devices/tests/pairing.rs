@@ -362,7 +362,7 @@ impl Provider {
                 let accept = Accept { keys: mine, ephemeral: half.ephemeral(), request };
                 let signed = self.says(server, laptop, Body::Accept(accept));
                 // What the laptop reveals to it comes later; the shared secret is made then, see `listen`.
-                self.waiting(half, request, hash(&signed.payload));
+                self.pending = Some((half, request, hash(&signed.payload)));
                 Some((false, signed))
             }
             Op::ForgeReveal => {
