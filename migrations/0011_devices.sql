@@ -12,7 +12,7 @@ CREATE TABLE device_own (
     fallback_at INTEGER NOT NULL,
     announced BLOB NOT NULL DEFAULT x'',
     announced_at INTEGER NOT NULL DEFAULT 0,
-    announcement TEXT NOT NULL DEFAULT '',
+    announced_seq INTEGER NOT NULL DEFAULT 0,
     joined TEXT NOT NULL DEFAULT '',
     joined_keys BLOB NOT NULL DEFAULT x'',
     mutual INTEGER NOT NULL,

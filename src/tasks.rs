@@ -4,7 +4,9 @@
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::vault::Vault;
-use crate::engine::{accounts, authentication, draft_copies, indexing, keyring, outbox, snapshots, sync};
+use crate::engine::{
+    accounts, authentication, devices, draft_copies, indexing, keyring, outbox, snapshots, sync,
+};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -52,6 +54,7 @@ async fn work(app: Arc<App>) {
         keep(&app, "Checking signatures", &stop, authentication::run),
         keep(&app, "Keys", &stop, keyring::run),
         keep(&app, "Copies of drafts", &stop, draft_copies::run),
+        keep(&app, "Devices", &stop, devices::run),
         keep(&app, "Snapshots", &stop, snapshots::run),
     ];
     let mut syncing: BTreeMap<(String, i64), (CancellationToken, JoinHandle<()>)> = BTreeMap::new();

@@ -860,6 +860,7 @@ pub async fn choose(app: &Arc<App>, address: &str, choice: &Choice) -> Result<Pe
         peers::put(&mut c, &row).await?;
         commit(c).await?;
     }
+    app.devices.changed();
     if let Some(certificate) = certificate_in_use(app, &address).await? {
         super::envelopes::settle_again(app, &certificate, false).await?;
     }

@@ -5,7 +5,7 @@ use super::exchange;
 use super::mine::{self, Mine};
 use super::pairing::{Action, Event, Stamp};
 use super::share;
-use crate::crypto::devices::{Roster, hash, verified, verified_announcement};
+use crate::crypto::devices::{Roster, Standing, hash, verified, verified_announcement};
 use crate::engine::app::App;
 use crate::engine::events;
 use crate::engine::failure::Failure;
@@ -45,10 +45,16 @@ pub(super) async fn announced(app: &App, account: &AccountRow, raw: &[u8]) -> Re
     let Some(mut mine) = Mine::load(&mut c, account).await? else { return Ok(Fate::Stays) };
     match claimed.body {
         Body::Announce(_) => {
-            let Ok((payload, announce)) = verified_announcement(&letter.signed) else { return Ok(Fate::Stays) };
+            let Ok((payload, announce)) = verified_announcement(&letter.signed) else {
+                return Ok(Fate::Stays);
+            };
             if payload.from == mine.device.id() {
                 let is_mine = announce.keys == mine.device.keys();
-                return Ok(if is_mine && payload.seq < mine.row.seq { Fate::Goes } else { Fate::Stays });
+                let is_replaced = is_mine && payload.seq != mine.row.announced_seq;
+                return Ok(if is_replaced { Fate::Goes } else { Fate::Stays });
+            }
+            if mine.roster.standing(payload.from) == Standing::Removed {
+                return Ok(Fate::Goes);
             }
             let counts = mine.keys_of(payload.from).is_none_or(|keys| keys == announce.keys);
             let mut other = mine::other(&mut c, account.id, payload.from).await?;
@@ -167,24 +173,22 @@ async fn told(
             sessions.begin(&mine.device, payload.from, &keys, &key)?;
             untell = Some(other.confirmed);
         }
-        Body::Update(sealed) => {
-            match opened(&mut mine, &mut sessions, &keys, &sealed) {
-                Some(contents) => {
-                    other.confirmed = other.confirmed.max(contents.heard);
-                    untell = contents.missed.then_some(other.confirmed);
-                    if !contents.entries.is_empty() {
-                        other.owes = true;
-                        if contents.after <= other.taken {
-                            other.taken = payload.seq;
-                        } else {
-                            other.missed = true;
-                        }
+        Body::Update(sealed) => match opened(&mut mine, &mut sessions, &keys, &sealed) {
+            Some(contents) => {
+                other.confirmed = other.confirmed.max(contents.heard);
+                untell = contents.missed.then_some(other.confirmed);
+                if !contents.entries.is_empty() {
+                    other.owes = true;
+                    if contents.after <= other.taken {
+                        other.taken = payload.seq;
+                    } else {
+                        other.missed = true;
                     }
-                    news = contents.entries;
                 }
-                None => other.closed = true,
+                news = contents.entries;
             }
-        }
+            None => other.closed = true,
+        },
         _ => return Ok(()),
     }
     // Before the session's step is kept: killed in between, the message is taken again, which changes nothing.
@@ -250,7 +254,21 @@ fn adopt(mine: &mut Mine, from: DeviceId, entries: &[Entry]) {
     }
 }
 
-/// Whether a connection knows this device at all.
+/// The person compared, and typed this.
+pub(super) async fn confirm(app: &Arc<App>, account: &AccountRow, typed: &str) -> Result<(), Failure> {
+    let one_time = {
+        let writer = app.writer.lock().await;
+        let mut c = writer.begin().await?;
+        let Some(mut mine) = Mine::load(&mut c, account).await? else { return Ok(()) };
+        let one_time = mine.device.one_time_key()?;
+        mine.save(&mut c).await?;
+        commit(c).await?;
+        one_time
+    };
+    step(app, account, Event::Confirm { typed: Some(typed.to_owned()), one_time }).await
+}
+
+/// This device, if there is one yet.
 pub(super) async fn mine(c: &mut Connection, account: &AccountRow) -> Result<Option<Mine>, Failure> {
     Mine::load(c, account).await
 }

@@ -31,9 +31,8 @@ impl Mine {
     /// The device as it is kept; none, before there was one.
     pub(super) async fn load(c: &mut Connection, account: &AccountRow) -> Result<Option<Self>, Failure> {
         let Some(row) = table::own(c, account.id).await? else { return Ok(None) };
-        let damaged = || {
-            Failure::damaged(format!("What is kept of this device for {} is damaged", account.address))
-        };
+        let damaged =
+            || Failure::damaged(format!("What is kept of this device for {} is damaged", account.address));
         let id: DeviceId = row.device.parse().map_err(|_| damaged())?;
         let device = Device::from_kept(id, &row.secret)?;
         let anchor = row.anchor.as_slice().try_into().map_err(|_| damaged())?;
@@ -60,7 +59,7 @@ impl Mine {
             fallback_at: now,
             announced: Vec::new(),
             announced_at: 0,
-            announcement: String::new(),
+            announced_seq: 0,
             joined: String::new(),
             joined_keys: Vec::new(),
             mutual,
@@ -95,13 +94,12 @@ impl Mine {
         }
     }
 
-    /// Signs a payload and puts it on its way; gives its Message-ID.
-    pub(super) async fn post(&self, c: &mut Connection, payload: &Payload) -> Result<String, Failure> {
+    /// Signs a payload and puts it on its way.
+    pub(super) async fn post(&self, c: &mut Connection, payload: &Payload) -> Result<(), Failure> {
         let letter = Letter { marker: Marker { kind: payload.kind() }, signed: self.device.sign(payload) };
         let (message_id, bytes) = letter.write(&self.address, random(), payload.created);
         let folder = payload.to.map_or_else(|| ANNOUNCEMENTS.to_owned(), DeviceId::inbox);
-        table::post(c, self.account, &folder, &message_id, &bytes).await?;
-        Ok(message_id)
+        Ok(table::post(c, self.account, &folder, &message_id, &bytes).await?)
     }
 
     /// The device whose word was taken in a pairing, until its roster is here.
@@ -126,7 +124,8 @@ pub(super) async fn other(
 ) -> Result<OtherDeviceRow, Failure> {
     let name = device.to_string();
     let known = table::others(c, account).await?.into_iter().find(|row| row.device == name);
-    let blank = || OtherDeviceRow { device: name.clone(), sessions: "[]".to_owned(), ..OtherDeviceRow::default() };
+    let blank =
+        || OtherDeviceRow { device: name.clone(), sessions: "[]".to_owned(), ..OtherDeviceRow::default() };
     Ok(known.unwrap_or_else(blank))
 }
 

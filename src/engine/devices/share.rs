@@ -177,8 +177,15 @@ async fn own_key(app: &Arc<App>, account: &AccountRow, told: OwnKey) -> Result<(
         let mut c = writer.begin().await?;
         keys::put_own(&mut c, &row).await?;
         if !held {
-            peers::decide(&mut c, now, &told.address, &told.fingerprint, "own", "from another of your devices")
-                .await?;
+            peers::decide(
+                &mut c,
+                now,
+                &told.address,
+                &told.fingerprint,
+                "own",
+                "from another of your devices",
+            )
+            .await?;
         }
         commit(c).await?;
     }
@@ -190,12 +197,7 @@ async fn own_key(app: &Arc<App>, account: &AccountRow, told: OwnKey) -> Result<(
     Ok(())
 }
 
-async fn prefer(
-    app: &App,
-    account: &AccountRow,
-    mine: &mut Mine,
-    told: &Preference,
-) -> Result<(), Failure> {
+async fn prefer(app: &App, account: &AccountRow, mine: &mut Mine, told: &Preference) -> Result<(), Failure> {
     let Ok(by) = mine.row.mutual_by.parse() else { return Ok(()) };
     if told.address != account.address || (told.at, told.device) <= (mine.row.mutual_at, by) {
         return Ok(());
@@ -227,16 +229,16 @@ async fn correspondent(app: &App, told: &PeerState) -> Result<(), Failure> {
             certificates.insert(fingerprint.clone(), bytes);
         }
     }
-    let parsed = |fingerprint: &str| {
-        certificates.get(fingerprint).and_then(|bytes| Certificate::parse(bytes).ok())
-    };
+    let parsed =
+        |fingerprint: &str| certificates.get(fingerprint).and_then(|bytes| Certificate::parse(bytes).ok());
     let follows = |new: &str, old: &str| {
         let pair = (parsed(new), parsed(old));
         matches!(pair, (Some(new), Some(old)) if new.is_vouched_by(&old, now))
     };
     let trust = merged_trust(&ours.trust, &told.trust, follows).clone();
     let peer = merged_peer(&ours.state, &told.state);
-    for (fingerprint, way) in [(&peer.key, "device"), (&peer.gossip_key, "device"), (&trust.pinned, "device")] {
+    for (fingerprint, way) in [(&peer.key, "device"), (&peer.gossip_key, "device"), (&trust.pinned, "device")]
+    {
         if let Some(fingerprint) = fingerprint
             && ours.state.key.as_ref() != Some(fingerprint)
             && ours.trust.pinned.as_ref() != Some(fingerprint)

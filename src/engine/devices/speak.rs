@@ -58,7 +58,8 @@ async fn announce(c: &mut Connection, mine: &mut Mine, now: i64) -> Result<(), F
         return Ok(());
     }
     let payload = mine.payload(None, Body::Announce(announce), now);
-    mine.row.announcement = mine.post(c, &payload).await?;
+    mine.post(c, &payload).await?;
+    mine.row.announced_seq = payload.seq;
     mine.row.announced = what;
     mine.row.announced_at = now;
     Ok(())

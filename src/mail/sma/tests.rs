@@ -381,5 +381,8 @@ fn entries_of_later_versions_are_passed_over() {
         .number(2)
         .list(&[later, known.to_bytes()], Clone::clone)
         .done();
-    assert_eq!(Contents::parse(&bytes), Ok(Contents { heard: 3, missed: false, after: 2, entries: vec![known] }));
+    assert_eq!(
+        Contents::parse(&bytes),
+        Ok(Contents { heard: 3, missed: false, after: 2, entries: vec![known] })
+    );
 }

@@ -24,8 +24,8 @@ pub struct OwnDeviceRow {
     pub announced: Vec<u8>,
     /// When, UTC seconds; 0 for never.
     pub announced_at: i64,
-    /// The Message-ID of that announcement.
-    pub announcement: String,
+    /// The number of that announcement.
+    pub announced_seq: u64,
     /// The device whose word was taken in a pairing, until its roster is here; empty for none.
     pub joined: String,
     /// The keys of that device.
@@ -107,7 +107,7 @@ pub async fn own(c: &mut Connection, account: AccountId) -> Result<Option<OwnDev
             fallback_at: row.try_get("fallback_at")?,
             announced: row.try_get("announced")?,
             announced_at: row.try_get("announced_at")?,
-            announcement: row.try_get("announcement")?,
+            announced_seq: number(&row, "announced_seq")?,
             joined: row.try_get("joined")?,
             joined_keys: row.try_get("joined_keys")?,
             mutual: row.try_get("mutual")?,
@@ -129,7 +129,7 @@ pub async fn put_own(
 ) -> Result<(), DatabaseError> {
     sqlx::query(
         "INSERT OR REPLACE INTO device_own (
-             account_id, device, secret, seq, anchor, fallback, fallback_at, announced, announced_at, announcement,
+             account_id, device, secret, seq, anchor, fallback, fallback_at, announced, announced_at, announced_seq,
              joined, joined_keys, mutual, mutual_at, mutual_by
          )
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -143,7 +143,7 @@ pub async fn put_own(
     .bind(row.fallback_at)
     .bind(&row.announced)
     .bind(row.announced_at)
-    .bind(&row.announcement)
+    .bind(row.announced_seq.cast_signed())
     .bind(&row.joined)
     .bind(&row.joined_keys)
     .bind(row.mutual)
@@ -259,12 +259,11 @@ pub async fn told(
     account: AccountId,
     device: &str,
 ) -> Result<HashMap<Vec<u8>, (Vec<u8>, u64)>, DatabaseError> {
-    let rows =
-        sqlx::query("SELECT entry, version, seq FROM device_told WHERE account_id = ? AND device = ?")
-            .bind(account.0)
-            .bind(device)
-            .fetch_all(c)
-            .await?;
+    let rows = sqlx::query("SELECT entry, version, seq FROM device_told WHERE account_id = ? AND device = ?")
+        .bind(account.0)
+        .bind(device)
+        .fetch_all(c)
+        .await?;
     rows.iter()
         .map(|row| Ok((row.try_get("entry")?, (row.try_get("version")?, number(row, "seq")?))))
         .collect()
