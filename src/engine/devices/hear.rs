@@ -17,6 +17,9 @@ use std::sync::Arc;
 /// Clocks may differ so much, in seconds.
 const SKEW: i64 = 15 * 60;
 
+/// So many programs that say they are the owner's are remembered.
+const MOST_OTHERS: usize = 64;
+
 /// What becomes of a message among the announcements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -58,8 +61,9 @@ pub(super) async fn announced(app: &App, account: &AccountRow, raw: &[u8]) -> Re
             }
             let counts = mine.keys_of(payload.from).is_none_or(|keys| keys == announce.keys);
             let mut other = mine::other(&mut c, account.id, payload.from).await?;
+            let room = table::others(&mut c, account.id).await?.len() < MOST_OTHERS || other.last_seen > 0;
             // What a provider hands out again is not news.
-            if counts && payload.created > other.last_seen {
+            if counts && room && payload.created >= other.last_seen {
                 other.last_seen = payload.created.min(now);
                 other.keys = mine::keys_bytes(&announce.keys);
                 other.fallback = mine::key_bytes(&announce.fallback);
@@ -208,7 +212,7 @@ async fn told(
     }
     for entry in &news {
         let known = (exchange::name(entry), exchange::version(entry));
-        table::tell(&mut c, account.id, &other.device, (&known.0, &known.1), 0).await?;
+        table::tell(&mut c, account.id, &other.device, (known.0.as_slice(), known.1.as_slice()), 0).await?;
     }
     table::put_other(&mut c, account.id, &other).await?;
     mine.save(&mut c).await?;

@@ -25,6 +25,8 @@ const EVERY: Duration = Duration::from_secs(300);
 const SOON: Duration = Duration::from_secs(3);
 /// So many messages of a folder are taken in at a time.
 const AT_ONCE: usize = 64;
+/// So often in a round this device's own folder is looked into.
+const MOST_TIMES: usize = 8;
 
 /// The background task, for all accounts.
 ///
@@ -87,9 +89,9 @@ async fn visit(app: &Arc<App>, account: &AccountRow, session: &mut Session) -> R
     let mine = known(app, account).await?;
     let is_out = mine.roster.standing(mine.device.id()) == Standing::Removed;
     let inbox = mine.device.id().inbox();
-    for name in [ANNOUNCEMENTS, &inbox] {
+    for name in [ANNOUNCEMENTS, inbox.as_str()] {
         // A device that was removed has no folder any more, and makes none.
-        if !folders.contains_key(name) && !(is_out && name == inbox) {
+        if !folders.contains_key(name) && !(is_out && name == inbox.as_str()) {
             folders.insert(name.to_owned(), session.create_hidden_folder(name).await?);
         }
     }
@@ -168,7 +170,8 @@ async fn messages(
     session: &mut Session,
     raw_name: &str,
 ) -> Result<(), Failure> {
-    loop {
+    // A server that removes nothing hands out the same ones for ever.
+    for _ in 0..MOST_TIMES {
         let (found, mut over) = read(session, raw_name).await?;
         for (uid, raw) in found {
             hear::addressed(app, account, &raw).await?;
@@ -179,6 +182,7 @@ async fn messages(
         }
         session.delete_ours(&over).await?;
     }
+    Ok(())
 }
 
 /// Lays what is on its way. What may lie there already, because the program was killed, is looked for first.

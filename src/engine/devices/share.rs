@@ -11,7 +11,7 @@ use crate::mail::sma::{Entry, OwnKey, PeerState, Preference, Trust, merged_peer,
 use crate::storage::database::{
     AccountRow, Connection, DecisionRow, OwnKeyRow, PeerRow, commit, keys, peers as peer_table,
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// So many correspondents are read at a time.
@@ -214,36 +214,22 @@ async fn correspondent(app: &App, told: &PeerState) -> Result<(), Failure> {
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     let named = [&told.state.key, &told.state.gossip_key, &told.trust.pinned];
-    let mut certificates = HashMap::new();
     for fingerprint in named.into_iter().flatten() {
         // Nothing is known by a key that is not here.
-        let Some(bytes) = keys::certificate(&mut c, fingerprint).await? else { return Ok(()) };
-        certificates.insert(fingerprint.clone(), bytes);
+        if keys::certificate(&mut c, fingerprint).await?.is_none() {
+            return Ok(());
+        }
     }
     let row = peer_table::of(&mut c, std::slice::from_ref(&told.address)).await?.remove(&told.address);
     let row = row.unwrap_or_else(|| PeerRow { address: told.address.clone(), ..PeerRow::default() });
     let decided = keys::last_decisions(&mut c, &BY_PERSON).await?;
     let ours = state(&row, decided.get(&row.address).copied().unwrap_or_default());
-    for fingerprint in [&ours.trust.pinned].into_iter().flatten() {
-        if let Some(bytes) = keys::certificate(&mut c, fingerprint).await? {
-            certificates.insert(fingerprint.clone(), bytes);
-        }
-    }
-    let parsed =
-        |fingerprint: &str| certificates.get(fingerprint).and_then(|bytes| Certificate::parse(bytes).ok());
-    let follows = |new: &str, old: &str| {
-        let pair = (parsed(new), parsed(old));
-        matches!(pair, (Some(new), Some(old)) if new.is_vouched_by(&old, now))
-    };
-    let trust = merged_trust(&ours.trust, &told.trust, follows).clone();
+    let trust = merged_trust(&ours.trust, &told.trust).clone();
     let peer = merged_peer(&ours.state, &told.state);
-    for (fingerprint, way) in [(&peer.key, "device"), (&peer.gossip_key, "device"), (&trust.pinned, "device")]
-    {
-        if let Some(fingerprint) = fingerprint
-            && ours.state.key.as_ref() != Some(fingerprint)
-            && ours.trust.pinned.as_ref() != Some(fingerprint)
-        {
-            keys::note_peer_key(&mut c, &row.address, fingerprint, way, 0, now).await?;
+    let known = [&ours.state.key, &ours.state.gossip_key, &ours.trust.pinned];
+    for fingerprint in [&peer.key, &peer.gossip_key, &trust.pinned] {
+        if let Some(new) = fingerprint.as_ref().filter(|_| !known.contains(&fingerprint)) {
+            keys::note_peer_key(&mut c, &row.address, new, "device", 0, now).await?;
         }
     }
     if trust != ours.trust && trust.decided_at > 0 {

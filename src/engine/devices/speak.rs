@@ -30,12 +30,14 @@ pub(super) async fn speak(app: &App, account: &AccountRow) -> Result<(), Failure
     let others = table::others(&mut c, account.id).await?;
     let seen = others.iter().filter_map(|row| Some((row.device.parse().ok()?, row.last_seen))).collect();
     let mut told = exchange::recipients(&mine.roster, mine.device.id(), &seen, now);
-    told.extend(mine.joined().filter(|(joined, _)| told.iter().all(|(device, _)| device != joined)));
+    let joined = mine.joined().filter(|(joined, _)| told.iter().all(|(device, _)| device != joined));
+    told.extend(joined);
     for (device, keys) in told {
         let known = others.iter().find(|row| row.device == device.to_string()).cloned();
         let Some(mut other) = known else { continue };
         // One whose roster is not here yet is told nothing but that it was not understood.
-        let entries = if mine.joined().is_some() { &[][..] } else { &entries };
+        let none = Vec::new();
+        let entries = if mine.joined().is_some() { &none } else { &entries };
         tell(&mut c, &mut mine, (device, keys), &mut other, entries, now).await?;
         table::put_other(&mut c, account.id, &other).await?;
     }
@@ -111,7 +113,14 @@ async fn tell(
         mine.post(c, &payload).await?;
         for entry in &contents.entries {
             let known = (exchange::name(entry), exchange::version(entry));
-            table::tell(c, mine.account, &other.device, (&known.0, &known.1), payload.seq).await?;
+            table::tell(
+                c,
+                mine.account,
+                &other.device,
+                (known.0.as_slice(), known.1.as_slice()),
+                payload.seq,
+            )
+            .await?;
         }
         if !contents.entries.is_empty() {
             after = payload.seq;

@@ -22,30 +22,32 @@ pub fn merged_peer(one: &Peer, other: &Peer) -> Peer {
     }
 }
 
-/// Which of two devices' trust counts. The latest decision of a person does. Where nobody decided, a pin wins over none, a key
-/// over the one that vouched for it (`follows(new, old)`), and otherwise the key that was there first: that is what trust on
-/// first use means.
+/// Which of two devices' trust counts. The latest decision of a person does. Where nobody decided, a pin wins over none, the key
+/// that one device saw take the place of the other's wins over that one, and otherwise the key that was there first: that is
+/// what trust on first use means.
 #[must_use]
-pub fn merged_trust<'a>(one: &'a Trust, other: &'a Trust, follows: impl Fn(&str, &str) -> bool) -> &'a Trust {
-    if compared(one, other, follows) == Ordering::Less { other } else { one }
+pub fn merged_trust<'a>(one: &'a Trust, other: &'a Trust) -> &'a Trust {
+    if compared(one, other) == Ordering::Less { other } else { one }
 }
 
-fn compared(one: &Trust, other: &Trust, follows: impl Fn(&str, &str) -> bool) -> Ordering {
+fn compared(one: &Trust, other: &Trust) -> Ordering {
     let decided = one.decided_at.cmp(&other.decided_at);
     if decided.is_ne() {
         return decided;
     }
-    if one.decided_at == 0
-        && let (Some(a), Some(b)) = (&one.pinned, &other.pinned)
-        && a != b
-    {
-        match (follows(a, b), follows(b, a)) {
+    if one.decided_at == 0 && one.pinned != other.pinned {
+        match (replaces(one, other), replaces(other, one)) {
             (true, false) => return Ordering::Greater,
             (false, true) => return Ordering::Less,
             _ => {}
         }
     }
     rank(one).cmp(&rank(other))
+}
+
+/// Whether the one key took the place of the other.
+fn replaces(one: &Trust, other: &Trust) -> bool {
+    one.pinned.is_some() && other.pinned.as_ref() == Some(&one.refused)
 }
 
 type Rank<'a> = (bool, Reverse<i64>, Option<&'a str>, i64, &'a str);
