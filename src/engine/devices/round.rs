@@ -110,7 +110,7 @@ async fn visit(app: &Arc<App>, account: &AccountRow, session: &mut Session) -> R
 }
 
 /// This device, made now if there is none yet.
-async fn known(app: &App, account: &AccountRow) -> Result<Mine, Failure> {
+pub(super) async fn known(app: &App, account: &AccountRow) -> Result<Mine, Failure> {
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     if let Some(mine) = Mine::load(&mut c, account).await? {
