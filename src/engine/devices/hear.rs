@@ -269,7 +269,7 @@ pub(super) async fn confirm(app: &Arc<App>, account: &AccountRow, typed: &str) -
         commit(c).await?;
         one_time
     };
-    step(app, account, Event::Confirm { typed: Some(typed.to_owned()), one_time }).await
+    step(app, account, Event::Confirm { typed: typed.to_owned(), one_time }).await
 }
 
 /// This device, if there is one yet.

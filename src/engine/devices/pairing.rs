@@ -33,10 +33,11 @@ pub enum Event {
     },
     /// The person lets the request of this device on.
     Accept(DeviceId, Handshake),
-    /// The person compared. On the old device `typed` is what was read from the new one; on the new one it may be left out.
+    /// The person compared: on the old device they type what the new one shows, on the new one they say which string the old
+    /// one took. Without it, a yes that was meant for an earlier pairing would count for this one.
     Confirm {
-        /// What was typed.
-        typed: Option<String>,
+        /// The string.
+        typed: String,
         /// What the other one begins its first session with this one by.
         one_time: OneTimeKey,
     },
@@ -207,7 +208,7 @@ impl Pairing {
         match event {
             Event::Ask { devices, name } => self.ask(devices, &name, stamp, &mut actions),
             Event::Accept(device, handshake) => self.accept(device, handshake, stamp, &mut actions),
-            Event::Confirm { typed, one_time } => self.confirm(typed, one_time, stamp, &mut actions),
+            Event::Confirm { typed, one_time } => self.confirm(&typed, one_time, stamp, &mut actions),
             Event::End => self.end(Cancel::Ended, stamp, &mut actions),
             Event::Heard(signed) => self.hear(&signed, stamp, &mut actions),
             Event::Passed => {}
@@ -301,16 +302,9 @@ impl Pairing {
         self.state = State::Accepted { waiting, handshake, accept };
     }
 
-    fn confirm(
-        &mut self,
-        typed: Option<String>,
-        one_time: OneTimeKey,
-        stamp: &mut Stamp,
-        actions: &mut Vec<Action>,
-    ) {
+    fn confirm(&mut self, typed: &str, one_time: OneTimeKey, stamp: &mut Stamp, actions: &mut Vec<Action>) {
         let State::Comparing(comparing) = &mut self.state else { return };
-        let right = typed.map_or(comparing.is_new, |typed| comparing.comparison.is(&typed));
-        if !right {
+        if !comparing.comparison.is(typed) {
             return self.end(Cancel::WrongString, stamp, actions);
         }
         if comparing.confirmed {

@@ -8,7 +8,7 @@ use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::mail::sma::{Announce, Body, Contents, DeviceId, Keys, Writer};
 use crate::storage::database::devices::{self as table, OtherDeviceRow};
-use crate::storage::database::{AccountRow, Connection, commit};
+use crate::storage::database::{AccountRow, Connection, accounts, commit};
 
 const DAY: i64 = 24 * 3600;
 /// How often a device says anew that it is there, and changes the key that sessions with it begin with.
@@ -24,6 +24,9 @@ pub(super) async fn speak(app: &App, account: &AccountRow) -> Result<(), Failure
     let now = app.now();
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
+    // As it is now: what another device said of it may just have been taken in.
+    let rows = accounts::list(&mut c).await?;
+    let Some(account) = rows.iter().find(|row| row.id == account.id) else { return Ok(()) };
     let Some(mut mine) = Mine::load(&mut c, account).await? else { return Ok(()) };
     announce(&mut c, &mut mine, now).await?;
     let entries = share::collect(&mut c, account, &mut mine, now).await?;

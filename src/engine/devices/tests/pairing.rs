@@ -61,9 +61,9 @@ impl Side {
         self.step(Event::Accept(device, Handshake::new()))
     }
 
-    fn confirm(&mut self, typed: Option<String>) -> Vec<Signed> {
+    fn confirm(&mut self, typed: &str) -> Vec<Signed> {
         let one_time = self.device.one_time_key().unwrap();
-        self.step(Event::Confirm { typed, one_time })
+        self.step(Event::Confirm { typed: typed.to_owned(), one_time })
     }
 
     fn string(&self) -> Option<String> {
@@ -116,11 +116,11 @@ fn a_device_is_let_in_when_both_sides_compared() {
     server.hear(&reveal);
     assert_eq!(server.string(), None, "only the new device shows it");
     let string = laptop.string().unwrap();
-    let proof = server.confirm(Some(string));
+    let proof = server.confirm(&string);
     assert_eq!(server.admitted(), None, "the laptop has proved nothing yet");
     laptop.hear(&proof);
     assert_eq!(laptop.admitted(), None, "its person has said nothing yet");
-    let proof = laptop.confirm(None);
+    let proof = laptop.confirm(&string);
     assert_eq!(laptop.admitted(), Some((id(1), server.device.keys())));
     server.hear(&proof);
     assert_eq!(server.admitted(), Some((id(27), laptop.device.keys())));
@@ -132,10 +132,10 @@ fn the_new_side_may_confirm_first() {
     let (mut server, mut laptop) = two();
     comparing(&mut server, &mut laptop);
     let string = laptop.string().unwrap();
-    let proof = laptop.confirm(Some(string.clone()));
+    let proof = laptop.confirm(&string);
     server.hear(&proof);
     assert_eq!((server.admitted(), laptop.admitted()), (None, None));
-    let proof = server.confirm(Some(string));
+    let proof = server.confirm(&string);
     assert!(server.admitted().is_some());
     laptop.hear(&proof);
     assert!(laptop.admitted().is_some());
@@ -143,15 +143,15 @@ fn the_new_side_may_confirm_first() {
 
 #[test]
 fn a_wrong_string_ends_it_on_both_sides() {
-    for wrong in [Some("1111 2222 3333".to_owned()), Some(String::new()), None] {
+    for wrong in ["1111 2222 3333", "", "yes"] {
         let (mut server, mut laptop) = two();
         comparing(&mut server, &mut laptop);
-        let string = laptop.string();
+        let string = laptop.string().unwrap();
         let cancel = server.confirm(wrong);
         assert_eq!(server.ended(), Some(Cancel::WrongString));
         laptop.hear(&cancel);
         assert_eq!(laptop.ended(), Some(Cancel::WrongString));
-        assert!(server.confirm(string).is_empty(), "there is no second try");
+        assert!(server.confirm(&string).is_empty(), "there is no second try");
         assert_eq!((server.admitted(), laptop.admitted()), (None, None));
     }
 }
@@ -203,9 +203,10 @@ fn of_several_old_devices_the_first_person_wins() {
     server.hear(&out);
     assert_eq!(server.ended(), Some(Cancel::Elsewhere));
     phone.hear(&out);
-    let proof = phone.confirm(laptop.string());
+    let string = laptop.string().unwrap();
+    let proof = phone.confirm(&string);
     laptop.hear(&proof);
-    let proof = laptop.confirm(None);
+    let proof = laptop.confirm(&string);
     phone.hear(&proof);
     assert!(phone.admitted().is_some() && server.admitted().is_none());
 }
@@ -224,9 +225,9 @@ fn everything_ends_in_time() {
     assert_eq!(server.ended(), Some(Cancel::Expired));
     let (mut server, mut laptop) = two();
     comparing(&mut server, &mut laptop);
-    let string = laptop.string();
+    let string = laptop.string().unwrap();
     server.stamp.now += 901;
-    server.confirm(string);
+    server.confirm(&string);
     assert_eq!((server.ended(), server.admitted()), (Some(Cancel::Expired), None));
 }
 
@@ -234,17 +235,17 @@ fn everything_ends_in_time() {
 fn a_device_that_asks_again_begins_anew() {
     let (mut server, mut laptop) = two();
     comparing(&mut server, &mut laptop);
-    let string = laptop.string();
+    let string = laptop.string().unwrap();
     let request = laptop.ask(&[1]);
     server.hear(&request);
     assert_eq!(server.pairing.shown(), Shown::Asked { device: id(27), name: "Laptop".into() });
-    server.confirm(string);
+    server.confirm(&string);
     assert!(server.admitted().is_none(), "the earlier string is worth nothing");
     assert!(server.hear(&request[1..]).is_empty());
 }
 
 /// What the provider does, and when the people do their part. People are as careless as the design allows: the one at the
-/// server lets everything on and types whatever the laptop shows; the one at the laptop says yes once the server has.
+/// server lets everything on and types whatever the laptop shows; the one at the laptop says yes to what the server took.
 #[derive(Clone, Debug)]
 enum Op {
     Ask,
@@ -428,6 +429,8 @@ struct World {
     laptop: Side,
     provider: Provider,
     pool: Vec<Signed>,
+    /// What was typed at the server, and taken there.
+    taken: Option<String>,
 }
 
 impl World {
@@ -435,7 +438,7 @@ impl World {
         let (server, laptop) = two();
         let device = Device::from_kept(id(666), &KEPT[3]).unwrap();
         let provider = Provider { device, seq: 0, asked: None, pending: None, shared: [None, None] };
-        Self { server, laptop, provider, pool: Vec::new() }
+        Self { server, laptop, provider, pool: Vec::new(), taken: None }
     }
 
     fn deliver(&mut self, to_server: bool, signed: Signed) {
@@ -450,14 +453,19 @@ impl World {
             Op::Ask => self.laptop.ask(&[1]),
             Op::Accept => self.server.accept(),
             Op::TypeIt => match self.laptop.string() {
-                Some(string) => self.server.confirm(Some(string)),
+                Some(string) => {
+                    let out = self.server.confirm(&string);
+                    if self.server.is_confirmed() || self.server.admitted().is_some() {
+                        self.taken = Some(string);
+                    }
+                    out
+                }
                 None => Vec::new(),
             },
-            // Only when the server has said that they match, or that it is done.
-            Op::SayYes if self.server.is_confirmed() || self.server.admitted().is_some() => {
-                self.laptop.confirm(None)
-            }
-            Op::SayYes => Vec::new(),
+            Op::SayYes => match self.taken.clone() {
+                Some(string) => self.laptop.confirm(&string),
+                None => Vec::new(),
+            },
             Op::Deliver { which, to_server } if !self.pool.is_empty() => {
                 let signed = which.get(&self.pool).clone();
                 return self.deliver(*to_server, signed);
@@ -558,7 +566,7 @@ fn the_script_of_the_one_in_the_middle_works_up_to_the_string() {
     let string = world.laptop.string().expect("the laptop believes that it is let in");
     assert!(matches!(world.server.pairing.shown(), Shown::Comparing { .. }), "so does the server");
     assert!(world.provider.shared.iter().all(Option::is_some), "the provider shares a secret with both");
-    world.server.confirm(Some(string));
+    world.server.confirm(&string);
     assert_eq!(world.server.ended(), Some(Cancel::WrongString), "what the person types tells");
     world.run(&Op::ForgeMac { to_server: false, own_keys: true });
     assert_eq!(world.laptop.admitted(), None, "and nobody said yes at the laptop");

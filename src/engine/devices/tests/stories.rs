@@ -300,7 +300,7 @@ async fn three_devices_agree_and_a_removed_one_hears_nothing_more() {
 async fn a_copy_of_the_database_holds_no_device() {
     let home = Machine::new().await;
     settle(&[&home]).await;
-    let copy = home.app.data.snapshots().join("copy");
+    let copy = home._home.path().join("copy");
     let key = crate::crypto::secret::Key::random();
     home.app.writer.lock().await.copy_to(&copy, &key).await.unwrap();
     let (reader, writer) = crate::storage::database::open(&copy, &key).await.unwrap();
