@@ -454,8 +454,11 @@ impl World {
             Op::Accept => self.server.accept(),
             Op::TypeIt => match self.laptop.string() {
                 Some(string) => {
+                    let before = self.server.done.len();
                     let out = self.server.confirm(&string);
-                    if self.server.is_confirmed() || self.server.admitted().is_some() {
+                    let admitted =
+                        self.server.done.iter().skip(before).any(|it| matches!(it, Action::Admit { .. }));
+                    if self.server.is_confirmed() || admitted {
                         self.taken = Some(string);
                     }
                     out
