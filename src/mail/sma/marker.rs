@@ -131,8 +131,8 @@ impl Marker {
         }
         match (version, kind) {
             (Some("1"), Some(kind)) => Ok(Self { kind: kind.parse()? }),
-            (Some(_), _) => Err(Flaw::Version),
-            _ => Err(Flaw::Value("marker")),
+            (None | Some("1"), _) => Err(Flaw::Value("marker")),
+            _ => Err(Flaw::Version),
         }
     }
 
