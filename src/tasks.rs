@@ -5,7 +5,7 @@ use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::vault::Vault;
 use crate::engine::{
-    accounts, authentication, devices, draft_copies, indexing, keyring, outbox, snapshots, sync,
+    accounts, authentication, devices, draft_copies, envelopes, indexing, keyring, outbox, snapshots, sync,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -53,6 +53,7 @@ async fn work(app: Arc<App>) {
         keep(&app, "Sending", &stop, outbox::run),
         keep(&app, "Checking signatures", &stop, authentication::run),
         keep(&app, "Keys", &stop, keyring::run),
+        keep(&app, "Judging", &stop, envelopes::run),
         keep(&app, "Copies of drafts", &stop, draft_copies::run),
         keep(&app, "Devices", &stop, devices::run),
         keep(&app, "Snapshots", &stop, snapshots::run),

@@ -71,6 +71,10 @@ pub struct App {
     pub stopping: CancellationToken,
     /// The background tasks; the store is closed when they have ended.
     pub running: TaskTracker,
+    /// Held while messages are judged: what one tells of keys counts once.
+    pub(in crate::engine) judging: tokio::sync::Mutex<()>,
+    /// Told when messages are to be judged again.
+    pub(in crate::engine) judging_wanted: Notify,
     /// Told when signatures of new mail are to be checked.
     pub signatures_wanted: Notify,
     /// Told when accounts were added, changed or removed.
@@ -129,6 +133,8 @@ impl App {
             outbox_busy: tokio::sync::Mutex::default(),
             copying: tokio::sync::Mutex::default(),
             snapshotting: tokio::sync::Mutex::default(),
+            judging: tokio::sync::Mutex::default(),
+            judging_wanted: Notify::new(),
             stopping: CancellationToken::new(),
             running: TaskTracker::new(),
             signatures_wanted: Notify::new(),

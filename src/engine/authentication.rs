@@ -109,8 +109,8 @@ async fn learn(c: &mut Connection, arrivals: &[Arrival<'_>]) -> Result<(), Failu
 
 /// The names under which the owner's servers note what they checked: those the owner named, or else those that were learnt
 /// for these accounts.
-async fn servers(app: &App, c: &mut Connection, accounts: &[String]) -> Result<Vec<String>, Failure> {
-    let named = choices::get(app, "authentication.servers").await?;
+async fn servers(c: &mut Connection, accounts: &[String]) -> Result<Vec<String>, Failure> {
+    let named = choices::read(c, "authentication.servers").await?;
     if !named.trim().is_empty() {
         return Ok(named.split_whitespace().map(str::to_lowercase).collect());
     }
@@ -154,7 +154,7 @@ pub struct Dkim {
 ///
 /// # Errors
 /// When the store fails.
-pub async fn of(app: &App, c: &mut Connection, opened: &Opened) -> Result<Authentication, Failure> {
+pub async fn of(c: &mut Connection, opened: &Opened) -> Result<Authentication, Failure> {
     let Opened { row, message, .. } = opened;
     let kept = signatures::of_message(c, row.number).await?;
     let signed = message.header("dkim-signature").is_some();
@@ -164,7 +164,7 @@ pub async fn of(app: &App, c: &mut Connection, opened: &Opened) -> Result<Authen
         let owners: HashMap<_, _> =
             account_table::list(c).await?.into_iter().map(|a| (a.id, a.address)).collect();
         let accounts: Vec<String> = held.iter().filter_map(|p| owners.get(&p.account).cloned()).collect();
-        trusted(&message.headers, &servers(app, c, &accounts).await?)
+        trusted(&message.headers, &servers(c, &accounts).await?)
     } else {
         Vec::new()
     };

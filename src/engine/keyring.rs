@@ -344,10 +344,13 @@ pub(in crate::engine) async fn take_in(app: &Arc<App>, key: SecretKey, way: &str
             "This key names no address; add one to it with the program it was made with, and try again",
         ));
     };
-    let _making = app.making_key.lock().await;
-    let current = ours.contains(&address) && app.keyring.current(&address).is_none() && signs(&key, now);
-    let own = Own { address, key, current, made_at: now, backed_up_at: 0 };
-    keep(app, &own, "", way).await?;
+    let own = {
+        let _making = app.making_key.lock().await;
+        let current = ours.contains(&address) && app.keyring.current(&address).is_none() && signs(&key, now);
+        let own = Own { address, key, current, made_at: now, backed_up_at: 0 };
+        keep(app, &own, "", way).await?;
+        own
+    };
     // What could not be opened before may be now.
     super::envelopes::settle_again(app, &own.key.certificate(), true).await?;
     Ok(own)

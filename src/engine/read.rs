@@ -279,7 +279,7 @@ pub async fn shown(app: &App, opened: &Opened) -> Result<Shown, Failure> {
         signer: opened.summary.signer.clone(),
         reasons,
         sender,
-        authentication: authentication::of(app, &mut reader, opened).await?,
+        authentication: authentication::of(&mut reader, opened).await?,
     })
 }
 

@@ -314,7 +314,7 @@ impl Round<'_> {
         };
         let writer = app.writer.lock().await;
         let mut c = writer.begin().await?;
-        let wanted = settings::get(app, "remote-images").await? != "never"
+        let wanted = settings::read(&mut c, "remote-images").await? != "never"
             && tags::bitmap(&mut c, tags::ALL).await?.contains(self.message.0);
         if !wanted {
             app.pictures.remove(&[row.file]);

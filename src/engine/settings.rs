@@ -5,7 +5,7 @@ use super::failure::Failure;
 use crate::crypto::secret::random;
 use crate::network::dialer::{BadProxy, Proxy, Purpose};
 use crate::network::web_address::WebAddress;
-use crate::storage::database::{TokenRow, commit, settings, signatures};
+use crate::storage::database::{Connection, TokenRow, commit, settings, signatures};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
@@ -55,8 +55,16 @@ fn known(key: &str) -> Result<&'static Known, Failure> {
 /// # Errors
 /// Usage, for a name that is none.
 pub async fn get(app: &App, key: &str) -> Result<String, Failure> {
+    read(&mut *app.reader.get().await?, key).await
+}
+
+/// The same for whoever holds a connection.
+///
+/// # Errors
+/// Usage, for a name that is none.
+pub(in crate::engine) async fn read(c: &mut Connection, key: &str) -> Result<String, Failure> {
     let known = known(key)?;
-    Ok(settings::get(&mut *app.reader.get().await?, key).await?.unwrap_or_else(|| known.default.to_owned()))
+    Ok(settings::get(c, key).await?.unwrap_or_else(|| known.default.to_owned()))
 }
 
 /// All settings with their values.

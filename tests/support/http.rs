@@ -5,6 +5,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+/// After so long a server hangs. Never reached otherwise, however slow the machine.
+const PATIENCE: Duration = Duration::from_secs(900);
+
 /// A request being put together.
 pub struct Request {
     address: String,
@@ -82,7 +85,7 @@ impl Request {
     /// Sends it and reads the whole answer.
     pub fn send(self) -> Response {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(&self.bytes()).unwrap();
         let mut answer = Vec::new();
         // A server that hangs up after it answered is no failure.
@@ -93,7 +96,7 @@ impl Request {
     /// Sends it and gives the open connection: for answers that do not end.
     pub fn open(self) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(&self.bytes()).unwrap();
         stream
     }

@@ -316,7 +316,12 @@ impl Drop for Server<'_> {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let log = self.log();
-        if log.contains("panicked") && !std::thread::panicking() {
+        if std::thread::panicking() {
+            // What it said last may say why the story went wrong.
+            let said =
+                log.find("panicked").map_or(log.len().saturating_sub(4000), |at| at.saturating_sub(200));
+            eprintln!("the server said:\n{}", String::from_utf8_lossy(&log.as_bytes()[said..]));
+        } else if log.contains("panicked") {
             panic!("the server panicked: {log}");
         }
     }

@@ -144,52 +144,56 @@ async fn own_key(app: &Arc<App>, account: &AccountRow, told: OwnKey) -> Result<(
     if told.address != account.address {
         return Ok(());
     }
-    let _making = app.making_key.lock().await;
-    let all = app.keyring.all();
-    let held = all.iter().find(|own| own.key.fingerprint() == key.fingerprint());
-    // Of one key that was made to last longer on both devices, both keep the same form.
-    let form = |key: &SecretKey| (key.certificate().expires(now).unwrap_or(i64::MAX), key.bytes().to_vec());
-    let key = held.map(|own| own.key.clone()).filter(|ours| form(ours) > form(&key)).unwrap_or(key);
-    let held = held.is_some();
-    let theirs = key.certificate();
-    let goes_first = match app.keyring.current(&account.address) {
-        Some(ours) if ours.key.fingerprint() == key.fingerprint() => true,
-        Some(ours) => {
-            let ours = ours.key.certificate();
-            let rank = |c: &Certificate| (c.created(), c.fingerprint().to_string());
-            theirs.is_vouched_by(&ours, now)
-                || !ours.is_vouched_by(&theirs, now) && rank(&theirs) < rank(&ours)
+    let (held, theirs) = {
+        let _making = app.making_key.lock().await;
+        let all = app.keyring.all();
+        let held = all.iter().find(|own| own.key.fingerprint() == key.fingerprint());
+        // Of one key that was made to last longer on both devices, both keep the same form.
+        let form =
+            |key: &SecretKey| (key.certificate().expires(now).unwrap_or(i64::MAX), key.bytes().to_vec());
+        let key = held.map(|own| own.key.clone()).filter(|ours| form(ours) > form(&key)).unwrap_or(key);
+        let held = held.is_some();
+        let theirs = key.certificate();
+        let goes_first = match app.keyring.current(&account.address) {
+            Some(ours) if ours.key.fingerprint() == key.fingerprint() => true,
+            Some(ours) => {
+                let ours = ours.key.certificate();
+                let rank = |c: &Certificate| (c.created(), c.fingerprint().to_string());
+                theirs.is_vouched_by(&ours, now)
+                    || !ours.is_vouched_by(&theirs, now) && rank(&theirs) < rank(&ours)
+            }
+            None => true,
+        };
+        let current = told.current && goes_first;
+        let row = OwnKeyRow {
+            fingerprint: told.fingerprint.clone(),
+            address: told.address.clone(),
+            secret: key.bytes().to_vec(),
+            revocation: told.revocation,
+            made_at: told.made_at,
+            current,
+            backed_up_at: 0,
+        };
+        {
+            let writer = app.writer.lock().await;
+            let mut c = writer.begin().await?;
+            keys::put_own(&mut c, &row).await?;
+            if !held {
+                peers::decide(
+                    &mut c,
+                    now,
+                    &told.address,
+                    &told.fingerprint,
+                    "own",
+                    "from another of your devices",
+                )
+                .await?;
+            }
+            commit(c).await?;
         }
-        None => true,
+        keyring::learn(app).await?;
+        (held, theirs)
     };
-    let current = told.current && goes_first;
-    let row = OwnKeyRow {
-        fingerprint: told.fingerprint.clone(),
-        address: told.address.clone(),
-        secret: key.bytes().to_vec(),
-        revocation: told.revocation,
-        made_at: told.made_at,
-        current,
-        backed_up_at: 0,
-    };
-    {
-        let writer = app.writer.lock().await;
-        let mut c = writer.begin().await?;
-        keys::put_own(&mut c, &row).await?;
-        if !held {
-            peers::decide(
-                &mut c,
-                now,
-                &told.address,
-                &told.fingerprint,
-                "own",
-                "from another of your devices",
-            )
-            .await?;
-        }
-        commit(c).await?;
-    }
-    keyring::learn(app).await?;
     if !held {
         // What could not be opened before may be now.
         envelopes::settle_again(app, &theirs, true).await?;

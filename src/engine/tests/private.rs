@@ -4,12 +4,24 @@ use super::*;
 use crate::crypto::openpgp::{self, SecretKey};
 use crate::engine::{keyring, search, tags};
 use crate::mail::address::Person;
+use crate::mail::autocrypt::Header;
 use crate::mail::compose::{self, Draft};
 use crate::mail::envelope;
 use crate::storage::database;
 
 /// A private message from Bob, sealed to Alice and signed by Bob, as it comes.
 fn sealed(bob: &SecretKey, alice: &openpgp::Certificate, subject: &str, body: &str, now: i64) -> Vec<u8> {
+    sealed_with(bob, alice, (subject, body), now, "")
+}
+
+/// The same with a further field of the header, inside only.
+fn sealed_with(
+    bob: &SecretKey,
+    alice: &openpgp::Certificate,
+    (subject, body): (&str, &str),
+    now: i64,
+    field: &str,
+) -> Vec<u8> {
     let person = |name: &str| Person { name: name.into(), address: format!("{name}@lab.test") };
     let draft = Draft {
         from: person("bob"),
@@ -21,8 +33,8 @@ fn sealed(bob: &SecretKey, alice: &openpgp::Certificate, subject: &str, body: &s
         ..Draft::default()
     };
     let wrapped = envelope::protected(&compose::to_bytes(&draft), true, true, &[]).unwrap();
-    let (armoured, _) =
-        openpgp::seal(&wrapped.payload, std::slice::from_ref(alice), &[], Some(bob), now).unwrap();
+    let payload = [field.as_bytes(), &wrapped.payload].concat();
+    let (armoured, _) = openpgp::seal(&payload, std::slice::from_ref(alice), &[], Some(bob), now).unwrap();
     envelope::encrypted(&wrapped.outer, &armoured)
 }
 
@@ -120,4 +132,51 @@ async fn mail_stays_readable_when_the_key_is_gone() {
     let id = hits.messages[0].id.to_string();
     let opened = crate::engine::read::open(&app, &id).await.unwrap();
     assert_eq!(opened.text().trim(), "kept for good");
+}
+
+#[tokio::test]
+async fn however_much_was_closed_all_of_it_is_opened_in_the_background() {
+    let (_alice, app, hers, his) = with_keys().await;
+    let now = app.now();
+    let letters = (0..130).map(|n| {
+        let raw = sealed(&his, &hers.certificate(), &format!("letter {n}"), "the herons are back", now + n);
+        Incoming { raw, received_at: now, origin: Origin::Local { role: "inbox".into(), tags: Vec::new() } }
+    });
+    receive(&app, letters.collect()).await.unwrap();
+    assert_eq!(count(&app, "herons").await, 0);
+    // Something runs in the background: whoever imports does not wait for all.
+    let stop = tokio_util::sync::CancellationToken::new();
+    let background = app.running.spawn(stop.clone().cancelled_owned());
+    keyring::import(&app, hers.armored().as_bytes().to_vec(), None).await.unwrap();
+    let first = count(&app, "herons").await;
+    assert!(first > 0 && first < 130, "{first} at once");
+    // Even after a kill: what is to be done stands in the store.
+    stop.cancel();
+    background.await.unwrap();
+    let judging = tokio::spawn(crate::engine::envelopes::run(Arc::clone(&app), stop.clone()));
+    while !database::peers::to_judge(&mut app.reader.get().await.unwrap(), 1).await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+        if judging.is_finished() {
+            // It was told to stop and ended after a batch: begun again it goes on.
+            crate::engine::envelopes::run(Arc::clone(&app), stop.clone()).await.unwrap();
+        }
+    }
+    judging.await.unwrap().unwrap();
+    assert_eq!(count(&app, "herons").await, 130);
+}
+
+#[tokio::test]
+async fn a_letter_that_is_opened_late_still_tells_its_senders_key() {
+    let (_alice, app, hers, his) = with_keys().await;
+    let header = Header { address: "bob@lab.test".into(), mutual: true, keydata: his.certificate().bytes() };
+    let field = format!("Autocrypt: {}\r\n", header.to_field().unwrap());
+    let raw = sealed_with(&his, &hers.certificate(), ("late", "hello"), app.now(), &field);
+    comes(&app, raw).await;
+    let bob = ["bob@lab.test".to_owned()];
+    let known = database::peers::of(&mut app.reader.get().await.unwrap(), &bob).await.unwrap();
+    assert!(known.get("bob@lab.test").is_none_or(|row| row.public_key.is_none()), "nobody could read it");
+    keyring::import(&app, hers.armored().as_bytes().to_vec(), None).await.unwrap();
+    let known = database::peers::of(&mut app.reader.get().await.unwrap(), &bob).await.unwrap();
+    let told = known.get("bob@lab.test").and_then(|row| row.public_key.clone());
+    assert_eq!(told, Some(his.certificate().fingerprint().to_string()));
 }

@@ -260,29 +260,50 @@ pub async fn put_envelope(
     Ok(())
 }
 
-/// The messages whose summary may change when one of these keys becomes known, or the owner gets a key: signed by them, or
-/// not opened. The newest first.
+/// The summary of messages may change when one of these keys becomes known, or the owner gets a key: of those signed by them,
+/// and, where `closed` says so, of those not opened. They are to be judged again.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn unsettled(
-    c: &mut Connection,
-    key_ids: &[String],
-    closed: bool,
-    limit: u32,
-) -> Result<Vec<MessageNumber>, DatabaseError> {
-    let numbers: Vec<u32> = sqlx::query_scalar(
-        "SELECT message_id FROM envelope
-         WHERE (issuer <> '' AND issuer IN (SELECT value FROM json_each(?))) OR (? AND privacy = 'closed')
-         ORDER BY message_id DESC
-         LIMIT ?",
+pub async fn judge_again(c: &mut Connection, key_ids: &[String], closed: bool) -> Result<(), DatabaseError> {
+    sqlx::query(
+        "UPDATE envelope SET judged = 0
+         WHERE (issuer <> '' AND issuer IN (SELECT value FROM json_each(?))) OR (? AND privacy = 'closed')",
     )
     .bind(serde_json::to_string(key_ids).unwrap_or_default())
     .bind(closed)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// The messages that are to be judged, the newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn to_judge(c: &mut Connection, limit: u32) -> Result<Vec<MessageNumber>, DatabaseError> {
+    let numbers: Vec<u32> = sqlx::query_scalar(
+        "SELECT message_id FROM envelope WHERE judged = 0 ORDER BY message_id DESC LIMIT ?",
+    )
     .bind(limit)
     .fetch_all(c)
     .await?;
     Ok(numbers.into_iter().map(MessageNumber).collect())
+}
+
+/// These were judged with the keys that are known.
+///
+/// # Errors
+/// When the database fails.
+pub async fn judged(
+    c: &mut Connection,
+    messages: impl IntoIterator<Item = MessageNumber>,
+) -> Result<(), DatabaseError> {
+    sqlx::query("UPDATE envelope SET judged = 1 WHERE message_id IN (SELECT value FROM json_each(?))")
+        .bind(json_numbers(messages))
+        .execute(c)
+        .await?;
+    Ok(())
 }
 
 /// Forgets what protected messages, session keys with it.
