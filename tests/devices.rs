@@ -162,7 +162,7 @@ fn two_devices_pair_and_keep_keys_and_trust_in_step() {
         (laptop.this()["state"] == "removed").then_some(())
     });
     assert_eq!(laptop.world.count("subject:\"in private\""), 1);
-    assert_eq!(home.world.fails(4, &["device", "remove", "12"]), "There is no device 12");
+    assert!(home.world.fails(4, &["device", "remove", "12"]).contains("no device 12"));
 }
 
 #[test]
