@@ -5,7 +5,8 @@ use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::vault::Vault;
 use crate::engine::{
-    accounts, authentication, devices, draft_copies, envelopes, indexing, keyring, outbox, snapshots, sync,
+    accounts, authentication, devices, draft_copies, envelopes, indexing, keyring, lookup, outbox, snapshots,
+    status, sync,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -53,10 +54,12 @@ async fn work(app: Arc<App>) {
         keep(&app, "Sending", &stop, outbox::run),
         keep(&app, "Checking signatures", &stop, authentication::run),
         keep(&app, "Keys", &stop, keyring::run),
+        keep(&app, "Keys of others", &stop, lookup::run),
         keep(&app, "Judging", &stop, envelopes::run),
         keep(&app, "Copies of drafts", &stop, draft_copies::run),
         keep(&app, "Devices", &stop, devices::run),
         keep(&app, "Snapshots", &stop, snapshots::run),
+        tokio::spawn(status::tell_of_tor(Arc::clone(&app))),
     ];
     let mut syncing: BTreeMap<(String, i64), (CancellationToken, JoinHandle<()>)> = BTreeMap::new();
     loop {

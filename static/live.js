@@ -33,6 +33,19 @@ function showUnread(unread) {
   count.hidden = unread === 0;
 }
 
+/** How the Tor inside gets on, where the page shows it. */
+function showTor({ words: text, percent }) {
+  for (const shown of document.querySelectorAll('[data-tor-words]')) shown.textContent = text;
+  const line = document.querySelector('[data-tor]');
+  const stuck = text.startsWith('Tor is not there');
+  line?.classList.toggle('caution', stuck);
+  line?.querySelector('use')?.setAttribute('href', stuck ? '#i-warning' : '#i-check');
+  const bar = document.querySelector('[data-tor-percent]');
+  if (!bar) return;
+  bar.hidden = !Number.isInteger(percent);
+  bar.value = percent ?? 0;
+}
+
 function listen() {
   const own = new EventSource('/events');
   news = own;
@@ -43,6 +56,7 @@ function listen() {
   for (const kind of ['standing', 'mail', 'tags', 'trouble', 'outbox']) {
     on(kind, ({ state: now, unread }) => { if (now) showState(now.words, now.ok); showUnread(unread); });
   }
+  on('tor', showTor);
   on('outbox', (told) => { if (told.words) say(told.words); });
   for (const kind of ['mail', 'tags']) on(kind, changed);
   own.addEventListener('open', () => {

@@ -60,7 +60,7 @@ for (const form of document.querySelectorAll('[data-account-form]')) {
     asked = address;
     found.textContent = `Looking for the servers of ${address.split('@').at(-1)}.`;
     try {
-      const { imap, smtp, found_by: by } = await post('/setup/find-servers', { csrf, address });
+      const { imap, smtp, found_by: by } = await post('/setup/find-servers', { csrf, address, route: form.elements.route?.checked ? 'tor' : 'direct' });
       if (asked !== address) return;
       fill(form, 'imap', imap);
       fill(form, 'smtp', smtp);

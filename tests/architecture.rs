@@ -28,7 +28,12 @@ const DOORS: &[(&str, &[&str])] = &[
     ("async_imap", &["network/imap"]),
     ("lettre", &["network/smtp"]),
     ("hyper", &["network/http"]),
-    ("tokio_socks", &["network/dialer"]),
+    ("tokio_socks", &["network/dialer/socks"]),
+    ("arti_client", &["network/dialer/arti"]),
+    ("tor_hsservice", &["network/dialer/arti"]),
+    ("tor_hscrypto", &["network/dialer/arti"]),
+    ("tor_rtcompat", &["network/dialer/arti"]),
+    ("toml", &["network/dialer/arti"]),
     ("html5ever", &["mail/html"]),
     ("markup5ever", &["mail/html"]),
     ("cssparser", &["mail/html"]),
@@ -59,6 +64,57 @@ const DOORS: &[(&str, &[&str])] = &[
     ("aes_gcm", &["crypto"]),
     ("vodozemac", &["crypto/devices"]),
 ];
+
+/// What opens a socket, or asks the system for an address, and the only places that may say it. A listener hands out what
+/// others opened; a `*` would hide what is named.
+const SOCKETS: &[(&str, &[&str])] = &[
+    // The listener takes what comes in; a worker tries to get out, to see that it cannot.
+    (
+        "TcpStream",
+        &[
+            "network/dialer/direct.rs",
+            "network/dialer/socks.rs",
+            "network/dialer/stream.rs",
+            "web/listener.rs",
+            "worker/child.rs",
+        ],
+    ),
+    ("TcpSocket", &[]),
+    ("UdpSocket", &[]),
+    ("UnixDatagram", &[]),
+    ("UnixStream", UNIX),
+    ("TcpListener", LISTENERS),
+    ("UnixListener", LISTENERS),
+    ("lookup_host", &["network/dialer/direct.rs"]),
+    ("ToSocketAddrs", &[]),
+    ("to_socket_addrs", &[]),
+    ("getaddrinfo", &[]),
+    ("socket2", &[]),
+    ("SockRef", &[]),
+    ("mio", &[]),
+    ("rustix::net", &[]),
+    ("libc::socket", &[]),
+    ("libc::connect", &[]),
+    ("reqwest", &[]),
+    ("ureq", &[]),
+    ("isahc", &[]),
+    ("curl", &[]),
+    ("hyper_util::client", &[]),
+    ("HttpConnector", &[]),
+    ("hickory_resolver", &[]),
+    ("TokioResolver", &[]),
+    ("TlsConnector", &["network/dialer.rs"]),
+    ("net::*", &[]),
+];
+
+/// Servers for the tests beside the code; `network/mod.rs` has them in tests only.
+const TEST_SERVERS: &[&str] = &["network/test_server.rs", "network/test_socks.rs"];
+
+/// The command line and the running server talk over a socket of the data directory.
+const UNIX: &[&str] = &["cli/socket.rs"];
+
+/// Where the pages are served, and that socket.
+const LISTENERS: &[&str] = &["cli/serve.rs", "cli/demo.rs", "cli/socket.rs", "web/listener.rs"];
 
 /// What a pure floor never touches: no input or output, no clock.
 const IMPURE: &[&str] = &[
@@ -110,9 +166,11 @@ fn unquoted(line: &str) -> String {
 
 /// The code without comments and without what stands below the tests' mark.
 fn code(text: &str) -> Vec<(usize, String)> {
-    text.lines()
+    // Other things are for tests only, too, and may stand anywhere; what follows them counts.
+    let end = text.find("\n#[cfg(test)]\nmod tests").unwrap_or(text.len());
+    text[..end]
+        .lines()
         .enumerate()
-        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
         .map(|(n, line)| (n + 1, line.split("//").next().unwrap_or_default().to_owned()))
         .collect()
 }
@@ -180,6 +238,42 @@ fn each_library_has_one_door() {
         }
     }
     assert!(broken.is_empty(), "go through the door:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn one_door_opens_sockets() {
+    let mut broken = Vec::new();
+    let mut seen = Vec::new();
+    for (file, text) in source().into_iter().filter(|(file, _)| !TEST_SERVERS.contains(&file.as_str())) {
+        for (n, line) in code(&text) {
+            for (word, doors) in
+                SOCKETS.iter().filter(|(word, _)| names(&unquoted(&line), word) || paths(&line, word))
+            {
+                if doors.iter().any(|door| file == *door) {
+                    seen.push((*word, file.clone()));
+                } else {
+                    broken.push(format!("src/{file}:{n} names {word}, which may only stand in {doors:?}"));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "connections go through network/dialer:\n{}", broken.join("\n"));
+    // Each place that may is one that does: a list that names more than there is guards nothing.
+    for (word, doors) in
+        SOCKETS.iter().filter(|(word, _)| ["TcpStream", "lookup_host", "TlsConnector"].contains(word))
+    {
+        for door in *doors {
+            assert!(seen.contains(&(*word, (*door).to_owned())), "{door} does not name {word} any more");
+        }
+    }
+}
+
+/// Whether `line` names `word` at the end of a path, such as `tokio::net::TcpStream`.
+fn paths(line: &str, word: &str) -> bool {
+    unquoted(line).match_indices(&format!("::{word}")).any(|(at, found)| {
+        let after = unquoted(line)[at + found.len()..].chars().next();
+        !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
+    })
 }
 
 #[test]

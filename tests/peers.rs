@@ -334,6 +334,23 @@ impl<'a> Carol<'a> {
         self.delivered(&id)
     }
 
+    /// Whether it has brought comparing keys to its end with somebody, as one who invites or who joins. A later message of
+    /// theirs has to be on its way already: then it did before that one, or never.
+    fn compared(&mut self, kind: &str, other: &Alice) -> bool {
+        let event = loop {
+            let event = self.ask("get_next_event", json!([]))["event"].take();
+            if event["kind"] == kind && event["progress"] == 1000 {
+                break event;
+            }
+            if event["kind"] == "IncomingMsg" {
+                return false;
+            }
+        };
+        let said = self.ask("get_contact_encryption_info", json!([self.account, event["contactId"]]));
+        let said: String = said.as_str().unwrap().split_whitespace().collect();
+        said.contains(&other.person.address) && said.contains(&other.fingerprint())
+    }
+
     fn delivered(&mut self, id: &Value) -> Value {
         wait_for("Delta Chat to send", || {
             let message = self.ask("get_message", json!([self.account, id]));
@@ -402,4 +419,87 @@ fn alice_and_carol_with_delta_chat_get_private_by_themselves() {
         (&"count.csv".into(), &"Über Reiher – A new subject.".into()),
         "{read}"
     );
+}
+
+#[test]
+fn alice_takes_up_carols_invitation_and_both_keys_are_verified() {
+    let lab = Lab::shared();
+    let Some(mut carol) = Carol::new(lab) else { return };
+    let alice = Alice::new(lab);
+    let account = carol.account.clone();
+    let link = carol.ask("get_chat_securejoin_qr_code", json!([account, null]));
+    let joined = alice.world.ok(&["peer", "join", link.as_str().unwrap()]);
+    assert_eq!(
+        (&joined["email"], &joined["state"]),
+        (&carol.person.address.as_str().into(), &"asked".into()),
+        "{joined}"
+    );
+    verifies(&alice, &carol.person, &joined["fingerprint"]);
+    let sent = alice.writes(&carol.person, "hello", "We compared our keys.\n", &[]);
+    assert_eq!(sent["encrypted"], true, "{sent}");
+    assert!(carol.compared("SecurejoinInviterProgress", &alice), "Delta Chat counts the keys as compared");
+    let read = carol.reads("compared our keys");
+    assert_eq!(read["showPadlock"], true, "{read}");
+    carol.answers(&read, "So we did.");
+    let got = alice.reads("from:carol \"So we did\"");
+    assert_eq!(verdict(&got), ("private", "verified"), "{got}");
+}
+
+#[test]
+fn carol_takes_up_alices_invitation_and_both_keys_are_verified() {
+    let lab = Lab::shared();
+    let Some(mut carol) = Carol::new(lab) else { return };
+    let alice = Alice::new(lab);
+    let invited = alice.world.ok(&["peer", "invite", &carol.person.address]);
+    let account = carol.account.clone();
+    carol.ask("secure_join", json!([account, invited["link"]]));
+    let known = wait_for("Carol's key", || {
+        alice.world.ok(&["sync"]);
+        alice.world.ok(&["outbox", "flush"]);
+        let peers = alice.world.ok(&["peer", "list"]);
+        peers[0]["pinned_fingerprint"].as_str().map(str::to_owned)
+    });
+    verifies(&alice, &carol.person, &known.into());
+    let sent = alice.writes(&carol.person, "hello", "We compared our keys.\n", &[]);
+    assert_eq!(sent["encrypted"], true, "{sent}");
+    assert!(carol.compared("SecurejoinJoinerProgress", &alice), "Delta Chat counts the keys as compared");
+    assert_eq!(carol.reads("compared our keys")["showPadlock"], true);
+}
+
+/// Fetches and answers until the peer is verified; nothing of the conversation between programs is left to be seen.
+fn verifies(alice: &Alice, other: &Person, fingerprint: &Value) {
+    let peer = wait_for("the keys to be compared", || {
+        alice.world.ok(&["outbox", "flush"]);
+        alice.world.ok(&["sync"]);
+        let peer = alice.world.run_json(&["peer", "show", &other.address]);
+        (peer.code() == 0).then(|| peer.json()).filter(|peer| peer["trust"] == "verified")
+    });
+    assert_eq!(
+        (&peer["pinned_fingerprint"], &peer["recommendation"], &peer["private_messages"]),
+        (fingerprint, &"encrypt".into(), &0.into()),
+        "{peer}"
+    );
+    let decided = &peer["history"][0];
+    assert_eq!(
+        (&decided["deed"], &decided["way"]),
+        (&"verified".into(), &"by an invitation".into()),
+        "{peer}"
+    );
+    assert!(peer["keys"].as_array().unwrap().iter().any(|key| key["way"] == "invitation"), "{peer}");
+    let state = &alice.world.ok(&["peer", "invitations"])[0];
+    assert_eq!(
+        (&state["email"], &state["state"]),
+        (&other.address.as_str().into(), &"done".into()),
+        "{state}"
+    );
+    alice.world.ok(&["outbox", "flush"]);
+    alice.world.ok(&["sync"]);
+    // Delta Chat tells its relays in a message of their own, whenever it likes.
+    let others = "NOT subject:Keyupdate";
+    assert_eq!(alice.world.count(others), 0, "{}", alice.world.ok(&["search", others]));
+    assert_eq!(alice.world.ok(&["outbox", "list"]), json!([]), "nothing is left of what went out");
+    let mut imap = Lab::shared().imap(&alice.person);
+    assert!(imap.held("Sent").is_empty(), "and no copy in Sent");
+    let left = imap.held("INBOX");
+    assert!(left.iter().all(|held| !String::from_utf8_lossy(&held.bytes).contains("Secure-Join")));
 }

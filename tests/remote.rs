@@ -124,6 +124,7 @@ fn pictures_come_when_asked_for_by_tor_once_and_drawn_anew() {
     world.ok(&["import", &world.file("a.eml", html("Weekly <news@weekly.example>", "barns", THREE))]);
     let id = world.only("*");
     let socks = Socks::begin(internet());
+    world.ok(&["config", "set", "tor.mode", "off"]);
     let reader = Reader::new(&world);
     let plain = format!("/messages/{id}?view=html");
 
@@ -353,13 +354,19 @@ fn what_leads_home_or_lies_is_not_shown_and_encrypted_mail_asks_for_nothing() {
 #[test]
 fn the_settings_say_what_they_can_do() {
     let world = World::new();
-    assert!(world.fails(2, &["config", "set", "tor.mode", "embedded"]).contains("no Tor of its own yet"));
+    assert!(world.fails(2, &["config", "set", "tor.config", "/nowhere/arti.toml"]).contains("tor.config"));
+    assert!(
+        world
+            .fails(2, &["config", "set", "tor.config", &world.file("no.toml", "[tor_network")])
+            .contains("tor.config")
+    );
     assert!(world.fails(2, &["config", "set", "tor.mode", "socks"]).contains("tor.socks"));
     for bad in ["9050", "http://127.0.0.1:9050", "127.0.0.1:0"] {
         world.fails(2, &["config", "set", "tor.socks", bad]);
     }
     let status = world.ok(&["network", "status"]);
-    assert_eq!((&status["tor"]["mode"], &status["tor"]["state"]), (&"off".into(), &"off".into()));
+    assert_eq!((&status["tor"]["mode"], &status["tor"]["state"]), (&"embedded".into(), &"resting".into()));
+    assert!(!world.data().join("tor").exists(), "nothing needed it yet");
     let route = |status: &serde_json::Value, purpose: &str| {
         let routes = status["routes"].as_array().unwrap();
         routes.iter().find(|r| r["purpose"] == purpose).unwrap()["route"].clone()

@@ -206,6 +206,7 @@ fn new_mail_is_checked_by_tor_and_the_verdict_outlives_the_key() {
     let lab = Lab::shared();
     let alice = lab.person("alice");
     let world = World::with_account(lab, &alice);
+    world.ok(&["config", "set", "tor.mode", "off"]);
     trust(&world, &onion);
     let server = world.serve();
     let mut imap = lab.imap(&alice);

@@ -57,7 +57,7 @@ pub(super) enum Command {
         #[arg(long, default_value = "127.0.0.1:7677", value_name = "ADDR:PORT")]
         listen: String,
     },
-    /// Accounts: add, list, check, remove
+    /// Accounts: add, list, check, prefer, route, remove
     #[command(subcommand)]
     Account(Account),
     /// One full pass in both directions, then end
@@ -169,7 +169,7 @@ pub(super) enum Command {
     /// Keys: list, make, export, import, backup, setup-message
     #[command(subcommand)]
     Key(Key),
-    /// Correspondents and their keys: list, show, verify, accept, keep
+    /// Correspondents and their keys: list, show, verify, accept, keep, invite, join, invitations
     #[command(subcommand)]
     Peer(Peer),
     /// Your devices: list, pair, requests, accept, confirm, remove
@@ -213,6 +213,14 @@ pub(super) enum Account {
         /// Whether to ask correspondents for encryption
         #[arg(value_name = "mutual|nopreference")]
         prefer_encrypt: String,
+    },
+    /// Say how its servers are reached: from this machine, or through Tor alone
+    Route {
+        /// Which
+        email: String,
+        /// By which route
+        #[arg(value_name = "direct|tor")]
+        route: String,
     },
     /// Remove an account; the servers keep their mail
     Remove {
@@ -261,6 +269,9 @@ pub(super) struct AccountAdd {
     /// Whether to ask correspondents for encryption (Autocrypt)
     #[arg(long, value_name = "mutual|nopreference", default_value = "mutual")]
     pub(super) prefer_encrypt: String,
+    /// How its servers are found and reached: from this machine, or through Tor alone
+    #[arg(long, value_name = "direct|tor", default_value = "direct")]
+    pub(super) route: String,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -559,8 +570,22 @@ pub(super) enum Key {
     },
     /// Write an encrypted copy of all your keys, which your passphrase opens
     Backup { file: PathBuf },
-    /// Look a key up at key servers (not there yet)
+    /// Look for the keys of an address, through Tor: in the directory of its domain, and at the key servers of
+    /// `lookup.servers`
     Lookup { email: String },
+    /// Hand your key to the key servers of `lookup.servers`, through Tor; each writes you a mail to be confirmed
+    Publish { email: String },
+    /// Ask the key servers to remove it again
+    Unpublish { email: String },
+    /// Where your keys are published, and what is still waited for
+    Publications,
+    /// Confirm what the mail of a key server asks about, where you began it
+    Confirm {
+        /// The message
+        id: String,
+    },
+    /// Write your keys as a Web Key Directory, for the web server of your own domain
+    WkdExport { dir: PathBuf },
     /// Move a key to or from another program (Autocrypt Setup Message)
     #[command(subcommand)]
     SetupMessage(SetupMessage),
@@ -622,9 +647,31 @@ pub(super) enum Peer {
     /// Say that you compared this fingerprint with its owner
     Verify { email: String, fingerprint: String },
     /// Use the newer key that waits
-    Accept { email: String },
+    Accept {
+        email: String,
+        /// The key with this fingerprint instead, which `key lookup` found
+        #[arg(long, value_name = "FINGERPRINT")]
+        key: Option<String>,
+    },
     /// Keep the old key
     Keep { email: String },
+    /// Make a link by which one person compares keys with you (SecureJoin)
+    Invite {
+        /// The address that they write from
+        email: String,
+        /// The account to invite from; otherwise the first
+        #[arg(long, default_value = "")]
+        from: String,
+    },
+    /// Invitations made and taken up, and how far they are
+    Invitations,
+    /// Take up such a link, of Mailkeep or Delta Chat
+    Join {
+        link: String,
+        /// The account to answer with; otherwise the first
+        #[arg(long, default_value = "")]
+        from: String,
+    },
 }
 
 /// The recovery key.

@@ -45,7 +45,6 @@ pub(super) async fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Command::Recovery(command) => recovery::dispatch(&data, &global, command).await,
         Command::Check { repair } => run_check(&data, &global, repair).await,
         Command::Backup { .. } => Err(not_yet("backup")),
-        Command::Key(args::Key::Lookup { .. }) => Err(not_yet("key lookup")),
         Command::Key(args::Key::Backup { file }) => back_up_keys(&data, &global, &file).await,
         command => {
             let request = request(command)?;
@@ -311,6 +310,7 @@ fn account_add(add: args::AccountAdd) -> Result<NewAccount, Failure> {
         password: password.expose().to_owned(),
         ca: ca.transpose()?,
         prefer_encrypt: Some(add.prefer_encrypt),
+        route: Some(add.route),
     })
 }
 
@@ -349,6 +349,7 @@ fn request(command: Command) -> Result<Request, Failure> {
         Command::Account(Account::Prefer { email, prefer_encrypt }) => {
             Request::AccountPrefer { email, prefer_encrypt }
         }
+        Command::Account(Account::Route { email, route }) => Request::AccountRoute { email, route },
         Command::Account(Account::Remove { email, keep_mail }) => Request::AccountRemove { email, keep_mail },
         Command::Sync { email } => Request::Sync(email),
         Command::Import { paths, tag } => {
@@ -439,7 +440,13 @@ fn about_key(key: args::Key) -> Result<Request, Failure> {
             let code = secret_file(&code_file, "setup code")?;
             Request::SetupOpen { id, code: code.expose().to_owned() }
         }
-        args::Key::Backup { .. } | args::Key::Lookup { .. } => {
+        args::Key::Lookup { email } => Request::KeyLookup(email),
+        args::Key::Publish { email } => Request::KeyPublish(email),
+        args::Key::Unpublish { email } => Request::KeyUnpublish(email),
+        args::Key::Publications => Request::KeyPublications,
+        args::Key::Confirm { id } => Request::KeyConfirm(id),
+        args::Key::WkdExport { dir } => Request::KeyWkdExport(absolute(&dir)?),
+        args::Key::Backup { .. } => {
             return Err(Failure::usage("That is no question for the store"));
         }
     })
@@ -452,7 +459,12 @@ fn about_peer(peer: args::Peer) -> Request {
         args::Peer::Verify { email, fingerprint } => {
             Request::PeerChoose { email, choice: Choice::Verify(fingerprint) }
         }
-        args::Peer::Accept { email } => Request::PeerChoose { email, choice: Choice::Accept },
+        args::Peer::Invite { email, from } => Request::PeerInvite { email, from },
+        args::Peer::Join { link, from } => Request::PeerJoin { link, from },
+        args::Peer::Invitations => Request::PeerInvitations,
+        args::Peer::Accept { email, key } => {
+            Request::PeerChoose { email, choice: key.map_or(Choice::Accept, Choice::Use) }
+        }
         args::Peer::Keep { email } => Request::PeerChoose { email, choice: Choice::Keep },
     }
 }

@@ -5,6 +5,7 @@ use crate::crypto::passphrase::Cost;
 use crate::crypto::secret::{SecretText, random};
 use crate::engine::failure::Failure;
 use crate::engine::receive::{Incoming, Origin, receive};
+use crate::engine::settings;
 use crate::engine::vault::Vault;
 use crate::mail::demo;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ async fn filled(directory: &std::path::Path, listen: &str) -> Result<u8, Failure
     let vault = Arc::new(Vault::new(directory));
     let app = vault.create(&SecretText::new(passphrase.clone()), Some(Cost::MINIMUM)).await?;
     app.claim(demo::OWNER_ADDRESS);
+    // The people of the sample are nobody's: no server shall be asked about them.
+    settings::set(&app, "tor.mode", "off").await?;
     let mut messages = demo::messages(app.now());
     while !messages.is_empty() {
         let rest = messages.split_off(messages.len().min(100));

@@ -55,7 +55,9 @@ pub fn run() -> u8 {
 fn filter() -> tracing_subscriber::EnvFilter {
     let own = std::env::var("MAILKEEP_LOG").unwrap_or_else(|_| "info".into());
     let level = if ["error", "warn", "info", "debug"].contains(&own.as_str()) { own } else { "info".into() };
-    tracing_subscriber::EnvFilter::new(format!("error,sqlx=off,async_imap=off,mailkeep={level}"))
+    tracing_subscriber::EnvFilter::new(format!(
+        "error,sqlx=off,async_imap=off,arti_client=off,tor_=off,mailkeep={level}"
+    ))
 }
 
 /// Says what failed in one line, and gives the exit status for it.

@@ -1,6 +1,7 @@
 //! Bytes and words that are wiped when dropped and never printed.
 
 use std::fmt;
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Fills a new array with random bytes from the operating system.
@@ -17,6 +18,12 @@ pub fn random<const N: usize>() -> [u8; N] {
     )]
     rand::rngs::SysRng.try_fill_bytes(&mut bytes).expect("the operating system gives randomness");
     bytes
+}
+
+/// Whether two secrets are the same, in a time that does not tell where they differ; never where one is empty.
+#[must_use]
+pub fn same(one: &str, other: &str) -> bool {
+    !one.is_empty() && bool::from(one.as_bytes().ct_eq(other.as_bytes()))
 }
 
 /// A 256-bit symmetric key.

@@ -45,6 +45,9 @@ pub struct Settings {
     /// `mutual` or `nopreference` (Autocrypt).
     #[serde(default)]
     pub prefer_encrypt: String,
+    /// Whether its servers are reached through Tor alone.
+    #[serde(default)]
+    pub by_tor: bool,
 }
 
 /// An account to add. What is missing is found.
@@ -66,6 +69,9 @@ pub struct NewAccount {
     pub ca: Option<String>,
     /// `mutual` or `nopreference`.
     pub prefer_encrypt: Option<String>,
+    /// `direct` or `tor`; directly where nothing is said.
+    #[serde(default)]
+    pub route: Option<String>,
 }
 
 /// An account as the surface shows it; the password never is.
@@ -85,6 +91,8 @@ pub struct Account {
     pub own_ca: bool,
     /// `mutual` or `nopreference`.
     pub prefer_encrypt: String,
+    /// How its servers are reached: `direct` or `tor`.
+    pub route: &'static str,
     /// When it was last synced whole; null for never.
     pub synced_at: Option<String>,
     /// What is in the way, in words; empty when nothing is.
@@ -136,6 +144,7 @@ impl Settings {
             user: self.user.clone(),
             password: SecretText::new(self.password.clone()),
             ca: self.ca.clone().map(String::into_bytes),
+            by_tor: self.by_tor,
         })
     }
 
@@ -151,6 +160,7 @@ impl Settings {
             user: self.user.clone(),
             password: SecretText::new(self.password.clone()),
             ca: self.ca.clone().map(String::into_bytes),
+            by_tor: self.by_tor,
         })
     }
 }
@@ -165,6 +175,7 @@ fn shown(row: &AccountRow) -> Result<Account, Failure> {
         user: settings.user,
         own_ca: settings.ca.is_some(),
         prefer_encrypt: settings.prefer_encrypt,
+        route: if settings.by_tor { "tor" } else { "direct" },
         synced_at: (row.synced_at > 0).then(|| super::search::rfc3339(row.synced_at)),
         trouble: row.trouble.clone(),
     })
@@ -193,12 +204,16 @@ pub async fn find(app: &App, address: &str) -> Result<AccountRow, Failure> {
     )
 }
 
-/// Finds the servers of an address.
+/// Finds the servers of an address, through Tor alone where `by_tor` says so.
 ///
 /// # Errors
 /// When none were found.
-pub async fn find_servers(app: &App, address: &str) -> Result<(Server, Server, String), Failure> {
-    let found = autoconfig::find(&app.dialer, address).await?.into_iter().next().ok_or_else(|| {
+pub async fn find_servers(
+    app: &App,
+    address: &str,
+    by_tor: bool,
+) -> Result<(Server, Server, String), Failure> {
+    let found = autoconfig::find(&app.dialer.through_tor(by_tor), address).await?.into_iter().next().ok_or_else(|| {
         Failure::failed(format!(
             "No mail servers were found for {address}; name them (on the command line with --imap and --smtp)"
         ))
@@ -242,10 +257,11 @@ pub fn acceptable(text: &str) -> Result<String, Failure> {
 /// Usage, for an address that is none; otherwise what the servers say.
 pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
     let address = acceptable(&new.address)?;
+    let by_tor = is_tor(new.route.as_deref().unwrap_or("direct"))?;
     let (imap, smtp) = match (new.imap, new.smtp) {
         (Some(imap), Some(smtp)) => (imap, smtp),
         (imap, smtp) => {
-            let (found_imap, found_smtp, _) = find_servers(app, &address).await?;
+            let (found_imap, found_smtp, _) = find_servers(app, &address, by_tor).await?;
             (imap.unwrap_or(found_imap), smtp.unwrap_or(found_smtp))
         }
     };
@@ -256,6 +272,7 @@ pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
         password: new.password,
         ca: new.ca,
         prefer_encrypt: preference(new.prefer_encrypt.as_deref().unwrap_or("mutual"))?,
+        by_tor,
     };
     let mut session = Session::open(&app.dialer, &settings.imap_login()?).await?;
     // What the server cannot tell is no reason not to add the account.
@@ -283,8 +300,35 @@ pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
 /// # Errors
 /// Not found; usage, for another word.
 pub async fn prefer(app: &App, address: &str, prefer_encrypt: &str) -> Result<Account, Failure> {
+    let prefer_encrypt = preference(prefer_encrypt)?;
+    change(app, address, |settings| settings.prefer_encrypt = prefer_encrypt).await
+}
+
+/// Says how the servers of an account are reached: `direct` or `tor`. What is open to them is opened anew.
+///
+/// # Errors
+/// Not found; usage, for another word.
+pub async fn reach(app: &App, address: &str, route: &str) -> Result<Account, Failure> {
+    let by_tor = is_tor(route)?;
+    let account = change(app, address, |settings| settings.by_tor = by_tor).await?;
+    app.dialer.cut_direct();
+    app.accounts_changed.notify_waiters();
+    Ok(account)
+}
+
+fn is_tor(route: &str) -> Result<bool, Failure> {
+    match route {
+        "tor" => Ok(true),
+        "direct" => Ok(false),
+        other => Err(Failure::usage(format!("{other:?} is no route; say direct or tor"))),
+    }
+}
+
+/// Changes what is kept of an account.
+async fn change(app: &App, address: &str, how: impl FnOnce(&mut Settings)) -> Result<Account, Failure> {
     let row = find(app, address).await?;
-    let settings = Settings { prefer_encrypt: preference(prefer_encrypt)?, ..Settings::of(&row)? };
+    let mut settings = Settings::of(&row)?;
+    how(&mut settings);
     let json = serde_json::to_string(&settings).map_err(|e| Failure::failed(e.to_string()))?;
     {
         let writer = app.writer.lock().await;

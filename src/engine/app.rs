@@ -59,6 +59,8 @@ pub struct App {
     pub outbox_wanted: Notify,
     /// Pictures from elsewhere that are being fetched.
     pub(in crate::engine) remote: super::remote::Fetching,
+    /// Keys that are being looked up.
+    pub(in crate::engine) looking: super::lookup::Looking,
     /// Copies of such pictures.
     pub(in crate::engine) pictures: Pictures,
     /// Held while the outbox is worked on: nothing is tried twice at a time.
@@ -112,6 +114,7 @@ impl App {
             data,
             pictures,
             remote: super::remote::Fetching::default(),
+            looking: super::lookup::Looking::default(),
             reader,
             writer: tokio::sync::Mutex::new(writer),
             packs: Arc::new(packs),
@@ -163,6 +166,7 @@ impl App {
         self.stopping.cancel();
         self.running.close();
         let ended = tokio::time::timeout(PATIENCE, self.running.wait()).await;
+        self.dialer.close();
         let sending = tokio::time::timeout(PATIENCE, self.outbox_busy.lock()).await;
         if ended.is_err() || sending.is_err() {
             tracing::warn!("Something still waits for a server and is broken off");

@@ -14,7 +14,7 @@ use crate::mail::authentication::{Results, claimed_servers, trusted};
 use crate::mail::domain;
 use crate::mail::ids::MessageNumber;
 use crate::mail::message::{self, Message};
-use crate::network::dialer::{Purpose, Route, TorState};
+use crate::network::dialer::{Purpose, Rule};
 use crate::network::doh::{self, Texts};
 use crate::network::web_address::WebAddress;
 use crate::storage::database::{
@@ -333,8 +333,13 @@ impl Keys {
     async fn open(app: &App) -> Result<Self, Unreachable> {
         let words = choices::get(app, "dkim.resolver").await.map_err(|_| Unreachable)?;
         let resolver = WebAddress::from_owner(&words).map_err(|_| Unreachable)?;
-        let by_tor = app.dialer.route(Purpose::Dkim) == Route::Tor;
-        if words == "off" || by_tor && app.dialer.tor_state().await != TorState::Answers {
+        let rule = app.dialer.rule(Purpose::Dkim);
+        let no_tor = || async { !app.dialer.tor_report().await.state.is_hopeful() };
+        if words == "off"
+            || app.dialer.is_offline()
+            || rule == Rule::Never
+            || rule == Rule::Tor && no_tor().await
+        {
             return Err(Unreachable);
         }
         Ok(Self { resolver, words, known: HashMap::new() })

@@ -30,6 +30,13 @@ pub enum Event {
         /// In words.
         words: String,
     },
+    /// The Tor inside came further, or is in trouble.
+    Tor {
+        /// In words.
+        words: String,
+        /// How far it has come, of 100, while it starts.
+        percent: Option<u8>,
+    },
     /// An entry of the outbox changed.
     Outbox {
         /// In words.

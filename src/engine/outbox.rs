@@ -173,6 +173,31 @@ pub(in crate::engine) async fn queue_raw(
     Ok(id)
 }
 
+/// Queues a message between programs: once it has gone out, nothing of it is kept.
+///
+/// # Errors
+/// When the store fails.
+pub(in crate::engine) async fn queue_passing(
+    app: &Arc<App>,
+    account: &AccountRow,
+    raw: Vec<u8>,
+    recipients: &[String],
+) -> Result<(), Failure> {
+    let now = app.now();
+    let origin = Origin::Local { role: "outbox".into(), tags: Vec::new() };
+    let understood = understand(app, Incoming { raw, received_at: now, origin })?;
+    keep_with(app, vec![understood], async |c, numbers| {
+        for number in numbers {
+            outbox::queue(c, *number, account.id, recipients, now, now, None).await?;
+            outbox::set_passing(c, *number).await?;
+        }
+        Ok(())
+    })
+    .await?;
+    app.outbox_wanted.notify_one();
+    Ok(())
+}
+
 /// All entries, newest first; ended ones for 30 days.
 ///
 /// # Errors
@@ -324,7 +349,7 @@ pub async fn flush(app: &Arc<App>, wait: bool) -> Result<(), Failure> {
 /// Tries everything that is due now; gives the time of the next that will be. Copies in Sent are laid afterwards.
 async fn send_due(app: &Arc<App>) -> Result<Option<i64>, Failure> {
     let mut next: Option<i64> = None;
-    let mut copies = Vec::new();
+    let (mut copies, mut passed) = (Vec::new(), Vec::new());
     {
         let _busy = app.outbox_busy.lock().await;
         let now = app.now();
@@ -338,6 +363,10 @@ async fn send_due(app: &Arc<App>) -> Result<Option<i64>, Failure> {
                 next = Some(next.map_or(entry.due_at, |at| at.min(entry.due_at)));
             }
             tracing::debug!(message.id = %id, state = entry.state, "Looked at an entry of the outbox");
+            if entry.passing {
+                passed.extend((entry.state == "sent").then_some(entry.message));
+                continue;
+            }
             if !entry.copied && matches!(entry.state.as_str(), "sent" | "queued" | "failed") {
                 let recipients = outbox::recipients(&mut *app.reader.get().await?, entry.message).await?;
                 if recipients.iter().any(|r| r.state == "accepted") {
@@ -346,6 +375,7 @@ async fn send_due(app: &Arc<App>) -> Result<Option<i64>, Failure> {
             }
         }
     }
+    tags::destroy(app, &passed).await?;
     sent_copies::lay(app, copies).await?;
     Ok(next)
 }

@@ -231,7 +231,7 @@ fn leave_privacy(draft: &mut Draft) {
 }
 
 /// The message with the owner's `Autocrypt` field.
-fn with_own_key(raw: &[u8], own: &Own, mutual: bool, now: i64) -> Vec<u8> {
+pub(in crate::engine) fn with_own_key(raw: &[u8], own: &Own, mutual: bool, now: i64) -> Vec<u8> {
     let field = own
         .key
         .certificate()
@@ -306,7 +306,7 @@ fn with_bcc(whole: Vec<u8>, draft: &Draft) -> Vec<u8> {
 }
 
 /// A message with a field before all others. `value` is folded already.
-fn prefixed(raw: &[u8], name: &str, value: &str) -> Vec<u8> {
+pub(in crate::engine) fn prefixed(raw: &[u8], name: &str, value: &str) -> Vec<u8> {
     [name.as_bytes(), b": ", value.as_bytes(), b"\r\n", raw].concat()
 }
 

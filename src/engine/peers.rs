@@ -7,15 +7,16 @@
 use super::app::App;
 use super::envelopes::{Openers, Wrapping};
 use super::failure::{Failure, blocking};
-use super::keyring;
 use super::search::rfc3339;
+use super::{keyring, lookup};
 use crate::crypto::openpgp::Certificate;
 use crate::mail::address::canonical;
 use crate::mail::autocrypt::{self, Recommendation};
 use crate::mail::domain;
 use crate::mail::ids::MessageNumber;
 use crate::storage::database::{
-    Connection, DecisionRow, PeerKeyRow, PeerRow, commit, keys, messages, peers, signatures,
+    CandidateRow, Connection, DecisionRow, PeerKeyRow, PeerRow, commit, keys, lookups, messages, peers,
+    signatures,
 };
 use serde::Serialize;
 use std::collections::HashMap;
@@ -133,6 +134,9 @@ pub struct Advice {
     pub fingerprint: Option<String>,
     /// Whether it waits for the owner to decide about a new key.
     pub undecided: bool,
+    /// Whether no key of theirs is known at all.
+    #[serde(skip)]
+    pub is_unknown: bool,
     /// Whether their program may not have heard of the owner's key, so that it goes along.
     #[serde(skip)]
     pub needs_key: bool,
@@ -471,6 +475,25 @@ pub(in crate::engine) async fn offer(
     super::envelopes::settle_again(app, certificate, false).await
 }
 
+/// A key that a server names for an address (canonical): as it came, and cut down to the address. It waits as a candidate;
+/// only where the key before it signed it, the owner's reliance follows.
+pub(in crate::engine) async fn found(
+    c: &mut Connection,
+    address: &str,
+    (whole, own): (&Certificate, &Certificate),
+    way: &str,
+    now: i64,
+) -> Result<(), Failure> {
+    let merged = remember(c, own, now).await?;
+    keys::note_peer_key(c, address, &merged.fingerprint().to_string(), way, 0, now).await?;
+    let known = peers::of(c, &[address.to_owned()]).await?.remove(address);
+    let mut row = known.unwrap_or_else(|| blank(address));
+    if merged.usable(now).is_ok() {
+        consider(c, &mut row, whole, now).await?;
+    }
+    Ok(peers::put(c, &row).await?)
+}
+
 /// The owner writes to somebody in private: from now on this key is relied on.
 pub(in crate::engine) async fn rely_on(
     c: &mut Connection,
@@ -483,7 +506,13 @@ pub(in crate::engine) async fn rely_on(
     if row.pinned.is_none() {
         row.pinned = Some(fingerprint.to_owned());
         row.pinned_at = now;
-        decide(c, now, address, fingerprint, "pinned", "first private message to them").await?;
+        let candidates = lookups::candidates(c, &[address.to_owned()]).await?;
+        let told =
+            row.public_key.as_deref() == Some(fingerprint) || row.gossip_key.as_deref() == Some(fingerprint);
+        let found = candidates.into_iter().find(|one| !told && one.fingerprint == fingerprint);
+        let way = "first private message to them";
+        let way = found.map_or_else(|| way.to_owned(), |one| format!("{way}, found at {}", one.server));
+        decide(c, now, address, fingerprint, "pinned", &way).await?;
         peers::put(c, &row).await?;
     }
     Ok(())
@@ -542,16 +571,18 @@ pub async fn plan(
     let mut addresses: Vec<String> = recipients.iter().map(|a| canonical(a)).collect();
     addresses.sort();
     addresses.dedup();
-    let (rows, certificates) = {
+    let (rows, found, certificates) = {
         let mut reader = app.reader.get().await?;
         let rows = peers::of(&mut reader, &addresses).await?;
+        let found = lookups::candidates(&mut reader, &addresses).await?;
         let wanted: Vec<String> = rows
             .values()
             .flat_map(|r| r.pinned.iter().chain(&r.public_key).chain(&r.gossip_key))
+            .chain(found.iter().map(|candidate| &candidate.fingerprint))
             .cloned()
             .collect();
         let bytes = keys::certificates_of(&mut reader, &wanted).await?;
-        (rows, bytes)
+        (rows, found, bytes)
     };
     let own = app.keyring.all();
     let own_addresses = app.own_addresses();
@@ -590,7 +621,20 @@ pub async fn plan(
                     None,
                 )
             } else {
-                judge(&address, rows.get(&address), &parsed, (own_mutual, replying_to_private), (since, now))
+                let judged = judge(
+                    &address,
+                    rows.get(&address),
+                    &parsed,
+                    (own_mutual, replying_to_private),
+                    (since, now),
+                );
+                // Beside a key that is relied on, whatever became of it, nobody's word but the owner's counts.
+                let is_pinned = rows.get(&address).is_some_and(|row| row.pinned.is_some());
+                let is_open = judged.1.is_none() && !judged.0.undecided && !is_pinned;
+                let looked_up = is_open
+                    .then(|| by_look_up(&address, &found, &parsed, replying_to_private, now))
+                    .flatten();
+                looked_up.unwrap_or(judged)
             };
             all.push(advice.rank);
             if let Some(certificate) = certificate {
@@ -618,9 +662,16 @@ fn advice(
         rank: recommendation,
         fingerprint: certificate.map(|c| c.fingerprint().to_string()),
         undecided: false,
+        is_unknown: false,
         needs_key: false,
         words,
     }
+}
+
+/// What is recommended for somebody of whom nothing is known.
+fn unknown(address: &str) -> Advice {
+    let words = "No key of theirs is known: the message goes out as normal mail.".to_owned();
+    Advice { is_unknown: true, ..advice(address, Recommendation::Disable, None, words) }
 }
 
 /// What is recommended for one correspondent.
@@ -632,8 +683,7 @@ fn judge(
     (since, now): (i64, i64),
 ) -> (Advice, Option<Certificate>) {
     let Some(row) = row else {
-        let words = "No key of theirs is known: the message goes out as normal mail.".to_owned();
-        return (advice(address, Recommendation::Disable, None, words), None);
+        return (unknown(address), None);
     };
     let waits = waiting(row).is_some();
     if waits && row.verified_at > 0 {
@@ -651,8 +701,7 @@ fn judge(
     };
     let certificate = chosen.and_then(|f| certificates.get(f));
     let Some(certificate) = certificate else {
-        let words = "No key of theirs is known: the message goes out as normal mail.".to_owned();
-        return (advice(address, Recommendation::Disable, None, words), None);
+        return (unknown(address), None);
     };
     if let Err(why) = certificate.usable(now) {
         let words = format!("Their key cannot be used: {why}. Their next message may bring a newer one.");
@@ -678,6 +727,41 @@ fn judge(
     let advice =
         Advice { undecided: waits, needs_key, ..advice(address, recommendation, Some(certificate), words) };
     (advice, Some(certificate.clone()))
+}
+
+/// What is recommended for somebody of whom only servers named a key: the first that can be used, and never by itself, but
+/// to answer what came in private. What anybody may have put there is used when the owner chooses it, not before.
+fn by_look_up(
+    address: &str,
+    found: &[CandidateRow],
+    certificates: &HashMap<String, Certificate>,
+    replying: bool,
+    now: i64,
+) -> Option<(Advice, Option<Certificate>)> {
+    let is_usable = |certificate: &&Certificate| lookup::unusable(certificate, address, now).is_none();
+    let mut usable = found.iter().filter(|row| row.address == address).filter_map(|row| {
+        let certificate = certificates.get(&row.fingerprint).filter(is_usable)?;
+        Some((row, certificate))
+    });
+    let first = usable.clone().find(|(row, _)| !lookup::is_anybodys(&row.source));
+    let Some((row, certificate)) = first else {
+        let (row, _) = usable.next()?;
+        let words = format!(
+            "{} has a key in their name, but anybody can put one there: look at it on their page, and choose it if it is theirs.",
+            row.server
+        );
+        return Some((advice(address, Recommendation::Disable, None, words), None));
+    };
+    let others = usable.any(|(_, other)| other.fingerprint() != certificate.fingerprint());
+    let words = match (row.source.as_str(), others) {
+        (_, true) => format!("{} has a key for them, others have different ones.", row.server),
+        ("wkd", false) => format!("{} gives out a key for them.", row.server),
+        (_, false) => format!("{} has a key for them.", row.server),
+    };
+    let words = format!("{words} Nobody you know vouches for it: compare it with them.");
+    let recommendation = if replying { Recommendation::Encrypt } else { Recommendation::Discourage };
+    let advice = Advice { needs_key: true, ..advice(address, recommendation, Some(certificate), words) };
+    Some((advice, Some(certificate.clone())))
 }
 
 /// Why, from how they really write.
@@ -806,6 +890,8 @@ fn shown(row: &PeerRow, advice: Option<Advice>, (said, decisions): (&[PeerKeyRow
 pub enum Choice {
     /// Use the newer key that waits.
     Accept,
+    /// Use the key with this fingerprint, which a server named.
+    Use(String),
     /// Keep the old one.
     Keep,
     /// The key with this fingerprint was compared with its owner.
@@ -846,6 +932,7 @@ pub async fn choose(app: &Arc<App>, address: &str, choice: &Choice) -> Result<Pe
                 row.pinned = Some(newer);
                 (row.pinned_at, row.verified_at) = (now, 0);
             }
+            Choice::Use(fingerprint) => take_candidate(&mut c, &mut row, fingerprint, now).await?,
             Choice::Keep => {
                 let newer = newer.ok_or_else(|| {
                     Failure::usage(format!("No newer key of {address} waits to be decided on"))
@@ -871,10 +958,37 @@ fn no_key(address: &str) -> Failure {
     Failure::not_found(format!("No key of {address} is known"))
 }
 
+/// The owner relies on a key that a server named.
+async fn take_candidate(c: &mut Connection, row: &mut PeerRow, typed: &str, now: i64) -> Result<(), Failure> {
+    let typed: String = typed.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_uppercase();
+    let found = lookups::candidates(c, std::slice::from_ref(&row.address)).await?;
+    let found = found.into_iter().find(|one| one.fingerprint == typed);
+    let found = found.ok_or_else(|| {
+        Failure::not_found(format!("No server named such a key for {}; look for it anew", row.address))
+    })?;
+    let bytes = keys::certificate(c, &typed).await?.ok_or_else(|| no_key(&row.address))?;
+    let certificate = Certificate::parse(&bytes)?;
+    if let Some(why) = lookup::unusable(&certificate, &row.address, now) {
+        return Err(Failure::usage(format!("{}; nothing was changed", why.trim_end_matches('.'))));
+    }
+    if row.pinned.as_ref() == Some(&typed) {
+        return Ok(());
+    }
+    let deed = if row.pinned.is_some() { "changed" } else { "pinned" };
+    let way = format!("chosen by you, found at {}", found.server);
+    decide(c, now, &row.address, &typed, deed, &way).await?;
+    row.refused = row.pinned.take().unwrap_or_default();
+    row.pinned = Some(typed);
+    (row.pinned_at, row.verified_at) = (now, 0);
+    Ok(())
+}
+
 async fn verify(c: &mut Connection, row: &mut PeerRow, typed: &str, now: i64) -> Result<(), Failure> {
     let typed: String = typed.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_uppercase();
     let known = [waiting(row), row.pinned.as_ref(), row.public_key.as_ref(), row.gossip_key.as_ref()];
-    let known: Vec<String> = known.into_iter().flatten().cloned().collect();
+    let mut known: Vec<String> = known.into_iter().flatten().cloned().collect();
+    let found = lookups::candidates(c, std::slice::from_ref(&row.address)).await?;
+    known.extend(found.into_iter().map(|candidate| candidate.fingerprint));
     if known.is_empty() {
         return Err(no_key(&row.address));
     }
@@ -887,6 +1001,12 @@ async fn verify(c: &mut Connection, row: &mut PeerRow, typed: &str, now: i64) ->
         )));
     };
     decide(c, now, &row.address, &fingerprint, "verified", "compared by you").await?;
+    verified(row, fingerprint, now);
+    Ok(())
+}
+
+/// A key was compared: it is the one that is relied on.
+fn verified(row: &mut PeerRow, fingerprint: String, now: i64) {
     if row.pinned.as_ref() == Some(&fingerprint) {
         // The other one that waited is decided on with it.
         if let Some(other) = waiting(row).cloned() {
@@ -898,7 +1018,22 @@ async fn verify(c: &mut Connection, row: &mut PeerRow, typed: &str, now: i64) ->
         row.pinned_at = now;
     }
     row.verified_at = now;
-    Ok(())
+}
+
+/// A correspondent showed by an invitation that a key is theirs: from now on it is verified.
+pub(in crate::engine) async fn proved(
+    c: &mut Connection,
+    address: &str,
+    certificate: &Certificate,
+    now: i64,
+) -> Result<(), Failure> {
+    let fingerprint = remember(c, certificate, now).await?.fingerprint().to_string();
+    keys::note_peer_key(c, address, &fingerprint, "invitation", 0, now).await?;
+    let known = peers::of(c, &[address.to_owned()]).await?.remove(address);
+    let mut row = known.unwrap_or_else(|| blank(address));
+    decide(c, now, address, &fingerprint, "verified", "by an invitation").await?;
+    verified(&mut row, fingerprint, now);
+    Ok(peers::put(c, &row).await?)
 }
 
 /// The certificate of a correspondent as the surface shows it.

@@ -10,6 +10,7 @@ use super::events::Event;
 use super::failure::{Failure, blocking};
 use super::flags;
 use super::peers::{self, News};
+use super::securejoin;
 use crate::mail::address::{Person, canonical};
 use crate::mail::html;
 use crate::mail::ids::{FolderId, MessageId, MessageNumber, Uid};
@@ -285,6 +286,7 @@ pub async fn keep_with(
     if !fresh.is_empty() {
         app.acquaintances.forget();
     }
+    let (steps, between) = between_programs(&fresh, &numbers);
     // The index may be busy for long; nobody else has to wait for that.
     drop(writer);
     app.indexing.offer(documents(fresh, &numbers)).await;
@@ -292,13 +294,25 @@ pub async fn keep_with(
         // The mail is kept; it is judged when it is opened.
         tracing::warn!(%error, "New mail could not be judged");
     }
-    let new = numbers.len();
-    if new > 0 {
-        let words = if new == 1 { "1 new message".to_owned() } else { format!("{new} new messages") };
-        app.tell(Event::Mail { new, words });
+    securejoin::arrived(app, steps).await;
+    let (new, told) = (numbers.len(), numbers.len() - between);
+    if told > 0 {
+        let words = if told == 1 { "1 new message".to_owned() } else { format!("{told} new messages") };
+        app.tell(Event::Mail { new: told, words });
     }
     let numbers = ids.iter().filter_map(|id| known.get(id).copied()).collect();
     Ok(Received { ids, numbers, new })
+}
+
+/// Of new messages those between programs that compare keys and that are to be answered; and how many there are, which
+/// nobody is told of.
+fn between_programs(fresh: &[Understood], numbers: &[MessageNumber]) -> (Vec<MessageNumber>, usize) {
+    let steps: Vec<_> = fresh.iter().zip(numbers).filter(|(m, _)| securejoin::is_step(&m.message)).collect();
+    let came = steps
+        .iter()
+        .filter(|(m, _)| matches!(m.origin, Origin::Server { .. }) && is_trusted(&m.origin))
+        .map(|(_, number)| **number);
+    (came.collect(), steps.len())
 }
 
 /// What a batch has become.

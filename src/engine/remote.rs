@@ -38,9 +38,8 @@ const TROUBLES: usize = 200;
 /// What can be drawn anew.
 const ACCEPT: &str = "image/webp,image/png,image/jpeg,image/gif;q=0.9,*/*;q=0.5";
 
-/// Why nothing was asked for where Tor is missing.
-pub const NO_TOR: &str =
-    "Pictures are fetched through Tor only, and Tor is not there, so nothing was asked for.";
+/// How the reason begins where Tor is missing.
+pub const NO_TOR: &str = "Pictures are fetched through Tor only, and Tor is not there";
 
 /// What is being fetched now, and what went wrong last.
 pub struct Fetching {
@@ -268,7 +267,7 @@ impl Round<'_> {
                     self.gone.cancel();
                 }
                 return Err(match error {
-                    DialError::NoTor { .. } => NO_TOR.to_owned(),
+                    DialError::NoTor { why, .. } => format!("{NO_TOR}: {why}. Nothing was asked for."),
                     other => other.to_string(),
                 });
             }

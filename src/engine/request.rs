@@ -11,8 +11,8 @@ use super::search::{self, Sort};
 use super::settings::{self, Scope};
 use super::tags::{self, Which};
 use super::{
-    backup, check, devices, import, keyring, outbox, peers, read, senders, setup_messages, status, sync,
-    unsubscribe,
+    backup, check, devices, import, invitations, keyring, lookup, outbox, peers, publication, read, senders,
+    setup_messages, status, sync, unsubscribe,
 };
 use crate::crypto::secret::SecretText;
 use crate::mail::html::{Options, Remote};
@@ -37,6 +37,13 @@ pub enum Request {
         email: String,
         /// `mutual` or `nopreference`.
         prefer_encrypt: String,
+    },
+    /// Says how the servers of an account are reached.
+    AccountRoute {
+        /// Its address.
+        email: String,
+        /// `direct` or `tor`.
+        route: String,
     },
     /// Removes an account.
     AccountRemove {
@@ -202,6 +209,18 @@ pub enum Request {
         /// Its code.
         code: String,
     },
+    /// Looks for the keys of an address.
+    KeyLookup(String),
+    /// Hands the key of an address of the owner's to the key servers.
+    KeyPublish(String),
+    /// Asks them to remove it.
+    KeyUnpublish(String),
+    /// Where the owner's keys are published.
+    KeyPublications,
+    /// Confirms what the mail of a key server asks about.
+    KeyConfirm(String),
+    /// Writes the owner's keys as a Web Key Directory; an absolute path.
+    KeyWkdExport(PathBuf),
     /// Correspondents who have a key.
     PeerList,
     /// A correspondent.
@@ -213,6 +232,22 @@ pub enum Request {
         /// What.
         choice: peers::Choice,
     },
+    /// Makes an invitation to compare keys.
+    PeerInvite {
+        /// For whom.
+        email: String,
+        /// From which account; empty for the first.
+        from: String,
+    },
+    /// Takes up an invitation to compare keys.
+    PeerJoin {
+        /// The link.
+        link: String,
+        /// With which account; empty for the first.
+        from: String,
+    },
+    /// Invitations to compare keys, made and taken up.
+    PeerInvitations,
     /// The owner's devices.
     DeviceList,
     /// This device asks to be let in by the others of an account.
@@ -308,6 +343,7 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::AccountList
         | Request::AccountCheck(_)
         | Request::AccountPrefer { .. }
+        | Request::AccountRoute { .. }
         | Request::AccountRemove { .. }
         | Request::TokenCreate { .. }
         | Request::TokenList
@@ -336,9 +372,18 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::KeyBackup { .. }
         | Request::SetupMake(_)
         | Request::SetupOpen { .. }
+        | Request::KeyLookup(_)
+        | Request::KeyPublish(_)
+        | Request::KeyUnpublish(_)
+        | Request::KeyPublications
+        | Request::KeyConfirm(_)
+        | Request::KeyWkdExport(_)
         | Request::PeerList
         | Request::PeerShow(_)
-        | Request::PeerChoose { .. } => trust(app, request).await,
+        | Request::PeerChoose { .. }
+        | Request::PeerInvite { .. }
+        | Request::PeerJoin { .. }
+        | Request::PeerInvitations => trust(app, request).await,
         Request::DeviceList
         | Request::DevicePair(_)
         | Request::DeviceRequests
@@ -387,9 +432,18 @@ async fn trust(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
         }
         Request::SetupMake(email) => value(setup_messages::make(app, &email).await?),
         Request::SetupOpen { id, code } => value(setup_messages::open(app, &id, &code).await?),
+        Request::KeyLookup(email) => value(lookup::look_up(app, &email).await?),
+        Request::KeyPublish(email) => value(publication::publish(app, &email).await?),
+        Request::KeyUnpublish(email) => value(publication::unpublish(app, &email).await?),
+        Request::KeyPublications => value(publication::list(app).await?),
+        Request::KeyConfirm(id) => value(publication::confirm(app, &id).await?),
+        Request::KeyWkdExport(directory) => value(publication::export_directory(app, &directory).await?),
         Request::PeerList => value(peers::list(app).await?),
         Request::PeerShow(email) => value(peers::show(app, &email).await?),
         Request::PeerChoose { email, choice } => value(peers::choose(app, &email, &choice).await?),
+        Request::PeerInvite { email, from } => value(invitations::invite(app, &email, &from).await?),
+        Request::PeerJoin { link, from } => value(invitations::join(app, &link, &from, "").await?),
+        Request::PeerInvitations => value(invitations::list(app).await?),
         _ => Err(Failure::usage("That is nothing about keys")),
     }
 }
@@ -540,6 +594,7 @@ async fn configure(app: &Arc<App>, request: Request) -> Result<Answer, Failure> 
         Request::AccountPrefer { email, prefer_encrypt } => {
             value(accounts::prefer(app, &email, &prefer_encrypt).await?)
         }
+        Request::AccountRoute { email, route } => value(accounts::reach(app, &email, &route).await?),
         Request::AccountRemove { email, keep_mail } => {
             Ok(Answer::Json(json!({"removed": accounts::remove(app, &email, keep_mail).await?})))
         }

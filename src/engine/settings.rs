@@ -2,8 +2,9 @@
 
 use super::app::App;
 use super::failure::Failure;
+use super::lookup;
 use crate::crypto::secret::random;
-use crate::network::dialer::{BadProxy, Proxy, Purpose};
+use crate::network::dialer::{BadProxy, Proxy, Purpose, Rule, Tor};
 use crate::network::web_address::WebAddress;
 use crate::storage::database::{Connection, TokenRow, commit, settings, signatures};
 use hmac::{Hmac, KeyInit, Mac};
@@ -18,7 +19,7 @@ struct Known {
 }
 
 /// Every setting there is; an empty list of allowed values means any text.
-const KNOWN: [Known; 17] = [
+const KNOWN: [Known; 25] = [
     Known { key: "extra-ca", default: "", allowed: &[] },
     Known { key: "appearance.theme", default: "auto", allowed: &["auto", "light", "dark"] },
     Known { key: "appearance.density", default: "normal", allowed: &["compact", "normal", "roomy"] },
@@ -33,15 +34,46 @@ const KNOWN: [Known; 17] = [
     Known { key: "sync.minutes", default: "5", allowed: &["1", "5", "15", "60"] },
     // What no build asks for yet keeps its name; the values that ask for it are refused until it is there.
     Known { key: "avatars", default: "off", allowed: &["off"] },
-    Known { key: "lookup.servers", default: "", allowed: &[] },
-    Known { key: "lookup.wkd", default: "off", allowed: &["off"] },
+    // The key servers, blank-separated, in the order in which they are asked; empty asks none.
+    Known { key: "lookup.servers", default: lookup::DEFAULT_SERVERS, allowed: &[] },
+    // Whether the domain of an address is asked before them (Web Key Directory).
+    Known { key: "lookup.wkd", default: "on", allowed: &["on", "off"] },
     // Pictures on other people's servers: fetched where the owner says so for a message or a sender, or never at all.
     Known { key: "remote-images", default: "ask", allowed: &["ask", "never"] },
     Known { key: "remote-images.route", default: "tor", allowed: &["tor", "direct"] },
-    Known { key: "tor.mode", default: "off", allowed: &["off", "socks"] },
+    // The Tor inside, one that the owner runs, or none.
+    Known { key: "tor.mode", default: "embedded", allowed: &["embedded", "socks", "off"] },
     Known { key: "tor.socks", default: "", allowed: &[] },
+    // A file in arti's TOML that adds to the configuration of the Tor inside.
     Known { key: "tor.config", default: "", allowed: &[] },
+    Known { key: "network.offline", default: "off", allowed: &["off", "on"] },
+    Known { key: "network.tor-for-everything", default: "off", allowed: &["off", "on"] },
+    // What becomes of a purpose; what is not by the owner's own servers goes through Tor or not at all.
+    Known { key: "network.autoconfig", default: "direct", allowed: &["direct", "tor", "never"] },
+    Known { key: "network.key-lookup", default: "tor", allowed: &["tor", "never"] },
+    Known { key: "network.key-publication", default: "tor", allowed: &["tor", "never"] },
+    Known { key: "network.avatar", default: "tor", allowed: &["tor", "never"] },
+    Known { key: "network.unsubscribe", default: "tor", allowed: &["tor", "never"] },
+    Known { key: "network.dkim", default: "tor", allowed: &["tor", "never"] },
 ];
+
+/// The setting that says what becomes of a purpose; none for mail servers, which each account has a route for.
+#[must_use]
+pub const fn rule_setting(purpose: Purpose) -> Option<&'static str> {
+    match purpose {
+        Purpose::Imap | Purpose::Submission => None,
+        Purpose::Autoconfig => Some("network.autoconfig"),
+        Purpose::KeyLookup => Some("network.key-lookup"),
+        Purpose::KeyPublication => Some("network.key-publication"),
+        Purpose::Avatar => Some("network.avatar"),
+        Purpose::RemoteImage => Some("remote-images.route"),
+        Purpose::Unsubscribe => Some("network.unsubscribe"),
+        Purpose::Dkim => Some("network.dkim"),
+    }
+}
+
+/// The largest file of `tor.config`, in bytes.
+const LARGEST_TOR_CONFIG: u64 = 1 << 20;
 
 fn known(key: &str) -> Result<&'static Known, Failure> {
     KNOWN.iter().find(|k| k.key == key).ok_or_else(|| {
@@ -85,11 +117,6 @@ pub async fn all(app: &App) -> Result<Vec<(String, String)>, Failure> {
 /// Usage, for a name or a value that cannot be.
 pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     let known = known(key)?;
-    if (key, value) == ("tor.mode", "embedded") {
-        return Err(Failure::usage(
-            "Mailkeep has no Tor of its own yet; run Tor yourself, name it with `tor.socks` and set `tor.mode` to socks",
-        ));
-    }
     if !known.allowed.is_empty() && !known.allowed.contains(&value) {
         return Err(Failure::usage(format!(
             "{key} cannot be {value:?}; it can be {}",
@@ -102,6 +129,9 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
             "{key} cannot be {value:?}; give the https address of a resolver, or off"
         )));
     }
+    if key == "lookup.servers" {
+        lookup::servers(value)?;
+    }
     if key == "extra-ca" && !value.is_empty() {
         let pem = std::fs::read(value)
             .map_err(|e| Failure::failed(format!("Cannot read {value}: {}", super::import::plain(&e))))?;
@@ -113,6 +143,9 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     if key == "tor.socks" && !value.is_empty() {
         proxy(value)?;
     }
+    if key == "tor.config" {
+        tor_config(value).map_err(|why| Failure::usage(format!("tor.config cannot be {value:?}: {why}")))?;
+    }
     if (key, value) == ("tor.mode", "socks") && get(app, "tor.socks").await?.is_empty() {
         return Err(Failure::usage(
             "Say first where Tor listens: set `tor.socks` to HOST:PORT, such as 127.0.0.1:9050",
@@ -121,8 +154,9 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     settings::set(&mut c, key, value).await?;
-    // What waited for Tor or a resolver is tried at once where these change.
-    let opens_a_way = key.starts_with("tor.") || key == "dkim.resolver";
+    // What waited for a way out is tried at once where these change.
+    let opens_a_way =
+        ["tor.", "network."].iter().any(|start| key.starts_with(start)) || key == "dkim.resolver";
     if opens_a_way {
         signatures::hurry(&mut c).await?;
     }
@@ -134,6 +168,8 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     apply(app).await?;
     if opens_a_way {
         app.signatures_wanted.notify_one();
+        app.outbox_wanted.notify_one();
+        app.accounts_changed.notify_waiters();
     }
     Ok(())
 }
@@ -142,19 +178,54 @@ fn proxy(text: &str) -> Result<Proxy, Failure> {
     text.parse().map_err(|bad: BadProxy| Failure::usage(format!("tor.socks cannot be {text:?}. {bad}")))
 }
 
+/// What the file of `tor.config` adds to the configuration of the Tor inside; nothing where none is named. The error is
+/// part of a sentence.
+fn tor_config(path: &str) -> Result<String, String> {
+    if path.is_empty() {
+        return Ok(String::new());
+    }
+    let plain = |e: std::io::Error| format!("it cannot be read ({})", super::import::plain(&e));
+    let length = std::fs::metadata(path).map_err(plain)?.len();
+    if length > LARGEST_TOR_CONFIG {
+        return Err("it is larger than 1 MiB".to_owned());
+    }
+    let text = std::fs::read_to_string(path).map_err(plain)?;
+    Tor::check(&text).map_err(|bad| bad.to_string())?;
+    Ok(text)
+}
+
 /// Tells the network what the settings say about routes.
 ///
 /// # Errors
 /// When the store fails.
 pub(in crate::engine) async fn apply(app: &App) -> Result<(), Failure> {
-    let socks = get(app, "tor.mode").await? == "socks";
-    let named = get(app, "tor.socks").await?;
-    // A value that cannot be read is no Tor; nothing goes direct instead.
-    app.dialer.set_tor(proxy(&named).ok().filter(|_| socks));
+    // A value that cannot be used is no Tor; nothing goes direct instead.
+    let tor = match get(app, "tor.mode").await?.as_str() {
+        "embedded" => match tor_config(&get(app, "tor.config").await?) {
+            Ok(config) => Tor::Embedded { folder: app.data.tor(), config },
+            Err(why) => Tor::Unusable(format!("the file of tor.config cannot be used, {why}")),
+        },
+        "socks" => match proxy(&get(app, "tor.socks").await?) {
+            Ok(proxy) => Tor::Socks(proxy),
+            Err(_) => Tor::Unusable("tor.socks does not say where it listens".to_owned()),
+        },
+        _ => Tor::Off,
+    };
+    app.dialer.set_tor(tor);
     let secure = get(app, "secure-mode").await? == "on";
     app.dialer.set_secure(secure);
-    let direct = !secure && get(app, "remote-images.route").await? == "direct";
-    app.dialer.set_direct(Purpose::RemoteImage, direct);
+    for purpose in Purpose::ALL {
+        let Some(key) = rule_setting(purpose) else { continue };
+        let chosen = Rule::read(&get(app, key).await?).unwrap_or_else(|| purpose.rule());
+        let rule = match (purpose, chosen) {
+            (Purpose::RemoteImage, _) if get(app, "remote-images").await? == "never" => Rule::Never,
+            (Purpose::RemoteImage, Rule::Direct) if secure => Rule::Tor,
+            _ => chosen,
+        };
+        app.dialer.set_rule(purpose, rule);
+    }
+    app.dialer.set_tor_for_everything(get(app, "network.tor-for-everything").await? == "on");
+    app.dialer.set_offline(get(app, "network.offline").await? == "on");
     Ok(())
 }
 

@@ -313,6 +313,8 @@ async fn restore_one(path: &Path, key: &Key, target: &Path, database_key: &Key) 
 async fn hold_outbox(writer: &Writer) -> Result<(), Failure> {
     let mut c = writer.begin().await?;
     database::outbox::hold_all(&mut c, outbox::MAYBE_SENT_BEFORE).await?;
+    // An invitation that was used since would be good again.
+    database::invitations::remove_before(&mut c, i64::MAX).await?;
     Ok(database::commit(c).await?)
 }
 

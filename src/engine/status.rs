@@ -1,14 +1,15 @@
 //! How Mailkeep is: sizes, queues, what runs in the background and what is in the way.
 
 use super::app::App;
+use super::events::Event;
 use super::failure::Failure;
 use super::settings;
-use crate::network::dialer::{Purpose, Route, TorState};
+use crate::network::dialer::{Purpose, Rule, TorState};
 use crate::storage::database::skipped::skipped as skipped_in;
 use crate::storage::database::{accounts as table, messages, outbox, tags};
 use serde::Serialize;
 use std::path::Path;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 /// The answer of `status`.
 #[derive(Debug, Serialize)]
@@ -46,6 +47,8 @@ pub struct Status {
 pub struct NetworkStatus {
     /// Whether the network is switched off.
     pub offline: bool,
+    /// Whether everything goes through Tor.
+    pub tor_for_everything: bool,
     /// How we stand with Tor.
     pub tor: TorStatus,
     /// Each purpose and the route it takes.
@@ -55,13 +58,15 @@ pub struct NetworkStatus {
 /// How we stand with Tor.
 #[derive(Debug, Serialize)]
 pub struct TorStatus {
-    /// `off` or `socks`.
+    /// `embedded`, `socks` or `off`.
     pub mode: String,
     /// Where Tor should listen; null where nobody said so.
     pub socks: Option<String>,
-    /// `off`, `answers` or `silent`.
+    /// Of a SOCKS proxy `answers` or `silent`; of the Tor inside `resting`, `starting`, `ready` or `stuck`; `off`.
     pub state: TorState,
-    /// The same in a sentence.
+    /// How far the Tor inside has come, of 100, while it starts; null otherwise.
+    pub percent: Option<u8>,
+    /// The same in a sentence or two.
     pub words: String,
 }
 
@@ -70,34 +75,44 @@ pub struct TorStatus {
 pub struct PurposeRoute {
     /// What connections are for.
     pub purpose: Purpose,
-    /// `direct` or `tor`.
-    pub route: Route,
+    /// `direct`, `tor` or `never`.
+    pub route: Rule,
+    /// The setting that changes it; null for mail servers, which each account has a route for.
+    pub setting: Option<&'static str>,
 }
 
-/// How the network is. Asks the proxy whether it is there, and nobody else.
+/// How the network is. Asks a proxy whether it is there, and nobody else; starts nothing.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn network(app: &App) -> Result<NetworkStatus, Failure> {
     let mode = settings::get(app, "tor.mode").await?;
     let socks = Some(settings::get(app, "tor.socks").await?).filter(|named| !named.is_empty());
-    let state = app.dialer.tor_state().await;
-    let place = socks.clone().unwrap_or_default();
-    let offline = app.dialer.is_offline();
-    let words = match state {
-        TorState::Off => "Tor is not set up: what may only go through Tor is not asked for.".to_owned(),
-        TorState::Answers => {
-            format!("A SOCKS proxy answers at {place}. Whether Tor is behind it cannot be seen from here.")
+    let report = app.dialer.tor_report().await;
+    let routes = Purpose::ALL.iter().map(|purpose| PurposeRoute {
+        purpose: *purpose,
+        route: app.dialer.rule(*purpose),
+        setting: settings::rule_setting(*purpose),
+    });
+    Ok(NetworkStatus {
+        offline: app.dialer.is_offline(),
+        tor_for_everything: app.dialer.is_tor_for_everything(),
+        tor: TorStatus { mode, socks, state: report.state, percent: report.percent, words: report.words },
+        routes: routes.collect(),
+    })
+}
+
+/// Tells open pages how the Tor inside gets on, until the store is closed.
+pub async fn tell_of_tor(app: Arc<App>) {
+    let mut news = app.dialer.tor_news();
+    loop {
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            changed = news.changed() => if changed.is_err() { return },
         }
-        TorState::Silent if offline => "Mailkeep is offline.".to_owned(),
-        TorState::Silent => {
-            format!("Nothing answers at {place} as Tor does: what may only go through Tor is not asked for.")
-        }
-    };
-    let routes = Purpose::ALL
-        .iter()
-        .map(|purpose| PurposeRoute { purpose: *purpose, route: app.dialer.route(*purpose) });
-    Ok(NetworkStatus { offline, tor: TorStatus { mode, socks, state, words }, routes: routes.collect() })
+        let report = app.dialer.tor_report().await;
+        app.tell(Event::Tor { words: report.words, percent: report.percent });
+    }
 }
 
 /// How far the index is.

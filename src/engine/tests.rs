@@ -1,6 +1,8 @@
 //! Stories about the engine with an open store of Alice's and no servers.
 
 mod index;
+mod invitations;
+mod lookup;
 mod outbox;
 mod private;
 mod repair;

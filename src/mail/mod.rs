@@ -10,6 +10,7 @@ pub mod domain;
 pub mod envelope;
 pub mod html;
 pub mod ids;
+pub mod invitation;
 pub mod list;
 pub mod mbox;
 pub mod message;

@@ -1,32 +1,38 @@
 //! The one door: every connection that leaves the process is opened here, with a purpose, a route, time-outs and an
 //! entry in the network log. It never falls back from TLS to clear text, or from Tor to a direct connection.
 
-use std::collections::HashSet;
-use std::io;
+#[cfg(test)]
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::address_guard;
 use super::log::Log;
-pub use super::log::{Entry, Purpose, Route};
+pub use super::log::{Entry, Purpose, Route, Rule};
+pub use arti::BadConfig;
 pub use error::DialError;
-use stream::Inner;
+use policy::Policy;
+pub use socks::{BadProxy, Proxy};
 pub use stream::Stream;
+use stream::{Inner, Pipe};
 pub use tls::BadCa;
 use tls::Trust;
-pub use tor::{BadProxy, Proxy, TorState};
+pub use tor::{Tor, TorReport, TorState};
 
+mod arti;
+mod direct;
 mod error;
+mod policy;
 #[cfg(test)]
 mod rigged;
+mod socks;
 mod stream;
 mod tls;
 mod tor;
@@ -50,17 +56,16 @@ pub enum Security {
 #[derive(Clone)]
 pub struct Dialer {
     shared: Arc<Shared>,
+    /// Whether all that this clone opens goes through Tor, whatever the policy says.
+    by_tor: bool,
 }
 
 struct Shared {
     trust: RwLock<Trust>,
     log: Log,
-    offline: AtomicBool,
-    tor_for_everything: AtomicBool,
-    secure: AtomicBool,
-    tor: RwLock<Option<Proxy>>,
-    /// Purposes that go direct although the policy says Tor, because the owner said so in words.
-    direct: RwLock<HashSet<Purpose>>,
+    policy: Policy,
+    tor: RwLock<tor::Used>,
+    tor_news: Arc<watch::Sender<TorReport>>,
     isolation: tor::Isolation,
     #[cfg(test)]
     rigged: rigged::Rigged,
@@ -85,19 +90,24 @@ impl Dialer {
     /// If one of the texts holds no certificate.
     pub fn new(extra_ca: &[Vec<u8>]) -> Result<Self, BadCa> {
         Ok(Self {
+            by_tor: false,
             shared: Arc::new(Shared {
                 trust: RwLock::new(Trust::new(extra_ca)?),
                 log: Log::default(),
-                offline: AtomicBool::new(false),
-                tor_for_everything: AtomicBool::new(false),
-                secure: AtomicBool::new(false),
+                policy: Policy::default(),
                 tor: RwLock::default(),
-                direct: RwLock::default(),
+                tor_news: Arc::new(watch::Sender::new(TorReport::resting())),
                 isolation: tor::Isolation::new(),
                 #[cfg(test)]
                 rigged: rigged::Rigged::default(),
             }),
         })
+    }
+
+    /// The same door; where `by_tor` says so, all that is opened by this clone goes through Tor.
+    #[must_use]
+    pub fn through_tor(&self, by_tor: bool) -> Self {
+        Self { shared: Arc::clone(&self.shared), by_tor: self.by_tor || by_tor }
     }
 
     /// Trusts these PEM texts beside the built-in roots from now on, instead of those given before.
@@ -108,67 +118,6 @@ impl Dialer {
         let trust = Trust::new(extra_ca)?;
         *self.shared.trust.write().unwrap_or_else(PoisonError::into_inner) = trust;
         Ok(())
-    }
-
-    /// Switches the network off or on. Connections that are open stay open.
-    pub fn set_offline(&self, offline: bool) {
-        self.shared.offline.store(offline, Ordering::Relaxed);
-    }
-
-    /// Whether the network is switched off.
-    #[must_use]
-    pub fn is_offline(&self) -> bool {
-        self.shared.offline.load(Ordering::Relaxed)
-    }
-
-    /// Sends everything through Tor, or only what the policy says.
-    pub fn set_tor_for_everything(&self, tor: bool) {
-        self.shared.tor_for_everything.store(tor, Ordering::Relaxed);
-    }
-
-    /// Lets nothing out in clear text, whatever an account says, or lets the accounts say.
-    pub fn set_secure(&self, secure: bool) {
-        self.shared.secure.store(secure, Ordering::Relaxed);
-    }
-
-    /// Says where Tor listens; `None` where there is none, and then nothing that needs it goes out.
-    pub fn set_tor(&self, proxy: Option<Proxy>) {
-        *self.shared.tor.write().unwrap_or_else(PoisonError::into_inner) = proxy;
-    }
-
-    fn tor(&self) -> Option<Proxy> {
-        self.shared.tor.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Asks the proxy whether it is there.
-    pub async fn tor_state(&self) -> TorState {
-        if self.is_offline() && self.tor().is_some() {
-            return TorState::Silent;
-        }
-        tor::state(self.tor().as_ref()).await
-    }
-
-    /// Lets a purpose go direct although the policy says Tor: only where the owner said so in words.
-    pub fn set_direct(&self, purpose: Purpose, direct: bool) {
-        let mut all = self.shared.direct.write().unwrap_or_else(PoisonError::into_inner);
-        if direct {
-            all.insert(purpose);
-        } else {
-            all.remove(&purpose);
-        }
-    }
-
-    /// The route that a purpose takes.
-    #[must_use]
-    pub fn route(&self, purpose: Purpose) -> Route {
-        let direct = &self.shared.direct;
-        if self.shared.tor_for_everything.load(Ordering::Relaxed) {
-            Route::Tor
-        } else if direct.read().unwrap_or_else(PoisonError::into_inner).contains(&purpose) {
-            Route::Direct
-        } else {
-            purpose.route()
-        }
     }
 
     /// The last connections, oldest first.
@@ -226,17 +175,25 @@ impl Dialer {
     }
 
     async fn open(&self, call: Call<'_>) -> Result<Stream, DialError> {
+        let rule = self.rule(call.purpose);
+        let by_tor = self.by_tor || is_onion(&call.host) || rule != Rule::Direct;
+        let route = if by_tor { Route::Tor } else { Route::Direct };
+        // Taken before the switches are looked at: what they cut from now on is cut.
+        let cut = self.shared.policy.cut(route);
         let terms = Terms {
             purpose: call.purpose,
             host: call.host.clone(),
             port: call.port,
-            route: if is_onion(&call.host) { Route::Tor } else { self.route(call.purpose) },
+            route,
             shared: Arc::clone(&self.shared),
         };
-        let result = self.try_open(&call, &terms).await;
+        let result = match rule {
+            Rule::Never => Err(DialError::Never { host: call.host.clone(), purpose: call.purpose }),
+            Rule::Direct | Rule::Tor => self.try_open(&call, &terms).await,
+        };
         terms.log(result.as_ref().err());
         let (inner, config) = result?;
-        Ok(Stream { inner, config, terms })
+        Ok(Stream { inner, config, terms, cut: Box::pin(cut.cancelled_owned()) })
     }
 
     async fn try_open(
@@ -249,7 +206,7 @@ impl Dialer {
             return Err(DialError::Offline { host: host() });
         }
         let is_clear = call.security == Security::None && !is_onion(&call.host);
-        if is_clear && self.shared.secure.load(Ordering::Relaxed) {
+        if is_clear && self.shared.policy.secure.load(Ordering::Relaxed) {
             return Err(DialError::InClear { host: host() });
         }
         if call.only_public && !address_guard::is_public_name(&call.host) {
@@ -262,74 +219,20 @@ impl Dialer {
             .unwrap_or_else(PoisonError::into_inner)
             .config(call.account_ca)
             .map_err(|BadCa| DialError::BadCa { host: host() })?;
-        let tcp = match terms.route {
-            Route::Direct => self.reach(call).await?,
+        let pipe = match terms.route {
+            Route::Direct => Pipe::Tcp(self.reach(call).await?),
             Route::Tor => self.reach_by_tor(call).await?,
         };
-        if let Err(error) = tcp.set_nodelay(true) {
+        if let Pipe::Tcp(tcp) = &pipe
+            && let Err(error) = tcp.set_nodelay(true)
+        {
             tracing::debug!(%error, "A connection keeps its delay");
         }
         let inner = match call.security {
-            Security::Tls => Inner::Tls(Box::new(handshake(tcp, &config, terms).await?)),
-            Security::StartTls | Security::None => Inner::Plain(tcp),
+            Security::Tls => Inner::Tls(Box::new(handshake(pipe, &config, terms).await?)),
+            Security::StartTls | Security::None => Inner::Plain(pipe),
         };
         Ok((inner, config))
-    }
-
-    /// Hands the name to Tor as it is. Without Tor nothing happens.
-    async fn reach_by_tor(&self, call: &Call<'_>) -> Result<TcpStream, DialError> {
-        let host = || call.host.clone();
-        let proxy = self.tor().ok_or_else(|| DialError::NoTor { host: host(), purpose: call.purpose })?;
-        let name = ascii_name(&call.host).ok_or_else(|| DialError::NameNotFound { host: host() })?;
-        tor::reach(&proxy, &self.shared.isolation, call.purpose, (&name, call.port), call.circuit).await
-    }
-
-    /// Looks the name up once and connects to the first address that answers.
-    async fn reach(&self, call: &Call<'_>) -> Result<TcpStream, DialError> {
-        let (host, port) = (call.host.clone(), call.port);
-        let addresses = self.addresses(call).await?;
-        let share = CONNECT_LIMIT / u32::try_from(addresses.len().clamp(1, 4)).unwrap_or(1);
-        let mut last = DialError::NameNotFound { host: host.clone() };
-        for address in addresses.into_iter().take(4) {
-            last = match timeout(share, self.walk(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => {
-                    DialError::Unreachable { host: host.clone(), port, why: plain_reason(&error) }
-                }
-                Err(_) => DialError::TimedOut { host: host.clone(), port },
-            };
-        }
-        Err(last)
-    }
-
-    async fn addresses(&self, call: &Call<'_>) -> Result<Vec<SocketAddr>, DialError> {
-        let host = || call.host.clone();
-        let ascii = ascii_name(&call.host).ok_or_else(|| DialError::NameNotFound { host: host() })?;
-        let found = match timeout(CONNECT_LIMIT, self.look_up(ascii, call.port)).await {
-            Err(_) => return Err(DialError::TimedOut { host: host(), port: call.port }),
-            Ok(Err(_)) => return Err(DialError::NameNotFound { host: host() }),
-            Ok(Ok(found)) => found,
-        };
-        if call.only_public && !found.iter().all(|address| address_guard::is_public_address(address.ip())) {
-            return Err(DialError::NotPublic { host: host() });
-        }
-        Ok(found)
-    }
-
-    /// The one place that asks the system for addresses.
-    async fn look_up(&self, name: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-        #[cfg(test)]
-        if let Some(found) = self.shared.rigged.look_up(&name, port) {
-            return Ok(found);
-        }
-        Ok(tokio::net::lookup_host((name, port)).await?.collect())
-    }
-
-    /// The one place that connects to an address.
-    async fn walk(&self, address: SocketAddr) -> io::Result<TcpStream> {
-        #[cfg(test)]
-        let address = self.shared.rigged.way(address)?;
-        TcpStream::connect(address).await
     }
 
     /// What tests put in place of the resolver and the roads.
@@ -372,15 +275,15 @@ fn whole_second(at: jiff::Timestamp) -> jiff::Timestamp {
 }
 
 async fn handshake(
-    tcp: TcpStream,
+    pipe: Pipe,
     config: &Arc<rustls::ClientConfig>,
     terms: &Terms,
-) -> Result<TlsStream<TcpStream>, DialError> {
+) -> Result<TlsStream<Pipe>, DialError> {
     let (host, port) = (terms.host.clone(), terms.port);
     let name = ascii_name(&host)
         .and_then(|ascii| ServerName::try_from(ascii).ok())
         .ok_or_else(|| DialError::NameNotFound { host: host.clone() })?;
-    match timeout(CONNECT_LIMIT, TlsConnector::from(Arc::clone(config)).connect(name, tcp)).await {
+    match timeout(CONNECT_LIMIT, TlsConnector::from(Arc::clone(config)).connect(name, pipe)).await {
         Err(_) => Err(DialError::TimedOut { host, port }),
         Ok(Err(error)) => Err(tls::explain(&error, host, port)),
         Ok(Ok(stream)) => Ok(stream),
@@ -399,16 +302,6 @@ fn ascii_name(host: &str) -> Option<String> {
         Some(host.to_owned())
     } else {
         idna::domain_to_ascii(host).ok()
-    }
-}
-
-fn plain_reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused".into(),
-        io::ErrorKind::NetworkUnreachable => "the network is down".into(),
-        io::ErrorKind::HostUnreachable => "no way leads there".into(),
-        io::ErrorKind::TimedOut => "it took too long".into(),
-        kind => kind.to_string(),
     }
 }
 

@@ -131,6 +131,18 @@ pub async fn get(dialer: &Dialer, ask: &Ask<'_>) -> Result<Answer, HttpError> {
     bounded(ask, whole).await
 }
 
+/// Asks a server to remove what an address names. A redirect is not followed: it is the answer.
+///
+/// # Errors
+/// Says why there is no answer. A status that is no success is an answer, not an error.
+pub async fn delete(dialer: &Dialer, ask: &Ask<'_>) -> Result<Answer, HttpError> {
+    let whole = async {
+        let (head, body) = question(dialer, ask, ask.address, Method::DELETE, None).await?;
+        answer(ask, ask.address, &head, body).await
+    };
+    bounded(ask, whole).await
+}
+
 /// Sends a body and gives what is answered. A redirect is not followed: it is the answer.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How many connections the log remembers.
 pub const CAPACITY: usize = 1000;
@@ -65,17 +65,26 @@ impl Purpose {
         }
     }
 
-    /// The policy: the owner's own servers are reached directly, everybody else by Tor or not at all.
+    /// The policy: what the owner may choose for this purpose, and first what holds until they do. Their own servers are
+    /// reached directly, everybody else by Tor or not at all.
     #[must_use]
-    pub const fn route(self) -> Route {
+    pub const fn rules(self) -> &'static [Rule] {
         match self {
-            Self::Imap | Self::Submission | Self::Autoconfig => Route::Direct,
-            Self::KeyLookup
-            | Self::KeyPublication
-            | Self::Avatar
-            | Self::RemoteImage
-            | Self::Unsubscribe
-            | Self::Dkim => Route::Tor,
+            Self::Imap | Self::Submission => &[Rule::Direct, Rule::Tor],
+            Self::Autoconfig => &[Rule::Direct, Rule::Tor, Rule::Never],
+            Self::RemoteImage => &[Rule::Tor, Rule::Direct, Rule::Never],
+            Self::KeyLookup | Self::KeyPublication | Self::Avatar | Self::Unsubscribe | Self::Dkim => {
+                &[Rule::Tor, Rule::Never]
+            }
+        }
+    }
+
+    /// What holds until the owner chooses.
+    #[must_use]
+    pub const fn rule(self) -> Rule {
+        match self.rules() {
+            [first, ..] => *first,
+            [] => Rule::Never,
         }
     }
 }
@@ -89,6 +98,36 @@ impl fmt::Display for Purpose {
 impl Serialize for Purpose {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+/// What becomes of the connections of a purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// They go from this machine to the server.
+    Direct,
+    /// They go through the Tor network, or not at all.
+    Tor,
+    /// They are not made.
+    Never,
+}
+
+impl Rule {
+    /// The word of the settings.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Tor => "tor",
+            Self::Never => "never",
+        }
+    }
+
+    /// Reads that word.
+    #[must_use]
+    pub fn read(word: &str) -> Option<Self> {
+        [Self::Direct, Self::Tor, Self::Never].into_iter().find(|rule| rule.as_str() == word)
     }
 }
 

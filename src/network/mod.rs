@@ -6,10 +6,12 @@ pub mod dialer;
 pub mod doh;
 pub mod http;
 pub mod imap;
+pub mod keyserver;
 pub mod log;
 pub mod smtp;
 pub mod web_address;
 mod wire;
+pub mod wkd;
 
 #[cfg(test)]
 mod test_server;

@@ -36,6 +36,8 @@ pub struct Submission {
     pub password: SecretText,
     /// A CA for this account alone, in PEM form.
     pub ca: Option<Vec<u8>>,
+    /// Whether it is reached through Tor alone.
+    pub by_tor: bool,
 }
 
 /// What became of the message for one recipient. The words are the server's.
@@ -237,7 +239,8 @@ struct Connection {
 
 impl Connection {
     async fn open(dialer: &Dialer, submission: &Submission, purpose: Purpose) -> Result<Self, SubmitError> {
-        let Submission { host, port, security, ca, .. } = submission;
+        let Submission { host, port, security, ca, by_tor, .. } = submission;
+        let dialer = dialer.through_tor(*by_tor);
         let stream = dialer.connect(purpose, host, *port, *security, ca.as_deref()).await?;
         Self::begin(Wire::new(stream, Duration::from_secs(60)), host, *security).await
     }

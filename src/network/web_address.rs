@@ -92,6 +92,25 @@ impl WebAddress {
         Ok(Self { url: url.clone(), host, port, by_owner })
     }
 
+    /// An address below this one, on the same server. Whatever stands in the segments of its path and in the pairs of its
+    /// query is escaped; a path or a query of this one's own ends where it begins.
+    ///
+    /// # Errors
+    /// Where it would be too long.
+    pub fn below(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Self, NotAllowed> {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        url.path_segments_mut().map_err(|()| NotAllowed::Unreadable)?.pop_if_empty().extend(segments);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        if url.as_str().len() > LONGEST {
+            return Err(NotAllowed::Unreadable);
+        }
+        Self::read(&url, self.by_owner)
+    }
+
     /// The server's name in ASCII and small letters, or its address.
     #[must_use]
     pub fn host(&self) -> &str {

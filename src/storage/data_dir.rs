@@ -143,6 +143,12 @@ impl DataDir {
         self.root.join("database")
     }
 
+    /// What the Tor inside keeps: its guards and the public directory, nothing of the owner's. Made when it first starts.
+    #[must_use]
+    pub fn tor(&self) -> PathBuf {
+        self.root.join("tor")
+    }
+
     /// The packs and their key tables.
     #[must_use]
     pub fn packs(&self) -> PathBuf {

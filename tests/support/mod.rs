@@ -3,6 +3,7 @@
 
 pub mod http;
 pub mod imap;
+pub mod keyserver;
 pub mod lab;
 pub mod mail;
 pub mod onion;
@@ -10,6 +11,7 @@ pub mod signing;
 pub mod smtp;
 pub mod socks;
 pub mod stubborn;
+pub mod tor;
 pub mod world;
 
 pub use http::{Request, Response};

@@ -1,16 +1,18 @@
-//! A SOCKS5 proxy in the place of Tor, with servers behind it that speak TLS: each question is written down and answered by
-//! the story's own rule.
+//! A SOCKS5 proxy in the place of Tor, with servers behind it that speak TLS on port 443 and plain HTTP elsewhere: each
+//! question is written down and answered by the story's own rule. Names that it was not told of do not exist.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// One question that came through.
 #[derive(Debug, Clone)]
 pub struct Question {
     pub host: String,
+    pub port: u16,
     /// `POST /path HTTP/1.1` and the fields.
     pub head: Vec<String>,
     pub body: Vec<u8>,
@@ -26,6 +28,15 @@ pub struct Onion {
     /// Who signs the servers' certificates.
     pub ca_pem: String,
     asked: Arc<Mutex<Vec<Question>>>,
+    gone: Arc<AtomicBool>,
+}
+
+/// What the servers behind the proxy share.
+struct Servers {
+    names: Vec<String>,
+    config: Arc<rustls::ServerConfig>,
+    rule: Box<Rule>,
+    asked: Arc<Mutex<Vec<Question>>>,
 }
 
 impl Onion {
@@ -35,6 +46,7 @@ impl Onion {
         let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let known = names.clone();
         let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
@@ -44,18 +56,34 @@ impl Onion {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
-        let (config, rule): (_, Arc<Rule>) = (Arc::new(config), rule.into());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&asked);
+        let (asked, gone) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let ended = Arc::clone(&gone);
+        let config = Arc::new(config);
+        let servers = Arc::new(Servers { names: known, config, rule, asked: Arc::clone(&asked) });
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (config, rule, log) = (Arc::clone(&config), Arc::clone(&rule), Arc::clone(&log));
-                std::thread::spawn(move || serve(stream, config, rule.as_ref(), &log));
+                if ended.load(Ordering::SeqCst) {
+                    return;
+                }
+                let servers = Arc::clone(&servers);
+                std::thread::spawn(move || serve(stream, &servers));
             }
         });
-        Self { port, ca_pem: authority.pem(), asked }
+        Self { port, ca_pem: authority.pem(), asked, gone }
+    }
+
+    /// Everything that was asked so far.
+    pub fn all(&self) -> Vec<Question> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// Nobody listens there any more.
+    pub fn end(&self) {
+        self.gone.store(true, Ordering::SeqCst);
+        drop(TcpStream::connect(("127.0.0.1", self.port)));
+        super::wait_until("the proxy to be gone", || TcpStream::connect(("127.0.0.1", self.port)).is_err());
     }
 
     /// What was asked of a server so far.
@@ -75,12 +103,7 @@ fn text(stream: &mut impl Read) -> Option<String> {
     String::from_utf8(take(stream, length.into())?).ok()
 }
 
-fn serve(
-    mut stream: TcpStream,
-    config: Arc<rustls::ServerConfig>,
-    rule: &Rule,
-    log: &Mutex<Vec<Question>>,
-) -> Option<()> {
+fn serve(mut stream: TcpStream, servers: &Servers) -> Option<()> {
     let ways = take(&mut stream, 2)?[1];
     take(&mut stream, ways.into())?;
     stream.write_all(&[5, 2]).ok()?;
@@ -89,10 +112,31 @@ fn serve(
     stream.write_all(&[1, 0]).ok()?;
     assert_eq!(take(&mut stream, 4)?[3], 3, "names go to Tor unresolved");
     let host = text(&mut stream)?;
-    take(&mut stream, 2)?;
-    stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).ok()?;
-    let secure = rustls::StreamOwned::new(rustls::ServerConnection::new(config).ok()?, stream);
-    let mut reader = BufReader::new(secure);
+    let port = take(&mut stream, 2)?;
+    let port = u16::from_be_bytes([port[0], port[1]]);
+    // What Tor says of a name without an address: host unreachable.
+    let reply = if servers.names.contains(&host) { 0 } else { 4 };
+    stream.write_all(&[5, reply, 0, 1, 0, 0, 0, 0, 0, 0]).ok()?;
+    if reply != 0 {
+        return None;
+    }
+    if port != 443 {
+        return talk(stream, servers, (host, port), circuit).map(drop);
+    }
+    let connection = rustls::ServerConnection::new(Arc::clone(&servers.config)).ok()?;
+    let secure = rustls::StreamOwned::new(connection, stream);
+    let mut secure = talk(secure, servers, (host, port), circuit)?;
+    secure.conn.send_close_notify();
+    secure.flush().ok()
+}
+
+fn talk<S: Read + Write>(
+    stream: S,
+    servers: &Servers,
+    (host, port): (String, u16),
+    circuit: (String, String),
+) -> Option<S> {
+    let mut reader = BufReader::new(stream);
     let mut head = Vec::new();
     loop {
         let mut line = String::new();
@@ -107,12 +151,12 @@ fn serve(
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok()).flatten()
     });
     let body = take(&mut reader, length.unwrap_or(0))?;
-    let question = Question { host, head, body, circuit };
-    let (head, body) = rule(&question);
-    log.lock().unwrap().push(question);
-    let mut secure = reader.into_inner();
-    secure.write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes()).ok()?;
-    secure.write_all(&body).ok()?;
-    secure.conn.send_close_notify();
-    secure.flush().ok()
+    let question = Question { host, port, head, body, circuit };
+    let (head, body) = (servers.rule)(&question);
+    servers.asked.lock().unwrap().push(question);
+    let mut stream = reader.into_inner();
+    stream.write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes()).ok()?;
+    stream.write_all(&body).ok()?;
+    stream.flush().ok()?;
+    Some(stream)
 }

@@ -97,6 +97,8 @@ impl World {
     pub fn with_account(lab: &Lab, person: &Person) -> Self {
         let world = Self::new();
         world.add_account(lab, person);
+        // Without its own Tor: a story that needs one says which, and the others ask nobody outside.
+        world.ok(&["config", "set", "tor.mode", "off"]);
         world
     }
 

@@ -259,6 +259,22 @@ impl Certificate {
         keyring::bounded(both).map(Self)
     }
 
+    /// What it says of one address (canonical) and of its keys: other User IDs are gone, and so is what others signed.
+    /// `None` where no User ID of its owner's names the address. It may have expired, or be too weak: [`usable`](Self::usable)
+    /// and [`addresses`](Self::addresses) tell.
+    #[must_use]
+    pub fn for_address(&self, address: &str) -> Option<Self> {
+        super::guarded(None, || {
+            let names = |id: &sequoia_openpgp::packet::UserID| {
+                id.email().ok().flatten().is_some_and(|email| canonical(email) == address)
+            };
+            let kept = self.0.clone().retain_userids(|id| names(id.userid()));
+            // Somebody else's name beside a key is nobody's word.
+            let vouched = kept.userids().any(|id| id.self_signatures().next().is_some());
+            vouched.then(|| Self(kept).minimal())
+        })
+    }
+
     /// Only what its owner said about it: keys, User IDs, their own signatures and revocations. What others signed, and so
     /// whether an older key [vouched](Self::is_vouched_by) for it, is gone.
     #[must_use]
@@ -302,4 +318,31 @@ fn encryption_keys<'a>(valid: &ValidCert<'a>) -> impl Iterator<Item = ValidKey<'
 
 const fn is_quantum_safe(algorithm: PublicKeyAlgorithm) -> bool {
     matches!(algorithm, PublicKeyAlgorithm::MLKEM768_X25519 | PublicKeyAlgorithm::MLKEM1024_X448)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sequoia_openpgp::cert::CertBuilder;
+    use sequoia_openpgp::packet::UserID;
+
+    #[test]
+    fn only_what_is_said_of_one_address_is_kept() {
+        let (cert, _) = CertBuilder::new()
+            .add_userid("Bob <bob@home.example>")
+            .add_userid("Bob <Bob@Work.example>")
+            .add_transport_encryption_subkey()
+            .generate()
+            .unwrap();
+        let whole = Certificate::of(cert);
+        let now = whole.created() + 60;
+        assert_eq!(whole.addresses(now).len(), 2);
+        let own = whole.for_address("bob@work.example").unwrap();
+        assert_eq!(own.addresses(now), ["bob@work.example"]);
+        assert!(own.usable(now).is_ok() && own.fingerprint() == whole.fingerprint());
+        assert_eq!(whole.for_address("eve@home.example"), None);
+        // A name that somebody else laid beside the key.
+        let (laid, _) = whole.0.clone().insert_packets(UserID::from("eve@home.example")).unwrap();
+        assert_eq!(Certificate::of(laid).for_address("eve@home.example"), None);
+    }
 }

@@ -20,6 +20,7 @@ mod tests;
 mod unseal;
 mod verify;
 mod vouching;
+mod wkd;
 
 pub use autocrypt::MAX_AUTOCRYPT_BYTES;
 pub use certificate::{Certificate, Unusable};
@@ -30,6 +31,7 @@ pub use secret_key::{LIFETIME, SecretKey};
 pub use session_key::{NotASessionKey, SessionKey};
 pub use unseal::{MAX_MESSAGE_BYTES, MAX_PLAIN_BYTES, UnsealError, Unsealed, unseal};
 pub use verify::{Signature, Verdict, verify_cleartext, verify_detached, verify_message};
+pub use wkd::hashed_local_part;
 
 /// A wall around the library: where it breaks off on hostile bytes, that is one more way for them to be unreadable, and the
 /// mail around them is read all the same.

@@ -19,7 +19,14 @@ const PAGE: u32 = 500;
 /// Why a decision is here that was made elsewhere.
 pub(super) const ELSEWHERE: &str = "decided on another of your devices";
 /// The reasons that only a person has.
-const BY_PERSON: [&str; 4] = ["accepted by you", "you keep the old key", "compared by you", ELSEWHERE];
+const BY_PERSON: [&str; 6] = [
+    "accepted by you",
+    "you keep the old key",
+    "compared by you",
+    "chosen by you, found at %",
+    "by an invitation",
+    ELSEWHERE,
+];
 
 /// All that this device would tell another one, the roster first. What the owner wishes of the account is noted with the time
 /// when it was first seen.

@@ -2,6 +2,7 @@
 
 use super::super::app::App;
 use super::super::failure::{Failure, blocking};
+use super::super::securejoin;
 use super::{Looked, Openers};
 use crate::crypto::openpgp::{Certificate, Signature, Verdict};
 use crate::mail::address::canonical;
@@ -188,7 +189,8 @@ pub async fn judge(app: &Arc<App>, number: MessageNumber, raw: Arc<Vec<u8>>) -> 
     })
     .await?;
     let Some(wrapping) = &looked.wrapping else {
-        return Ok(Judged { looked, summary: Summary::default() });
+        let summary = Summary { reasons: between_programs(&looked.message), ..Summary::default() };
+        return Ok(Judged { looked, summary });
     };
     let claimed = looked.claimed.as_deref().map(message::parse);
     let from = sender_of(claimed.as_ref().unwrap_or(&looked.message));
@@ -218,6 +220,7 @@ pub async fn judge(app: &Arc<App>, number: MessageNumber, raw: Arc<Vec<u8>>) -> 
     if is_own && summary.signer.is_some() {
         summary.reasons = vec!["You wrote this message.".to_owned()];
     }
+    summary.reasons.extend(between_programs(&looked.message));
     if looked.wrapping.as_ref().is_some_and(|wrapping| wrapping.weak) {
         let weak = "It is encrypted with an old cipher that today's programs do not write with any more.";
         summary.reasons.push(weak.to_owned());
@@ -235,6 +238,13 @@ pub async fn judge(app: &Arc<App>, number: MessageNumber, raw: Arc<Vec<u8>>) -> 
         }
     }
     Ok(Judged { looked, summary })
+}
+
+/// What is to be said of a message that programs wrote to compare keys, and that nothing came of.
+fn between_programs(message: &Message) -> Vec<String> {
+    let words =
+        "Mail programs write such messages to compare keys. It belongs to no invitation that is open here.";
+    securejoin::is_step(message).then(|| words.to_owned()).into_iter().collect()
 }
 
 /// The canonical address of a message's sender; empty where it names none.

@@ -4,7 +4,7 @@
 use super::super::app::App;
 use super::super::failure::{Failure, blocking};
 use super::super::peers::{self, Arrived};
-use super::super::receive;
+use super::super::{receive, securejoin};
 use super::{Looked, judge, news};
 use crate::crypto::openpgp::Certificate;
 use crate::mail::address::canonical;
@@ -141,7 +141,8 @@ async fn settle_one(app: &Arc<App>, number: MessageNumber, before: &EnvelopeRow)
         {
             keys::note_peer_key_once(&mut c, &from, signer, "signature", number.0, app.now()).await?;
         }
-        if is_first_time && may_tell && !is_own {
+        // What programs say to each other shows nobody's habit.
+        if is_first_time && may_tell && !is_own && !securejoin::is_step(&judged.looked.message) {
             let answers: Vec<i64> = judged.looked.message.in_reply_to.iter().map(|id| app.link(id)).collect();
             peers::wrote_in_private(app, &mut c, &from, row.date, &answers).await?;
         }

@@ -135,7 +135,9 @@ fn policy(field: &Field, cipher: bool) -> Option<Field> {
     if field.is("subject") {
         return Some(Field { name: field.name.clone(), value: format!(" {HIDDEN_SUBJECT}").into_bytes() });
     }
-    if field.is("comments") || field.is("keywords") { None } else { Some(field.clone()) }
+    // What programs tell each other about keys (SecureJoin) is for nobody in between.
+    let is_handshake = field.name.get(..11).is_some_and(|name| name.eq_ignore_ascii_case("secure-join"));
+    if is_handshake || field.is("comments") || field.is("keywords") { None } else { Some(field.clone()) }
 }
 
 /// The fields that describe the content, the blank line, and the content.

@@ -21,8 +21,18 @@ pub enum DialError {
         host: String,
     },
     /// It has to go through Tor, and there is none.
-    #[error("{host} may only be reached through Tor ({purpose}), and Tor is not there, so it was not asked.")]
+    #[error("Tor is not there: {why}. So {host} was not asked ({purpose}).")]
     NoTor {
+        /// The server.
+        host: String,
+        /// What for.
+        purpose: Purpose,
+        /// Why Tor is not there: part of a sentence.
+        why: String,
+    },
+    /// The owner wants no connections of that kind.
+    #[error("{host} was not asked: the network settings say never ({purpose}).")]
+    Never {
         /// The server.
         host: String,
         /// What for.

@@ -93,7 +93,7 @@ async fn an_onion_is_reached_by_tor_alone_and_only_where_the_owner_named_it() {
     dialer.rigged().name("abcdef.onion", &[&["127.0.0.1".parse().unwrap()]]);
     let mail = || dialer.connect(Purpose::Imap, "abcdef.onion", 143, Security::None, None);
     assert!(matches!(mail().await, Err(DialError::NoTor { .. })));
-    dialer.set_tor(Some(socks.proxy.clone()));
+    dialer.set_tor(Tor::Socks(socks.proxy.clone()));
     mail().await.unwrap();
     let named = dialer.connect_public(Purpose::RemoteImage, "abcdef.onion", 80, Security::None).await;
     assert!(matches!(named, Err(DialError::NotPublic { .. })));
@@ -105,13 +105,13 @@ async fn an_onion_is_reached_by_tor_alone_and_only_where_the_owner_named_it() {
 #[tokio::test]
 async fn whether_tor_is_there_is_asked_of_the_proxy_itself() {
     let dialer = dialer();
-    assert_eq!(dialer.tor_state().await, TorState::Off);
+    assert_eq!(dialer.tor_report().await.state, TorState::Off);
     let socks = Socks::begin(&[]).await;
-    dialer.set_tor(Some(socks.proxy.clone()));
-    assert_eq!(dialer.tor_state().await, TorState::Answers);
+    dialer.set_tor(Tor::Socks(socks.proxy.clone()));
+    assert_eq!(dialer.tor_report().await.state, TorState::Answers);
     let other = serve(|mut client| async move { client.say("* OK no proxy\r\n").await }).await;
-    dialer.set_tor(Some(Proxy { host: "127.0.0.1".into(), port: other.port() }));
-    assert_eq!(dialer.tor_state().await, TorState::Silent);
+    dialer.set_tor(Tor::Socks(Proxy { host: "127.0.0.1".into(), port: other.port() }));
+    assert_eq!(dialer.tor_report().await.state, TorState::Silent);
     assert_eq!(socks.hosts(), [""; 0], "no server is named for that");
 }
 
@@ -137,4 +137,70 @@ fn a_proxy_is_a_host_and_a_port() {
     ] {
         assert!(bad.parse::<Proxy>().is_err(), "{bad}");
     }
+}
+
+#[tokio::test]
+async fn switches_cut_what_should_not_be_open_any_more() {
+    use tokio::io::AsyncReadExt;
+    let server = || serve(|mut client| async move { while !client.hear().await.is_empty() {} });
+    let (there, hidden) = (server().await, server().await);
+    let socks = Socks::begin(&[("abcdef.onion", hidden)]).await;
+    let dialer = dialer();
+    dialer.set_tor(Tor::Socks(socks.proxy.clone()));
+    let open = |host: &'static str, port| dialer.connect(Purpose::Imap, host, port, Security::None, None);
+    let mut direct = open("127.0.0.1", there.port()).await.unwrap();
+    let mut by_tor = open("abcdef.onion", 143).await.unwrap();
+    let reading = tokio::spawn(async move { direct.read_u8().await });
+    dialer.set_tor_for_everything(true);
+    assert_eq!(reading.await.unwrap().unwrap_err().kind(), std::io::ErrorKind::ConnectionAborted);
+    let reading = tokio::spawn(async move { by_tor.read_u8().await });
+    tokio::task::yield_now().await;
+    assert!(!reading.is_finished(), "what goes through Tor stays");
+    dialer.set_offline(true);
+    assert_eq!(reading.await.unwrap().unwrap_err().kind(), std::io::ErrorKind::ConnectionAborted);
+    dialer.set_offline(false);
+    dialer.set_tor_for_everything(false);
+    open("127.0.0.1", there.port()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_policy_offers_each_purpose_only_what_it_may_do() {
+    let dialer = dialer();
+    for purpose in Purpose::ALL {
+        assert_eq!(dialer.rule(purpose), purpose.rule());
+        for rule in [Rule::Direct, Rule::Tor, Rule::Never] {
+            dialer.set_rule(purpose, purpose.rule());
+            dialer.set_rule(purpose, rule);
+            let offered = purpose.rules().contains(&rule);
+            assert_eq!(dialer.rule(purpose) == rule, offered || rule == purpose.rule(), "{purpose} {rule:?}");
+        }
+        dialer.set_rule(purpose, purpose.rule());
+    }
+    for third_party in
+        [Purpose::KeyLookup, Purpose::KeyPublication, Purpose::Avatar, Purpose::Unsubscribe, Purpose::Dkim]
+    {
+        assert!(!third_party.rules().contains(&Rule::Direct), "{third_party}");
+    }
+    dialer.set_tor_for_everything(true);
+    assert!(Purpose::ALL.iter().all(|purpose| dialer.rule(*purpose) == Rule::Tor));
+    dialer.set_rule(Purpose::Avatar, Rule::Never);
+    let never = dialer.connect_public(Purpose::Avatar, "avatars.example", 443, Security::Tls).await;
+    assert!(matches!(never, Err(DialError::Never { .. })));
+    assert_eq!(dialer.rigged().looked_up().len(), 0);
+}
+
+#[tokio::test]
+async fn an_account_through_tor_goes_nowhere_without_it() {
+    let address = serve(|_| async { panic!("somebody came") }).await;
+    let dialer = dialer();
+    let refused = dialer
+        .through_tor(true)
+        .connect(Purpose::Imap, "127.0.0.1", address.port(), Security::None, None)
+        .await;
+    let Err(error @ DialError::NoTor { .. }) = refused else { panic!("a connection past Tor") };
+    assert_eq!(
+        error.to_string(),
+        "Tor is not there: it is switched off in the settings. So 127.0.0.1 was not asked (imap)."
+    );
+    assert_eq!(dialer.rigged().tried().len(), 0);
 }

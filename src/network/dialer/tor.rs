@@ -1,85 +1,119 @@
-//! The way through Tor: a SOCKS5 proxy that the owner runs. Names go to it unresolved; nothing here ever goes direct
-//! instead.
+//! Which Tor there is, how it is, and the way through it. Where it is not there nothing goes direct instead.
 
-use std::time::Duration;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
 
+use futures_util::FutureExt;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_socks::Error as SocksError;
-use tokio_socks::tcp::Socks5Stream;
+use tokio::sync::watch;
 
-use super::{CONNECT_LIMIT, DialError, Purpose};
+use super::arti::{Arti, BadConfig};
+use super::stream::Pipe;
+use super::{Call, DialError, Dialer, Proxy, Purpose, ascii_name, socks};
 use crate::crypto::secret::random;
 
-/// How long Tor may take to reach a server: it may have to build a circuit first.
-const CIRCUIT_LIMIT: Duration = Duration::from_secs(60);
-/// How long the proxy may take to say that it is there.
-const PROBE_LIMIT: Duration = Duration::from_secs(5);
-
-/// Where Tor listens for SOCKS5.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proxy {
-    /// Its name or address.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
+/// The Tor that is to be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Tor {
+    /// None.
+    #[default]
+    Off,
+    /// One that the owner runs.
+    Socks(Proxy),
+    /// The one inside this program, which starts when something needs it.
+    Embedded {
+        /// Where it keeps guards and directory; made when it starts.
+        folder: PathBuf,
+        /// What the owner adds to its configuration, as arti's TOML; empty for nothing.
+        config: String,
+    },
+    /// One that cannot be used; why, as part of a sentence.
+    Unusable(String),
 }
 
-impl std::str::FromStr for Proxy {
-    type Err = BadProxy;
-
-    /// Reads `HOST:PORT`; an IPv6 address stands in brackets.
-    fn from_str(text: &str) -> Result<Self, BadProxy> {
-        let (host, port) = text.trim().rsplit_once(':').ok_or(BadProxy)?;
-        let port = port.parse().map_err(|_| BadProxy)?;
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let sound = match bare {
-            Some(host) => host.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-'),
-        };
-        let host = bare.unwrap_or(host);
-        (sound && !host.is_empty() && host.len() <= 253 && port != 0)
-            .then(|| Self { host: host.to_owned(), port })
-            .ok_or(BadProxy)
+impl Tor {
+    /// Whether the Tor inside can be configured with this text.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn check(config: &str) -> Result<(), BadConfig> {
+        Arti::configure(&PathBuf::from("/"), config).map(drop)
     }
 }
 
-impl std::fmt::Display for Proxy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-/// A text that names no proxy.
-#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("That is no HOST:PORT, such as 127.0.0.1:9050")]
-pub struct BadProxy;
-
-/// How Tor is reached, as far as that can be known.
+/// How Tor is, as far as that can be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TorState {
-    /// The owner has not set it up.
+    /// The owner wants none.
     Off,
     /// A SOCKS5 proxy answers where Tor should.
     Answers,
     /// Nothing answers there, or something else.
     Silent,
+    /// The one inside has not been needed yet.
+    Resting,
+    /// It is starting.
+    Starting,
+    /// It is there.
+    Ready,
+    /// It gets no further, or got lost.
+    Stuck,
 }
 
-/// Keeps connections apart: Tor gives those with different user names or passwords different circuits.
+impl TorState {
+    /// Whether it is worth asking for something through it now. A Tor that is stuck mends itself, and is asked then.
+    #[must_use]
+    pub const fn is_hopeful(self) -> bool {
+        matches!(self, Self::Answers | Self::Resting | Self::Starting | Self::Ready)
+    }
+}
+
+/// How Tor is, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TorReport {
+    /// How it is.
+    pub state: TorState,
+    /// How far the one inside has come, of 100, while it starts.
+    pub percent: Option<u8>,
+    /// A sentence or two.
+    pub words: String,
+    /// Why it gets no further, as part of a sentence.
+    pub(super) why: Option<String>,
+}
+
+impl TorReport {
+    pub(super) fn new(state: TorState, words: impl Into<String>) -> Self {
+        Self { state, percent: None, words: words.into(), why: None }
+    }
+
+    pub(super) fn resting() -> Self {
+        Self::new(TorState::Resting, "Tor starts when something needs it.")
+    }
+
+    pub(super) fn stuck(why: &str) -> Self {
+        let words = format!("Tor is not there: {why}. What may only go through Tor is not asked for.");
+        Self { why: Some(why.to_owned()), ..Self::new(TorState::Stuck, words) }
+    }
+}
+
+/// What keeps a connection through Tor apart from others: two that differ in either share no circuit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Apart {
+    pub(super) purpose: String,
+    pub(super) circuit: String,
+}
+
+/// Makes these. Random for each start, so that circuits of two runs have nothing in common either.
 pub(super) struct Isolation([u8; 16]);
 
 impl Isolation {
-    /// Random for each start, so that circuits of two runs have nothing in common either.
     pub(super) fn new() -> Self {
         Self(random())
+    }
+
+    fn apart(&self, purpose: Purpose, circuit: &str) -> Apart {
+        Apart { purpose: self.word("purpose", purpose.as_str()), circuit: self.word("circuit", circuit) }
     }
 
     fn word(&self, kind: &str, of: &str) -> String {
@@ -92,56 +126,92 @@ impl Isolation {
     }
 }
 
-/// Connects to a server through the proxy. `circuit` is the name that the circuit is kept for.
-pub(super) async fn reach(
-    proxy: &Proxy,
-    isolation: &Isolation,
-    purpose: Purpose,
-    (host, port): (&str, u16),
-    circuit: &str,
-) -> Result<TcpStream, DialError> {
-    let no_tor = || DialError::NoTor { host: host.to_owned(), purpose };
-    let tcp = match timeout(CONNECT_LIMIT, TcpStream::connect((proxy.host.as_str(), proxy.port))).await {
-        Ok(Ok(tcp)) => tcp,
-        _ => return Err(no_tor()),
-    };
-    let (user, password) = (isolation.word("purpose", purpose.as_str()), isolation.word("circuit", circuit));
-    let asked = Socks5Stream::connect_with_password_and_socket(tcp, (host, port), &user, &password);
-    match timeout(CIRCUIT_LIMIT, asked).await {
-        Err(_) => Err(DialError::TimedOut { host: host.to_owned(), port }),
-        Ok(Ok(stream)) => Ok(stream.into_inner()),
-        Ok(Err(error)) => match refusal(&error) {
-            Some(why) => Err(DialError::Unreachable { host: host.to_owned(), port, why: why.to_owned() }),
-            None => Err(no_tor()),
-        },
-    }
+/// The Tor that is used, and the one inside where it has been needed.
+#[derive(Default)]
+pub(super) struct Used {
+    tor: Tor,
+    inside: Option<Arc<Arti>>,
 }
 
-/// What the proxy says of a server; nothing where it is the proxy itself that fails.
-const fn refusal(error: &SocksError) -> Option<&'static str> {
-    match error {
-        SocksError::GeneralSocksServerFailure => Some("Tor could not reach it"),
-        SocksError::ConnectionNotAllowedByRuleset => Some("Tor does not allow it"),
-        SocksError::NetworkUnreachable | SocksError::HostUnreachable => Some("no way leads there"),
-        SocksError::ConnectionRefused => Some("connection refused"),
-        SocksError::TtlExpired => Some("it took too long"),
-        _ => None,
+impl Dialer {
+    /// Says which Tor is used from now on. The one inside ends where it is another, or none.
+    pub fn set_tor(&self, tor: Tor) {
+        let mut used = self.shared.tor.write().unwrap_or_else(PoisonError::into_inner);
+        if used.tor != tor {
+            *used = Used { tor, inside: None };
+            self.shared.tor_news.send_replace(TorReport::resting());
+        }
     }
-}
 
-/// Asks the proxy whether it is one; no server is named to it.
-pub(super) async fn state(proxy: Option<&Proxy>) -> TorState {
-    let Some(proxy) = proxy else { return TorState::Off };
-    let asked = async {
-        let mut tcp = TcpStream::connect((proxy.host.as_str(), proxy.port)).await?;
-        // SOCKS5, one way to sign in: by user name and password, which keep the circuits apart.
-        tcp.write_all(&[5, 1, 2]).await?;
-        let mut answer = [0; 2];
-        tcp.read_exact(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer == [5, 2])
-    };
-    match timeout(PROBE_LIMIT, asked).await {
-        Ok(Ok(true)) => TorState::Answers,
-        _ => TorState::Silent,
+    fn tor(&self) -> Tor {
+        self.shared.tor.read().unwrap_or_else(PoisonError::into_inner).tor.clone()
+    }
+
+    /// Ends the Tor inside; it starts again when something needs it.
+    pub(super) fn rest_tor(&self) {
+        self.shared.tor.write().unwrap_or_else(PoisonError::into_inner).inside = None;
+        self.shared.tor_news.send_replace(TorReport::resting());
+    }
+
+    /// The Tor inside, which is not running yet where nothing needed it before.
+    fn inside(&self, folder: &std::path::Path, config: &str) -> Result<Arc<Arti>, BadConfig> {
+        let mut used = self.shared.tor.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(inside) = &used.inside {
+            return Ok(Arc::clone(inside));
+        }
+        let inside = Arc::new(Arti::new(folder, config, Arc::clone(&self.shared.tor_news))?);
+        used.inside = Some(Arc::clone(&inside));
+        Ok(inside)
+    }
+
+    /// How Tor is. Asks a proxy whether it is there, and starts nothing.
+    pub async fn tor_report(&self) -> TorReport {
+        let tor = self.tor();
+        match tor {
+            Tor::Off => TorReport::new(
+                TorState::Off,
+                "Tor is switched off: what may only go through Tor is not asked for.",
+            ),
+            Tor::Socks(_) if self.is_offline() => TorReport::new(TorState::Silent, "Mailkeep is offline."),
+            _ if self.is_offline() => TorReport::new(TorState::Resting, "Mailkeep is offline."),
+            Tor::Unusable(why) => TorReport::stuck(&why),
+            Tor::Embedded { .. } => self.shared.tor_news.borrow().clone(),
+            Tor::Socks(proxy) if socks::answers(&proxy).await => TorReport::new(
+                TorState::Answers,
+                format!(
+                    "A SOCKS proxy answers at {proxy}. Whether Tor is behind it cannot be seen from here."
+                ),
+            ),
+            Tor::Socks(proxy) => TorReport::new(
+                TorState::Silent,
+                format!(
+                    "Nothing answers at {proxy} as Tor does: what may only go through Tor is not asked for."
+                ),
+            ),
+        }
+    }
+
+    /// How the Tor inside is, from now on.
+    #[must_use]
+    pub fn tor_news(&self) -> watch::Receiver<TorReport> {
+        self.shared.tor_news.subscribe()
+    }
+
+    /// Hands the name to Tor as it is. Without Tor nothing happens.
+    pub(super) async fn reach_by_tor(&self, call: &Call<'_>) -> Result<Pipe, DialError> {
+        let host = || call.host.clone();
+        let no_tor = |why: String| DialError::NoTor { host: host(), purpose: call.purpose, why };
+        let name = ascii_name(&call.host).ok_or_else(|| DialError::NameNotFound { host: host() })?;
+        let at = (name.trim_end_matches('.'), call.port);
+        let apart = self.shared.isolation.apart(call.purpose, call.circuit);
+        match self.tor() {
+            Tor::Off => Err(no_tor("it is switched off in the settings".into())),
+            Tor::Unusable(why) => Err(no_tor(why)),
+            Tor::Socks(proxy) => socks::reach(&proxy, call.purpose, at, &apart).await.map(Pipe::Tcp),
+            Tor::Embedded { folder, config } => {
+                let inside = self.inside(&folder, &config).map_err(|bad| no_tor(bad.to_string()))?;
+                inside.reach(call.purpose, at, apart).boxed().await.map(Pipe::Tor)
+            }
+        }
     }
 }

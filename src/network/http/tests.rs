@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::network::address_guard;
+use crate::network::dialer::{Proxy, Rule, Tor};
 use crate::network::test_server::{Client, Identity, serve, serve_tls};
 use crate::network::test_socks::Socks;
 
@@ -31,7 +32,7 @@ async fn fetch(dialer: &Dialer, purpose: Purpose, address: &str) -> Result<Answe
 /// A dialer that goes direct for pictures, because its owner said so.
 fn direct() -> Dialer {
     let dialer = Dialer::new(&[]).unwrap();
-    dialer.set_direct(Purpose::RemoteImage, true);
+    dialer.set_rule(Purpose::RemoteImage, Rule::Direct);
     dialer
 }
 
@@ -258,13 +259,13 @@ async fn tor_hears_names_only_and_no_name_that_is_refused() {
     }
     let without = fetch(&dialer, Purpose::RemoteImage, "https://s.example/").await;
     assert!(matches!(without, Err(HttpError::Dial(DialError::NoTor { .. }))), "{without:?}");
-    dialer.set_tor(Some(socks.proxy.clone()));
+    dialer.set_tor(Tor::Socks(socks.proxy.clone()));
     assert_eq!(fetch(&dialer, Purpose::RemoteImage, "https://s.example/").await.unwrap().body, b"hello");
     assert_eq!(fetch(&dialer, Purpose::Dkim, "https://s.example/").await.unwrap().body, b"hello");
     let led = fetch(&dialer, Purpose::RemoteImage, "http://p.example/").await;
     assert!(matches!(led, Err(HttpError::Redirect { .. })), "{led:?}");
     let unknown = fetch(&dialer, Purpose::RemoteImage, "http://unknown.example/").await;
-    assert!(matches!(unknown, Err(HttpError::Dial(DialError::Unreachable { .. }))), "{unknown:?}");
+    assert!(matches!(unknown, Err(HttpError::Dial(DialError::NameNotFound { .. }))), "{unknown:?}");
     let asked = socks.asked();
     assert_eq!(socks.hosts(), ["s.example", "s.example", "p.example", "unknown.example"]);
     assert!(asked.iter().all(|asked| asked.kind == 3), "names, never addresses");
@@ -277,7 +278,7 @@ async fn tor_hears_names_only_and_no_name_that_is_refused() {
     assert_eq!((circuit(0).0, circuit(0).1), (circuit(2).0, circuit(1).1));
     // Tor goes: nothing goes direct instead.
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    dialer.set_tor(Some(crate::network::dialer::Proxy { host: "127.0.0.1".into(), port: gone }));
+    dialer.set_tor(Tor::Socks(Proxy { host: "127.0.0.1".into(), port: gone }));
     let without = fetch(&dialer, Purpose::RemoteImage, "https://s.example/").await;
     assert!(matches!(without, Err(HttpError::Dial(DialError::NoTor { .. }))), "{without:?}");
     assert_eq!((dialer.rigged().looked_up().len(), dialer.rigged().tried().len()), (0, 0));

@@ -27,6 +27,7 @@ impl Session {
     /// As [`Session::open`].
     pub async fn open_within(dialer: &Dialer, login: &Login, limits: Limits) -> Result<Self, ImapError> {
         let ca = login.ca.as_deref();
+        let dialer = dialer.through_tor(login.by_tor);
         let stream = dialer.connect(Purpose::Imap, &login.host, login.port, login.security, ca).await?;
         let wire = Wire::new(stream, limits.silence);
         let mut session = Self::new(wire, login.host.clone(), limits);

@@ -47,6 +47,8 @@ pub struct Login {
     pub password: SecretText,
     /// A CA for this account alone, in PEM form.
     pub ca: Option<Vec<u8>>,
+    /// Whether it is reached through Tor alone.
+    pub by_tor: bool,
 }
 
 /// How much and how long is borne with a server.

@@ -19,6 +19,7 @@ fn login(port: u16, security: Security) -> Login {
         user: "alice".into(),
         password: SecretText::new("open \"sesame\"".into()),
         ca: None,
+        by_tor: false,
     }
 }
 

@@ -11,6 +11,7 @@ fn submission(port: u16, security: Security) -> Submission {
         user: "alice".into(),
         password: SecretText::new("sesame".into()),
         ca: None,
+        by_tor: false,
     }
 }
 
@@ -226,6 +227,7 @@ async fn a_real_server_takes_refuses_and_defers() {
         user: "alice@lab.test".into(),
         password: SecretText::new(lab("LAB_PASSWORD").unwrap()),
         ca: Some(std::fs::read(lab("LAB_CA").unwrap()).unwrap()),
+        by_tor: false,
     };
     let dialer = Dialer::new(&[]).unwrap();
     check(&dialer, &submission).await.unwrap();

@@ -362,7 +362,7 @@ pub async fn decisions(c: &mut Connection, address: &str) -> Result<Vec<Decision
     rows.iter().map(|row| Ok(decided(row)?.0)).collect()
 }
 
-/// When something was last decided about each address for one of these reasons, UTC seconds.
+/// When something was last decided about each address for one of these reasons (`%` stands for anything), UTC seconds.
 ///
 /// # Errors
 /// When the database fails.
@@ -373,7 +373,7 @@ pub async fn last_decisions(
     let rows = sqlx::query(
         "SELECT address, MAX(at) AS at
          FROM decision
-         WHERE way IN (SELECT value FROM json_each(?))
+         WHERE EXISTS (SELECT 1 FROM json_each(?) AS known WHERE decision.way LIKE known.value)
          GROUP BY address",
     )
     .bind(serde_json::to_string(ways).unwrap_or_default())

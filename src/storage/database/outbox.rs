@@ -26,6 +26,8 @@ pub struct OutboxRow {
     pub ended_at: i64,
     /// Whether the copy lies in Sent on the server.
     pub copied: bool,
+    /// Whether it is between programs, and not kept once it has gone out.
+    pub passing: bool,
     /// The message it answers.
     pub replies_to: Option<MessageId>,
     /// What the owner should know.
@@ -58,6 +60,7 @@ fn entry(row: &SqliteRow) -> Result<OutboxRow, DatabaseError> {
         due_at: row.try_get("due_at")?,
         ended_at: row.try_get("ended_at")?,
         copied: row.try_get::<i64, _>("copied")? != 0,
+        passing: row.try_get::<i64, _>("passing")? != 0,
         replies_to: replies_to.and_then(|d| d.try_into().ok()).map(MessageId),
         words: row.try_get("words")?,
         subject: row.try_get("subject")?,
@@ -195,6 +198,15 @@ pub async fn copies(
 /// When the database fails.
 pub async fn set_copied(c: &mut Connection, message: MessageNumber) -> Result<(), DatabaseError> {
     sqlx::query("UPDATE outbox SET copied = 1 WHERE message_id = ?").bind(message.0).execute(c).await?;
+    Ok(())
+}
+
+/// Notes that a message is between programs.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_passing(c: &mut Connection, message: MessageNumber) -> Result<(), DatabaseError> {
+    sqlx::query("UPDATE outbox SET passing = 1 WHERE message_id = ?").bind(message.0).execute(c).await?;
     Ok(())
 }
 

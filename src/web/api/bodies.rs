@@ -229,6 +229,7 @@ pub(super) struct AccountAdd {
     password: String,
     ca: Option<String>,
     prefer_encrypt: Option<String>,
+    route: Option<String>,
 }
 
 impl AccountAdd {
@@ -246,6 +247,7 @@ impl AccountAdd {
             password: self.password,
             ca: self.ca,
             prefer_encrypt: Some(prefer_encrypt),
+            route: self.route,
         }))
     }
 }
@@ -328,6 +330,22 @@ impl Export {
     }
 }
 
+/// Where a directory of keys is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WkdExport {
+    directory: PathBuf,
+}
+
+impl WkdExport {
+    pub(super) fn request(self) -> Result<Request, Failure> {
+        if !self.directory.is_absolute() {
+            return Err(Failure::usage("directory is an absolute path on the machine that Mailkeep runs on"));
+        }
+        Ok(Request::KeyWkdExport(self.directory))
+    }
+}
+
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Check {
@@ -371,6 +389,13 @@ impl Setting {
 #[serde(deny_unknown_fields)]
 pub(super) struct Preference {
     pub(super) prefer_encrypt: String,
+}
+
+/// How the servers of an account are reached.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountRoute {
+    pub(super) route: String,
 }
 
 /// Whose key.
@@ -434,6 +459,29 @@ pub(super) struct DeviceSas {
 #[serde(deny_unknown_fields)]
 pub(super) struct Compared {
     pub(super) fingerprint: String,
+}
+
+/// From which account somebody is invited.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Invite {
+    #[serde(default)]
+    pub(super) from: String,
+}
+
+/// An invitation to take up.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InvitationLink {
+    link: String,
+    #[serde(default)]
+    from: String,
+}
+
+impl InvitationLink {
+    pub(super) fn request(self) -> Request {
+        Request::PeerJoin { link: self.link, from: self.from }
+    }
 }
 
 #[derive(Deserialize)]

@@ -28,14 +28,29 @@ const ANSWERS: &[Noun] = &[
     noun(
         "NetworkStatus",
         "Tor, and which way things go",
-        &[("offline", "boolean"), ("tor", "Tor"), ("routes", "[PurposeRoute]")],
+        &[
+            ("offline", "boolean"),
+            ("tor_for_everything", "boolean"),
+            ("tor", "Tor"),
+            ("routes", "[PurposeRoute]"),
+        ],
     ),
     noun(
         "Tor",
-        "How we stand with Tor: off, or whether something answers where it should",
-        &[("mode", "string"), ("socks", "string|null"), ("state", "string"), ("words", "string")],
+        "How we stand with Tor; percent is how far the one inside has come while it starts",
+        &[
+            ("mode", "string"),
+            ("socks", "string|null"),
+            ("state", "string"),
+            ("percent", "integer|null"),
+            ("words", "string"),
+        ],
     ),
-    noun("PurposeRoute", "The route of a purpose", &[("purpose", "string"), ("route", "string")]),
+    noun(
+        "PurposeRoute",
+        "The route of a purpose: direct, tor or never; and the setting that changes it",
+        &[("purpose", "string"), ("route", "string"), ("setting", "string|null")],
+    ),
     noun("Person", "Somebody", &[("name", "string"), ("address", "string")]),
     noun(
         "Found",
@@ -217,6 +232,7 @@ const ANSWERS: &[Noun] = &[
             ("user", "string"),
             ("own_ca", "boolean"),
             ("prefer_encrypt", "string"),
+            ("route", "string"),
             ("synced_at", "time|null"),
             ("trouble", "string"),
         ],
@@ -235,6 +251,42 @@ const ANSWERS: &[Noun] = &[
             ("algorithm", "string"),
             ("backed_up", "time|null"),
         ],
+    ),
+    noun(
+        "Candidate",
+        "A key that a look-up found, with the first source that named it and all of them",
+        &[
+            ("fingerprint", "string"),
+            ("addresses", "[string]"),
+            ("secret", "boolean"),
+            ("created", "time"),
+            ("expires", "time|null"),
+            ("revoked", "boolean"),
+            ("current", "boolean"),
+            ("algorithm", "string"),
+            ("backed_up", "time|null"),
+            ("source", "string"),
+            ("server", "string"),
+            ("sources", "[string]"),
+            ("usable", "boolean"),
+            ("words", "string"),
+        ],
+    ),
+    noun(
+        "Publication",
+        "How far a key of the owner's is at a key server: waiting, published, removing, removed or failed",
+        &[
+            ("address", "string"),
+            ("server", "string"),
+            ("fingerprint", "string"),
+            ("state", "string"),
+            ("words", "string"),
+        ],
+    ),
+    noun(
+        "WkdDirectory",
+        "A Web Key Directory that was written",
+        &[("directory", "string"), ("domains", "[string]"), ("keys", "integer")],
     ),
     noun(
         "Device",
@@ -285,6 +337,19 @@ const ANSWERS: &[Noun] = &[
             ("words", "string"),
             ("keys", "[SaidKey]"),
             ("history", "[KeyDecision]"),
+        ],
+    ),
+    noun(
+        "Invitation",
+        "An invitation to compare keys, good for one correspondent; state is made, asked, answered, done or other-key",
+        &[
+            ("email", "string"),
+            ("account", "string"),
+            ("own", "boolean"),
+            ("state", "string"),
+            ("fingerprint", "string"),
+            ("expires", "time"),
+            ("link", "string|null"),
         ],
     ),
     noun(
@@ -438,6 +503,7 @@ const BODIES: &[Noun] = &[
             ("password", "string"),
             ("ca?", "string|null"),
             ("prefer_encrypt?", "string|null"),
+            ("route?", "string|null"),
         ],
     ),
     noun(
@@ -455,6 +521,7 @@ const BODIES: &[Noun] = &[
         "An absolute path, mbox, maildir or eml, and which messages",
         &[("path", "string"), ("format", "string"), ("query?", "string|null")],
     ),
+    noun("WkdExport", "An absolute path of a folder", &[("directory", "string")]),
     noun("Check", "Whether to mend what can be mended", &[("repair?", "boolean")]),
     noun(
         "TokenCreate",
@@ -467,6 +534,7 @@ const BODIES: &[Noun] = &[
         &[("pictures?", "boolean|null"), ("view?", "string|null")],
     ),
     noun("Preference", "mutual or nopreference", &[("prefer_encrypt", "string")]),
+    noun("AccountRoute", "direct or tor", &[("route", "string")]),
     noun("KeyMake", "Whose key", &[("email", "string")]),
     noun(
         "KeyImport",
@@ -477,6 +545,12 @@ const BODIES: &[Noun] = &[
     noun("SetupCode", "The code of a Setup Message: nine groups of four digits", &[("code", "string")]),
     noun("DeviceSas", "The numbers that the new device shows", &[("sas", "string")]),
     noun("Compared", "The whole fingerprint that was compared", &[("fingerprint", "string")]),
+    noun("Invite", "From which account; from the first, where it is left out", &[("from?", "string")]),
+    noun(
+        "InvitationLink",
+        "The link of an invitation, and the account to answer with",
+        &[("link", "string"), ("from?", "string")],
+    ),
     noun("SettingValue", "What a setting shall be", &[("value", "string")]),
     noun(
         "PassphraseChange",

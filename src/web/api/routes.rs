@@ -1,8 +1,9 @@
 //! Every call there is, in one table: the router and the description are both made from it, so neither can miss one.
 
 use super::bodies::{
-    AccountAdd, Check, Compared, DeviceSas, Draft, Export, Import, KeyImport, KeyMake, PassphraseChange,
-    Preference, Proof, Setting, SetupCode, TagsApply, TokenCreate,
+    AccountAdd, AccountRoute, Check, Compared, DeviceSas, Draft, Export, Import, InvitationLink, Invite,
+    KeyImport, KeyMake, PassphraseChange, Preference, Proof, Setting, SetupCode, TagsApply, TokenCreate,
+    WkdExport,
 };
 use super::params::{Given, part_number};
 use crate::crypto::secret::SecretText;
@@ -352,6 +353,12 @@ pub(super) static TABLE: &[Route] = &[
     )
     .body("Preference")
     .gives(One("Account")),
+    call(Put, "/api/v1/accounts/{email}/route", Admin, "Says how its servers are reached", |g| {
+        let route = g.body::<AccountRoute>()?.route;
+        Ok(Deed::Ask(Request::AccountRoute { email: g.segment("email"), route }))
+    })
+    .body("AccountRoute")
+    .gives(One("Account")),
     call(
         Post,
         "/api/v1/accounts/{email}/sync",
@@ -444,6 +451,35 @@ pub(super) static TABLE: &[Route] = &[
     })
     .body("SetupCode")
     .gives(One("Key")),
+    call(Post, "/api/v1/keys/{email}/lookup", Write, "Looks for the keys of an address, through Tor", |g| {
+        Ok(Deed::Ask(Request::KeyLookup(g.segment("email"))))
+    })
+    .gives(Many("Candidate")),
+    call(Post, "/api/v1/keys/{email}/publish", Admin, "Hands a key to the key servers, through Tor", |g| {
+        Ok(Deed::Ask(Request::KeyPublish(g.segment("email"))))
+    })
+    .gives(Many("Publication")),
+    call(Post, "/api/v1/keys/{email}/unpublish", Admin, "Asks the key servers to remove a key", |g| {
+        Ok(Deed::Ask(Request::KeyUnpublish(g.segment("email"))))
+    })
+    .gives(Many("Publication")),
+    call(Get, "/api/v1/publications", Read, "Where the owner's keys are published", |_| {
+        Ok(Deed::Ask(Request::KeyPublications))
+    })
+    .gives(Many("Publication")),
+    call(
+        Post,
+        "/api/v1/messages/{id}/confirm-key",
+        Admin,
+        "Confirms what the mail of a key server asks about, where the owner began it",
+        |g| Ok(Deed::Ask(Request::KeyConfirm(g.segment("id")))),
+    )
+    .gives(One("Publication")),
+    call(Post, "/api/v1/keys/wkd-export", Admin, "Writes the owner's keys as a Web Key Directory", |g| {
+        Ok(Deed::Ask(g.body::<WkdExport>()?.request()?))
+    })
+    .body("WkdExport")
+    .gives(One("WkdDirectory")),
     call(Get, "/api/v1/peers", Read, "Correspondents who have a key", |_| Ok(Deed::Ask(Request::PeerList)))
         .gives(Many("Peer")),
     call(Get, "/api/v1/peers/{email}", Read, "What is known of a correspondent's key", |g| {
@@ -453,6 +489,11 @@ pub(super) static TABLE: &[Route] = &[
     call(Post, "/api/v1/peers/{email}/accept", Admin, "Uses the newer key that waits", |g| {
         choose(g, Choice::Accept)
     })
+    .gives(One("Peer")),
+    call(Post, "/api/v1/peers/{email}/use", Admin, "Uses a key that a look-up found", |g| {
+        choose(g, Choice::Use(g.body::<Compared>()?.fingerprint))
+    })
+    .body("Compared")
     .gives(One("Peer")),
     call(Post, "/api/v1/peers/{email}/keep", Admin, "Keeps the old key", |g| choose(g, Choice::Keep))
         .gives(One("Peer")),
@@ -465,6 +506,27 @@ pub(super) static TABLE: &[Route] = &[
     )
     .body("Compared")
     .gives(One("Peer")),
+    call(
+        Post,
+        "/api/v1/peers/{email}/invite",
+        Admin,
+        "Makes an invitation by which a correspondent compares keys with the owner",
+        |g| {
+            let from = g.body::<Invite>()?.from;
+            Ok(Deed::Ask(Request::PeerInvite { email: g.segment("email"), from }))
+        },
+    )
+    .body("Invite")
+    .gives(One("Invitation")),
+    call(Get, "/api/v1/invitations", Admin, "Invitations made and taken up, and how far they are", |_| {
+        Ok(Deed::Ask(Request::PeerInvitations))
+    })
+    .gives(Many("Invitation")),
+    call(Post, "/api/v1/invitations", Admin, "Takes up an invitation from its link", |g| {
+        Ok(Deed::Ask(g.body::<InvitationLink>()?.request()))
+    })
+    .body("InvitationLink")
+    .gives(One("Invitation")),
     call(Get, "/api/v1/devices", Read, "The owner's devices", |_| Ok(Deed::Ask(Request::DeviceList)))
         .gives(Many("Device")),
     call(

@@ -83,7 +83,8 @@ async fn show(
     trouble: &str,
 ) -> Result<Response, WebError> {
     let shell = shell(owner, heading, Spot::Elsewhere, "").await?;
-    let composer = composer(owner, content, source, trouble).await?;
+    let mut composer = composer(owner, content, source, trouble).await?;
+    forecast::look(owner, content, &mut composer.forecast).await?;
     page(&ComposePage { shell, heading: heading.to_owned(), composer })
 }
 

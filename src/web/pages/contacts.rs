@@ -1,8 +1,10 @@
 //! Contacts: all of them, and one with what is known of their key.
 
 use super::form::Form;
+use super::invitations;
 use super::shell::shell;
 use crate::engine::failure::{Failure, Kind};
+use crate::engine::lookup::{self, Candidate};
 use crate::engine::peers::{self, Choice, Decision, Peer, Said};
 use crate::mail::address::{Person, canonical};
 use crate::storage::database::settings as table;
@@ -10,21 +12,27 @@ use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::error::{WebError, page, sentence};
 use crate::web::extract::{Path, Query};
-use crate::web::view::{Contact, ContactKey, ContactPage, ContactsPage, Decided, Qr, Spot, encoded};
+use crate::web::view::{
+    Contact, ContactKey, ContactPage, ContactsPage, Decided, FoundKey, Qr, Spot, encoded,
+};
 use crate::web::words;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .route("/contacts", get(contacts))
         .route("/contacts/{address}", get(contact))
         .route("/contacts/{address}/key", post(decide))
+        .route("/contacts/{address}/look", post(look))
 }
 
+/// How long a page waits for a key that is looked for.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How many people a page shows.
 const PAGE: usize = 100;
 
@@ -95,14 +103,16 @@ async fn contact(owner: Owner, Path(address): Path<String>) -> Result<Response, 
     contact_page(&owner, &canonical(&address), "").await
 }
 
-async fn contact_page(owner: &Owner, address: &str, trouble: &str) -> Result<Response, WebError> {
+/// The page of somebody, with what went wrong.
+pub(super) async fn contact_page(owner: &Owner, address: &str, trouble: &str) -> Result<Response, WebError> {
     let app = &owner.app;
     let known = match peers::show(app, address).await {
         Err(failure) if failure.kind == Kind::NotFound => None,
         known => Some(known?),
     };
     let person = table::one_person(&mut *app.reader.get().await?, address).await?;
-    if known.is_none() && person.is_none() {
+    let invitations = invitations::of(app, address).await?;
+    if known.is_none() && person.is_none() && invitations.is_empty() {
         return Err(WebError::NotFound);
     }
     let person =
@@ -113,6 +123,7 @@ async fn contact_page(owner: &Owner, address: &str, trouble: &str) -> Result<Res
         let fingerprint = own.key.certificate().fingerprint().to_string();
         contact_key(&fingerprint, &[])
     });
+    let invites = own.is_some() && !app.own_addresses().contains(address);
     let (icon, trust_words) = known.as_ref().map_or(("unlocked", no_key()), trust);
     let mut page_of = ContactPage {
         shell,
@@ -129,11 +140,17 @@ async fn contact_page(owner: &Owner, address: &str, trouble: &str) -> Result<Res
         used: None,
         waiting: None,
         own,
+        found: Vec::new(),
+        look_words: String::new(),
         others: Vec::new(),
         history: Vec::new(),
+        invitations,
+        invites,
     };
+    let looked = lookup::known(app, address).await?;
+    page_of.look_words = look_words(&looked);
     if let Some(peer) = known {
-        describe(&mut page_of, &peer);
+        describe(&mut page_of, &peer, looked.candidates);
     }
     let mut response = page(&page_of)?;
     if !trouble.is_empty() {
@@ -143,13 +160,31 @@ async fn contact_page(owner: &Owner, address: &str, trouble: &str) -> Result<Res
 }
 
 /// Puts what is known of somebody on their page.
-fn describe(page: &mut ContactPage, peer: &Peer) {
+fn describe(page: &mut ContactPage, peer: &Peer, found: Vec<Candidate>) {
     let used = [&peer.pinned_fingerprint, &peer.public_key_fingerprint, &peer.gossip_fingerprint];
     let used = used.into_iter().flatten().next();
     page.used = used.map(|fingerprint| contact_key(fingerprint, &peer.keys));
     page.waiting = peer.waiting_fingerprint.as_ref().map(|waits| contact_key(waits, &peer.keys));
+    page.found = found
+        .into_iter()
+        .map(|one| {
+            let is_used = Some(&one.key.fingerprint) == used;
+            FoundKey {
+                key: contact_key(&one.key.fingerprint, &peer.keys),
+                choosable: one.usable && peer.pinned_fingerprint.as_ref() != Some(&one.key.fingerprint),
+                words: if is_used && one.usable {
+                    "It is the one that is used.".to_owned()
+                } else {
+                    one.words
+                },
+            }
+        })
+        .collect();
+    let is_found = |one: &String| page.found.iter().any(|found| found.key.fingerprint == *one);
     let mut others: Vec<&String> = peer.keys.iter().map(|said| &said.fingerprint).collect();
-    others.retain(|one| Some(*one) != used && Some(*one) != peer.waiting_fingerprint.as_ref());
+    others.retain(|one| {
+        Some(*one) != used && Some(*one) != peer.waiting_fingerprint.as_ref() && !is_found(one)
+    });
     others.dedup();
     page.others = others.into_iter().map(|fingerprint| contact_key(fingerprint, &peer.keys)).collect();
     page.history = peer.history.iter().map(decided).collect();
@@ -200,9 +235,10 @@ fn way(said: &Said) -> String {
         "imported" => "You brought it from a file".to_owned(),
         "attached" => "Was attached to a message".to_owned(),
         "met" => "You met".to_owned(),
+        "invitation" => "Shown by an invitation".to_owned(),
         other => match other.strip_prefix("gossip") {
             Some(_) => "Told by others you both write with".to_owned(),
-            None => capital(other),
+            None => other.strip_prefix("lookup ").map_or_else(|| capital(other), looked_up),
         },
     };
     let (first, last) = (words::day_of(&said.first), words::day_of(&said.last));
@@ -214,6 +250,42 @@ fn way(said: &Said) -> String {
         format!("{how}, {first}{times}.")
     } else {
         format!("{how}, {first} to {last}{times}.")
+    }
+}
+
+/// How a key came from a server: the source and its name.
+fn looked_up(way: &str) -> String {
+    match way.split_once(' ') {
+        Some(("wkd", domain)) => format!("Given out by {domain} itself"),
+        Some(("hkp", server)) => format!("Found at {server}, where anybody can put a key"),
+        Some((_, server)) => format!("Found at {server}"),
+        None => "Found at a server".to_owned(),
+    }
+}
+
+fn look_words(looked: &lookup::Known) -> String {
+    if looked.looking {
+        return "A key is being looked for; come back in a moment.".to_owned();
+    }
+    match (looked.asked_at, looked.candidates.is_empty()) {
+        (0, _) => String::new(),
+        (at, none) => {
+            let day = words::day_of(&crate::engine::search::rfc3339(at));
+            let found = if none { " Nobody who answered had a key." } else { "" };
+            format!("Last asked on {day}.{found}")
+        }
+    }
+}
+
+/// Looks for a key, and waits a little: what takes longer goes on by itself.
+async fn look(owner: Owner, Path(address): Path<String>, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    let (app, email) = (Arc::clone(&owner.app), canonical(&address));
+    let asked = email.clone();
+    let looked = tokio::spawn(async move { lookup::look_up(&app, &asked).await });
+    match tokio::time::timeout(PATIENCE, looked).await {
+        Ok(Ok(Err(failure))) => contact_page(&owner, &email, &sentence(&failure.words)).await,
+        _ => Ok(Redirect::to(&format!("/contacts/{}#look", encoded(&email))).into_response()),
     }
 }
 
@@ -239,8 +311,9 @@ async fn decide(owner: Owner, Path(address): Path<String>, form: Form) -> Result
     let choice = match form.get("do") {
         "keep" => Choice::Keep,
         "accept" => Choice::Accept,
+        "use" => Choice::Use(form.get("fingerprint").to_owned()),
         "verify" => Choice::Verify(form.get("fingerprint").to_owned()),
-        _ => return Err(Failure::usage("Say keep, accept or verify").into()),
+        _ => return Err(Failure::usage("Say keep, accept, use or verify").into()),
     };
     match peers::choose(&owner.app, &address, &choice).await {
         Ok(_) => Ok(Redirect::to(&format!("/contacts/{}", encoded(&canonical(&address)))).into_response()),

@@ -3,6 +3,7 @@
 use super::form::Form;
 use crate::engine::drafts::Content;
 use crate::engine::failure::Failure;
+use crate::engine::lookup::{self, Standing};
 use crate::engine::outgoing::{self, Wish};
 use crate::engine::peers::Advice;
 use crate::mail::address::{Person, canonical};
@@ -51,7 +52,41 @@ pub(super) async fn part(owner: Owner, form: Form) -> Result<Response, WebError>
         came_private: form.get("came_private") == "1",
         ..Content::default()
     };
-    page(&ForecastPart { forecast: forecast(&owner, &content).await? })
+    let mut told = forecast(&owner, &content).await?;
+    let mut settled = content;
+    // Of what is still being typed the last piece is nobody's address yet.
+    let typing = match form.get("typing") {
+        "to" => Some(&mut settled.to),
+        "cc" => Some(&mut settled.cc),
+        "bcc" => Some(&mut settled.bcc),
+        _ => None,
+    };
+    if let Some(typed) = typing {
+        let end = typed.rfind([',', ';', '\n']).unwrap_or(0);
+        typed.truncate(end);
+    }
+    look(&owner, &settled, &mut told).await?;
+    page(&ForecastPart { forecast: told })
+}
+
+/// The owner writes to these people: whoever has no key that is known is looked up, and what is told says so.
+pub(super) async fn look(owner: &Owner, content: &Content, told: &mut Forecast) -> Result<(), Failure> {
+    let mut addresses: Vec<String> = people(content).into_iter().map(|person| person.address).collect();
+    addresses.retain(|address| told.each.iter().any(|one| one.address == *address && one.keyless));
+    let standing = lookup::intend(&owner.app, &addresses).await?;
+    for one in &mut told.each {
+        match standing.get(&one.address) {
+            Some(Standing::Looking) => {
+                told.looking = true;
+                "Looking for a key of theirs…".clone_into(&mut one.words);
+            }
+            Some(Standing::Asked) if one.unknown => {
+                one.words.push_str(" No key server that answered has one.")
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Those a message goes to; what is still being typed is passed over.
@@ -95,6 +130,7 @@ pub(super) async fn forecast(owner: &Owner, content: &Content) -> Result<Forecas
         } else {
             String::new()
         },
+        looking: false,
         each: told
             .plan
             .each
@@ -104,6 +140,8 @@ pub(super) async fn forecast(owner: &Owner, content: &Content) -> Result<Forecas
                 icon: if advice.rank == Recommendation::Disable { "unlocked" } else { "lock" },
                 words: advice.words.clone(),
                 undecided: advice.undecided,
+                keyless: advice.fingerprint.is_none() && !advice.undecided,
+                unknown: advice.is_unknown,
                 href: format!("/contacts/{}#compare", encoded(&advice.address)),
                 address: advice.address.clone(),
             })

@@ -1,11 +1,13 @@
 //! The owner's keys: looked at, made, handed out, brought here, kept safe, moved to another program.
 
 use super::form::Form;
+use super::invitations;
 use super::shell::shell;
 use crate::crypto::secret::SecretText;
 use crate::engine::app::App;
 use crate::engine::failure::{Failure, Kind};
 use crate::engine::keyring::{self, Key};
+use crate::engine::publication::{self, Offer, Publication};
 use crate::engine::{accounts, backup, recovery, setup_messages};
 use crate::web::Web;
 use crate::web::auth::Owner;
@@ -13,7 +15,7 @@ use crate::web::content::download;
 use crate::web::error::{WebError, page, sentence};
 use crate::web::extract::Query;
 use crate::web::listener::From;
-use crate::web::view::{KeyView, KeysPage, Notice, SetupCode, Spot};
+use crate::web::view::{KeyView, KeysPage, Notice, PublicationView, SetupCode, Spot};
 use crate::web::words;
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -33,6 +35,9 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/keys/copy", post(copy))
         .route("/keys/import", post(import))
         .route("/keys/later", post(later))
+        .route("/keys/publish", post(publish))
+        .route("/keys/unpublish", post(unpublish))
+        .route("/keys/confirm", post(confirm))
         .route("/keys/setup-message", post(setup_message))
         .route("/keys/setup-message/open", post(open_setup_message))
 }
@@ -81,6 +86,8 @@ async fn keys_page(owner: &Owner, said: Said) -> Result<Response, WebError> {
         .map(|account| account.email)
         .filter(|email| !held.contains(email))
         .collect();
+    let senders = accounts::list(app).await?.into_iter().map(|account| account.email).collect();
+    let published = publication::list(app).await?;
     let newest = own.iter().filter_map(|key| key.backed_up.as_deref()).max();
     let failed = !said.trouble.is_empty();
     let mut response = page(&KeysPage {
@@ -88,9 +95,20 @@ async fn keys_page(owner: &Owner, said: Said) -> Result<Response, WebError> {
         trouble: said.trouble,
         copied_words: newest.map(words::day_of).unwrap_or_default(),
         needs_copy: needs_copy(app),
-        keys: own.into_iter().map(key).collect(),
+        keys: own
+            .into_iter()
+            .map(|one| {
+                let mut view = key(one);
+                let mine = published.iter().filter(|p| p.address == view.address && view.current);
+                view.published = mine.clone().map(|p| p.words.clone()).collect();
+                view.is_published = mine.clone().any(|p| p.state != "removed");
+                view
+            })
+            .collect(),
         without,
         setup: said.setup,
+        senders,
+        invitations: invitations::waiting(app).await?,
     })?;
     if failed {
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
@@ -118,12 +136,14 @@ fn key(key: Key) -> KeyView {
         dates_words: format!("Made on {}; {dates}.", words::day_of(&key.created)),
         algorithm: key.algorithm,
         has_copy: copy.is_some(),
+        published: Vec::new(),
+        is_published: false,
         copy_words: copy.map_or_else(|| "None yet".to_owned(), |day| format!("Made on {day}")),
     }
 }
 
 /// The page again, with what was done or why it was not.
-async fn said(owner: &Owner, done: Result<String, Failure>) -> Result<Response, WebError> {
+pub(super) async fn said(owner: &Owner, done: Result<String, Failure>) -> Result<Response, WebError> {
     let said = match done {
         Ok(notice) => Said { notice, ..Said::default() },
         Err(failure) => Said { trouble: sentence(&failure.words), ..Said::default() },
@@ -250,6 +270,55 @@ fn imported_words(key: &Key) -> String {
         (true, true) => format!("The key of {whose} is here and in use."),
         (true, false) => format!("The key of {whose} is here, and opens older mail."),
         (false, _) => format!("The key of {whose} is here, and is used when you write to them in private."),
+    }
+}
+
+/// What the servers said, one sentence each.
+fn told(done: Result<Vec<Publication>, Failure>) -> Result<String, Failure> {
+    done.map(|all| all.into_iter().map(|one| one.words).collect::<Vec<_>>().join(" "))
+}
+
+async fn publish(owner: Owner, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    let done = publication::publish(&owner.app, form.get("address")).await;
+    said(&owner, told(done)).await
+}
+
+async fn unpublish(owner: Owner, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    let done = publication::unpublish(&owner.app, form.get("address")).await;
+    said(&owner, told(done)).await
+}
+
+async fn confirm(owner: Owner, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    let done = publication::confirm(&owner.app, form.get("id")).await;
+    said(&owner, told(done.map(|one| vec![one]))).await
+}
+
+/// What is to be said of a key server's mail.
+pub(super) fn asked_by_server(offer: Offer) -> PublicationView {
+    match offer {
+        Offer::Confirm { server, address, removes: false } => PublicationView {
+            heading: format!("{server} asks whether {address} is yours"),
+            words: "You began to publish your key there. When you confirm, whoever asks for this address gets the key.".to_owned(),
+            button: "Confirm",
+        },
+        Offer::Confirm { server, address, removes: true } => PublicationView {
+            heading: format!("{server} asks whether the key of {address} shall go"),
+            words: "You asked for it to be removed. When you confirm, the server forgets it.".to_owned(),
+            button: "Confirm the removal",
+        },
+        Offer::Foreign { server, address, removes: false } => PublicationView {
+            heading: format!("Somebody asked {server} to publish a key for {address}"),
+            words: "It is not yours. Do nothing.".to_owned(),
+            button: "",
+        },
+        Offer::Foreign { server, address, removes: true } => PublicationView {
+            heading: format!("Somebody asked {server} to remove the key of {address}"),
+            words: "It was not asked for from here. Do nothing.".to_owned(),
+            button: "",
+        },
     }
 }
 

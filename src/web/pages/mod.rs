@@ -8,9 +8,11 @@ mod cut;
 mod forecast;
 mod form;
 mod frame;
+mod invitations;
 mod keys;
 mod list;
 mod long;
+mod network;
 mod origin;
 mod outbox;
 mod pictures;
@@ -41,6 +43,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(compose::routes())
         .merge(contacts::routes())
         .merge(keys::routes())
+        .merge(invitations::routes())
         .merge(origin::routes())
         .merge(outbox::routes())
         .merge(pictures::routes())
@@ -49,6 +52,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(setup::routes())
         .merge(unlock::routes())
         .merge(status::routes())
+        .merge(network::routes())
         .merge(plain::routes())
 }
 

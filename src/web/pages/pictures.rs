@@ -25,6 +25,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/messages/{id}/view", post(decide_view))
         .route("/settings/pictures", post(set_pictures))
         .route("/settings/tor", post(set_tor))
+        .route("/settings/lookup", post(set_lookup))
         .route("/settings/sender/forget", post(forget))
 }
 
@@ -79,7 +80,7 @@ pub(super) async fn view(
     let open = wanted.iter().any(|address| !copies.contains_key(&app.picture(address)));
     let trouble = remote::trouble(app, opened.row.number).filter(|_| open);
     shown.can_show = open && (permission == Pictures::Held || trouble.is_some());
-    shown.see_settings = trouble.as_deref() == Some(remote::NO_TOR);
+    shown.see_settings = trouble.as_deref().is_some_and(|words| words.starts_with(remote::NO_TOR));
     shown.words = fetched_words(held, all, open, trouble.as_deref(), &look.trackers);
     Ok((shown, permission))
 }
@@ -183,9 +184,11 @@ pub(super) async fn settings(app: &App) -> Result<RemoteSettings, Failure> {
     Ok(RemoteSettings {
         never: known_settings::get(app, "remote-images").await? == "never",
         direct: known_settings::get(app, "remote-images.route").await? == "direct",
-        tor: tor.mode == "socks",
+        tor_mode: tor.mode,
         socks: tor.socks.unwrap_or_default(),
         tor_words: tor.words,
+        wkd: known_settings::get(app, "lookup.wkd").await? == "on",
+        key_servers: known_settings::get(app, "lookup.servers").await?.replace(' ', "\n"),
         senders: senders::list(app)
             .await?
             .into_iter()
@@ -203,10 +206,17 @@ async fn set_pictures(owner: Owner, form: Form) -> Result<Response, WebError> {
 
 async fn set_tor(owner: Owner, form: Form) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
-    let mode = if form.get("tor") == "socks" { "socks" } else { "off" };
     known_settings::set(&owner.app, "tor.socks", form.get("socks").trim()).await?;
-    known_settings::set(&owner.app, "tor.mode", mode).await?;
+    known_settings::set(&owner.app, "tor.mode", form.get("tor")).await?;
     Ok(Redirect::to("/settings#tor").into_response())
+}
+
+async fn set_lookup(owner: Owner, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    let servers = form.get("servers").split_whitespace().collect::<Vec<_>>().join(" ");
+    known_settings::set(&owner.app, "lookup.servers", &servers).await?;
+    known_settings::set(&owner.app, "lookup.wkd", if form.get("wkd") == "on" { "on" } else { "off" }).await?;
+    Ok(Redirect::to("/settings#lookup").into_response())
 }
 
 async fn forget(owner: Owner, form: Form) -> Result<Response, WebError> {

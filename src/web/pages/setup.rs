@@ -156,6 +156,7 @@ pub(super) fn new_account(form: &Form) -> Result<NewAccount, Failure> {
         password: form.get("password").to_owned(),
         ca: ca.transpose()?,
         prefer_encrypt: None,
+        route: Some(if form.get("route") == "tor" { "tor" } else { "direct" }.to_owned()),
     })
 }
 
@@ -172,6 +173,7 @@ pub(super) fn filled(form: &Form, trouble: &str) -> AccountForm {
         smtp_host: get("smtp_host"),
         smtp_port: get("smtp_port"),
         smtp_security: get("smtp_security"),
+        by_tor: form.get("route") == "tor",
         trouble: trouble.to_owned(),
         servers_open: true,
         ..AccountForm::default()
@@ -203,7 +205,8 @@ async fn privacy(owner: Owner, form: Form) -> Result<Response, WebError> {
 
 async fn find_servers(owner: Owner, headers: HeaderMap, form: Form) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
-    let found = accounts::find_servers(&owner.app, form.get("address").trim()).await;
+    let found =
+        accounts::find_servers(&owner.app, form.get("address").trim(), form.get("route") == "tor").await;
     if wants_json(&headers) {
         return Ok(match found {
             Ok((imap, smtp, by)) => Json(json!({"imap": imap, "smtp": smtp, "found_by": by})).into_response(),

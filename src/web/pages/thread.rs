@@ -8,7 +8,9 @@ use super::{cut, pictures, trust};
 use crate::engine::failure::{Failure, Kind, blocking};
 use crate::engine::read::{self, Opened, Shown};
 use crate::engine::receive::clip;
-use crate::engine::{drafts, flags, heavy, remote, search, senders, setup_messages, tags as deeds};
+use crate::engine::{
+    drafts, flags, heavy, publication, remote, search, senders, setup_messages, tags as deeds,
+};
 use crate::mail::address::{Person, canonical};
 use crate::mail::html::Sanitised;
 use crate::mail::ids::ThreadNumber;
@@ -351,6 +353,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         snippet: opened.row.snippet.clone(),
         trust,
         is_setup: setup_messages::is_offered(&owner.app, &opened).await?,
+        publication: publication::offer(&owner.app, &opened).await?.map(super::keys::asked_by_server),
         origin,
         notes: notes.into_iter().map(str::to_owned).collect(),
         remote,

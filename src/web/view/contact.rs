@@ -2,8 +2,8 @@
 
 use askama::Template;
 
-use super::Shell;
 pub use super::qr::Qr;
+use super::{InvitationView, Shell};
 
 /// `/contacts/{address}`.
 #[derive(Debug, Clone, Template)]
@@ -37,10 +37,18 @@ pub struct ContactPage {
     pub waiting: Option<ContactKey>,
     /// The owner's own key, for comparing.
     pub own: Option<ContactKey>,
+    /// Keys that servers named.
+    pub found: Vec<FoundKey>,
+    /// When servers were asked, and what came of it; empty for never.
+    pub look_words: String,
     /// Other keys that were said to be theirs.
     pub others: Vec<ContactKey>,
     /// What was decided, the newest first.
     pub history: Vec<Decided>,
+    /// Invitations to compare keys with them, made or taken up.
+    pub invitations: Vec<InvitationView>,
+    /// Whether an invitation may be made or taken up: not to the owner, nor before there is an account.
+    pub invites: bool,
 }
 
 impl ContactPage {
@@ -68,6 +76,24 @@ impl ContactPage {
         format!("/contacts/{}/key", super::encoded(&self.address))
     }
 
+    /// Where an invitation for them is asked for.
+    #[must_use]
+    pub fn invite_href(&self) -> String {
+        format!("/contacts/{}/invite", super::encoded(&self.address))
+    }
+
+    /// Where an invitation of theirs goes.
+    #[must_use]
+    pub fn join_href(&self) -> String {
+        format!("/contacts/{}/join", super::encoded(&self.address))
+    }
+
+    /// Where one asks for a key to be looked for.
+    #[must_use]
+    pub fn look_href(&self) -> String {
+        format!("/contacts/{}/look", super::encoded(&self.address))
+    }
+
     /// Where the key that is used for them is saved from.
     #[must_use]
     pub fn public_href(&self) -> String {
@@ -86,6 +112,17 @@ pub struct ContactKey {
     pub ways: Vec<String>,
     /// For scanning with another program.
     pub qr: Option<Qr>,
+}
+
+/// A key that servers named.
+#[derive(Debug, Clone, Default)]
+pub struct FoundKey {
+    /// It.
+    pub key: ContactKey,
+    /// What is to be said of it: "It is the one you rely on.", or why it cannot be used.
+    pub words: String,
+    /// Whether the owner may choose it.
+    pub choosable: bool,
 }
 
 /// Something that was decided about a key.

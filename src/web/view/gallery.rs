@@ -301,8 +301,10 @@ fn settings() -> SettingsPage {
             token: "mk_4x7q2m9f8w3k6t1z5r0n8v2c7b4j9h6d".into(),
         }),
         remote: RemoteSettings {
-            tor: true,
+            tor_mode: "socks".into(),
             socks: "127.0.0.1:9050".into(),
+            wkd: true,
+            key_servers: format!("vks+https://keys.openpgp.org\n{HOSTILE}"),
             tor_words:
                 "A SOCKS proxy answers at 127.0.0.1:9050. Whether Tor is behind it cannot be seen from here."
                     .into(),
@@ -394,7 +396,24 @@ fn rest() -> Vec<Page> {
             "network",
             &NetworkPage {
                 shell: shell("Network", Spot::Elsewhere, "/network", ""),
-                tor_words: "Tor is not set up: what may only go through Tor is not asked for.".into(),
+                tor: TorView { words: "Tor is starting, 45 % so far.".into(), ok: true, percent: Some(45) },
+                offline: false,
+                everything: false,
+                rules: vec![
+                    RuleView {
+                        label: "Mail of maximilian.alexander.von.hohenstaufen@narrow-gauge-railways.example"
+                            .into(),
+                        name: "account:max".into(),
+                        choices: vec![RuleChoice { value: "direct", label: "Directly", chosen: true }],
+                        elsewhere: "",
+                    },
+                    RuleView {
+                        label: "Pictures in messages".into(),
+                        name: "remote-images.route".into(),
+                        choices: Vec::new(),
+                        elsewhere: "Through Tor, or not at all",
+                    },
+                ],
                 hint: "Every connection that went out since the store was unlocked.".into(),
                 connections: vec![Task {
                     name: "imap.example.org, port 993".into(),

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::Shell;
+use super::{InvitationView, Shell};
 
 /// `/keys`.
 #[derive(Debug, Clone, Template)]
@@ -22,6 +22,10 @@ pub struct KeysPage {
     pub copied_words: String,
     /// A Setup Message that was just made.
     pub setup: Option<SetupCode>,
+    /// The addresses that one can invite from, each with a key or about to have one.
+    pub senders: Vec<String>,
+    /// Invitations that wait for somebody.
+    pub invitations: Vec<InvitationView>,
 }
 
 /// A key of the owner's.
@@ -43,6 +47,10 @@ pub struct KeyView {
     pub copy_words: String,
     /// Whether a copy was made.
     pub has_copy: bool,
+    /// Where it is published, in sentences.
+    pub published: Vec<String>,
+    /// Whether it is published somewhere, or about to be.
+    pub is_published: bool,
 }
 
 impl KeyView {

@@ -5,8 +5,10 @@
 
 mod compose;
 mod contact;
+mod invitation;
 mod keys;
 mod list;
+mod network;
 mod origin;
 mod outbox;
 mod pictures;
@@ -35,13 +37,15 @@ mod sample_keys;
 mod sample_recovery;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
-pub use contact::{ContactKey, ContactPage, Decided, Qr};
+pub use contact::{ContactKey, ContactPage, Decided, FoundKey, Qr};
+pub use invitation::{InvitationStep, InvitationView};
 pub use keys::{KeyView, KeysPage, SetupCode};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};
+pub use network::{NetworkPage, RuleChoice, RuleView, TorView};
 pub use origin::Origin;
 pub use outbox::{Entry, OutboxPage, Recipient};
 pub use pictures::{RemoteSettings, RemoteView, SenderView};
-pub use plain::{Contact, ContactsPage, ErrorPage, KeyboardPage, LaterPage, LeavePage, NetworkPage};
+pub use plain::{Contact, ContactsPage, ErrorPage, KeyboardPage, LaterPage, LeavePage};
 pub use preview::{CopyView, EventView, ListingRow, Picture, PreviewPage, Shown};
 pub use recovery::{HolderView, RecoveryPage, RecoverySheet, SharesPage};
 pub use settings::{AccountView, NewToken, SettingsPage, TokenView};
@@ -50,5 +54,7 @@ pub use shell::{
     Counts, Density, Nav, NetState, Notice, Place, Sent, Shell, Spot, Tag, Theme, Undo, encoded, grouped,
 };
 pub use status::{Fact, StatusPage, Task};
-pub use thread::{Attachment, Block, Body, MessagePage, MessageView, Person, Piece, ThreadPage};
+pub use thread::{
+    Attachment, Block, Body, MessagePage, MessageView, Person, Piece, PublicationView, ThreadPage,
+};
 pub use trust::{Forecast, ForecastFor, ForecastPart, Trust, TrustFact};

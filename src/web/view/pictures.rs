@@ -24,12 +24,16 @@ pub struct RemoteSettings {
     pub never: bool,
     /// Whether pictures come directly and not through Tor.
     pub direct: bool,
-    /// Whether Tor is used.
-    pub tor: bool,
+    /// Which Tor is used: `embedded`, `socks` or `off`.
+    pub tor_mode: String,
     /// Where Tor listens; empty where nobody said so.
     pub socks: String,
     /// How we stand with Tor, in a sentence.
     pub tor_words: String,
+    /// Whether the domains of addresses are asked for keys.
+    pub wkd: bool,
+    /// The key servers, one in each line.
+    pub key_servers: String,
     /// Senders that something was decided about.
     pub senders: Vec<SenderView>,
 }

@@ -2,8 +2,8 @@
 
 use askama::Template;
 
+use super::Shell;
 use super::shell::Theme;
-use super::{Shell, Task};
 
 /// People one wrote with: `/contacts`.
 #[derive(Debug, Clone, Template)]
@@ -110,20 +110,6 @@ pub struct ErrorPage {
 pub struct KeyboardPage {
     /// What surrounds it.
     pub shell: Shell,
-}
-
-/// What went out over the network: `/network`.
-#[derive(Debug, Clone, Template)]
-#[template(path = "pages/network.html")]
-pub struct NetworkPage {
-    /// What surrounds it.
-    pub shell: Shell,
-    /// How we stand with Tor, in a sentence.
-    pub tor_words: String,
-    /// What the list below is: all connections, or the newest of how many.
-    pub hint: String,
-    /// The connections, the newest first.
-    pub connections: Vec<Task>,
 }
 
 /// A page whose matter is not there yet, and says so: `/devices`.

@@ -31,6 +31,12 @@ impl Qr {
         if letters.is_empty() { None } else { Self::of(&letters) }
     }
 
+    /// The code of an invitation's link; nothing where it is none, or too long for a code.
+    #[must_use]
+    pub fn of_invitation(link: &str) -> Option<Self> {
+        if link.starts_with("OPENPGP4FPR:") { Self::of(link) } else { None }
+    }
+
     fn of(text: &str) -> Option<Self> {
         let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
         let width = code.width();

@@ -207,6 +207,11 @@ pub(super) fn message(id: &str) -> MessageView {
             left_words: "You left this list on 3 Mar 2026.".into(),
             ..Origin::default()
         },
+        publication: Some(PublicationView {
+            heading: format!("keys.example asks whether {HOSTILE} is yours"),
+            words: "You began to publish your key there.".into(),
+            button: "Confirm",
+        }),
         has_text: true,
         raw_href: "/messages/x/raw".into(),
         places: vec!["Inbox of alice@example.org".into()],
@@ -294,6 +299,8 @@ pub(super) fn forecast() -> Forecast {
         icon,
         words: words.into(),
         undecided: false,
+        keyless: icon == "unlocked",
+        unknown: icon == "unlocked",
         href: "/contacts/bob%40example.net#compare".into(),
     };
     Forecast {
@@ -309,6 +316,7 @@ pub(super) fn forecast() -> Forecast {
             to("Anna Berg", "anna@berg.example", "unlocked", "No key of theirs is known."),
             ForecastFor { undecided: true, ..to("Bob", HOSTILE, "lock", HOSTILE) },
         ],
+        looking: true,
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) fn keys() -> KeysPage {
         algorithm: "Ed25519".into(),
         copy_words: "None yet".into(),
         has_copy: false,
+        published: vec![format!("keys.example gives the key to whoever asks for {HOSTILE}.")],
+        is_published: true,
     };
     let older = KeyView { current: false, use_words: HOSTILE.into(), ..key.clone() };
     KeysPage {
@@ -27,6 +29,8 @@ pub(super) fn keys() -> KeysPage {
             address: "alice@example.org".into(),
             groups: ["1234", "5678", "9012"].iter().cycle().take(9).map(ToString::to_string).collect(),
         }),
+        senders: vec!["alice@example.org".into(), "alice@work.example".into()],
+        invitations: vec![invitation()],
     }
 }
 
@@ -53,11 +57,36 @@ pub(super) fn contact() -> ContactPage {
         used: Some(key("0123456789ABCDEF0123456789ABCDEF01234567")),
         waiting: Some(key("89ABCDEF0123456789ABCDEF0123456701234567")),
         own: Some(key("FEDCBA9876543210FEDCBA9876543210FEDCBA98")),
+        found: vec![FoundKey {
+            key: key("CCCCBBBBCCCCDDDDAAAABBBBCCCCDDDDAAAABBBB"),
+            words: "It cannot be used: it expired on 2025-03-03.".into(),
+            choosable: true,
+        }],
+        look_words: "Servers were asked on 3 Mar 2025.".into(),
         others: vec![key("AAAABBBBCCCCDDDDAAAABBBBCCCCDDDDAAAABBBB")],
         history: vec![Decided {
             day: "3 Mar 2025".into(),
             words: "You checked the key: compared by you.".into(),
             fingerprint: FINGERPRINT.into(),
         }],
+        invitations: vec![invitation()],
+        invites: true,
+    }
+}
+
+/// An invitation that waits.
+fn invitation() -> InvitationView {
+    let link =
+        "OPENPGP4FPR:0123456789ABCDEF0123456789ABCDEF01234567#a=alice%40example.org&n=&i=number12&s=secret12";
+    let step = |words: &str, done, next| InvitationStep { words: words.into(), done, next };
+    InvitationView {
+        address: "bob@example.net".into(),
+        words: HOSTILE.into(),
+        caution: false,
+        icon: "clock",
+        steps: vec![step("You made the invitation.", true, false), step(HOSTILE, false, true)],
+        link: link.into(),
+        qr: Qr::of_invitation(link),
+        limits: "It is good once, for bob@example.net alone, until 3 Mar 2025.".into(),
     }
 }

@@ -81,6 +81,8 @@ pub struct AccountForm {
     pub smtp_port: String,
     /// `tls`, `starttls`, `none`.
     pub smtp_security: String,
+    /// Whether the servers are reached through Tor alone.
+    pub by_tor: bool,
     /// "Found in example.org's own settings."; empty when nothing was looked for.
     pub found_words: String,
     /// What must be put right; empty for nothing.

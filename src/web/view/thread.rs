@@ -107,6 +107,8 @@ pub struct MessageView {
     pub trust: Trust,
     /// Whether it is a Setup Message, whose key can be taken in by its code.
     pub is_setup: bool,
+    /// What is to be said where a key server sent it.
+    pub publication: Option<PublicationView>,
     /// Where it is from, and the way out of its list.
     pub origin: Origin,
     /// Sentences about this message: "2 parts of it could not be read."
@@ -273,4 +275,15 @@ impl Attachment {
     pub fn main_href(&self) -> &str {
         if self.preview_href.is_empty() { &self.href } else { &self.preview_href }
     }
+}
+
+/// What is to be said of a key server's mail.
+#[derive(Debug, Clone, Default)]
+pub struct PublicationView {
+    /// "keys.example asks whether alice@example.org is yours."
+    pub heading: String,
+    /// What it means, and what happens when one confirms.
+    pub words: String,
+    /// What the button says; empty where there is nothing to press.
+    pub button: &'static str,
 }

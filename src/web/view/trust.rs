@@ -44,6 +44,8 @@ pub struct Forecast {
     pub leak: String,
     /// Those it goes to, and what can be said of each.
     pub each: Vec<ForecastFor>,
+    /// Whether a key of somebody's is being looked for, so that it is worth asking again.
+    pub looking: bool,
 }
 
 /// What will happen for one of those it goes to.
@@ -59,6 +61,10 @@ pub struct ForecastFor {
     pub words: String,
     /// Whether another key waits for a decision.
     pub undecided: bool,
+    /// Whether there is no key to encrypt to.
+    pub keyless: bool,
+    /// Whether no key of theirs was ever heard of.
+    pub unknown: bool,
     /// Their page, where keys are compared.
     pub href: String,
 }

@@ -38,7 +38,7 @@ fn what_is_sealed_shows_only_what_it_must() {
     let raw = with_field(&raw, "", "");
     let raw = string(&raw).replacen(
         "Subject:",
-        "Comments: secret\r\nKeywords: secret\r\nAutocrypt: addr=a@x; keydata=AQ==\r\nSubject:",
+        "Comments: secret\r\nKeywords: secret\r\nSecure-Join-Auth: secret\r\nAutocrypt: addr=a@x; keydata=AQ==\r\nSubject:",
         1,
     );
     let gossip = [Gossip { address: "carol@example.org".into(), keydata: vec![1, 2, 3] }];
@@ -56,6 +56,7 @@ fn what_is_sealed_shows_only_what_it_must() {
     for inside in [
         "Subject: Tea at five\r\n",
         "Comments: secret\r\n",
+        "Secure-Join-Auth: secret\r\n",
         "HP-Outer: Subject: [...]\r\n",
         "HP-Outer: From: Alice <alice@example.org>\r\n",
         "HP-Outer: References: <before@example.org>\r\n",

@@ -15,6 +15,7 @@ fn lab() -> Option<(Dialer, Login)> {
         user: "erin@lab.test".into(),
         password: SecretText::new(std::env::var("LAB_PASSWORD").ok()?),
         ca: Some(ca),
+        by_tor: false,
     };
     Some((Dialer::new(&[]).unwrap(), login))
 }
