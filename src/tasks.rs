@@ -5,8 +5,8 @@ use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::vault::Vault;
 use crate::engine::{
-    accounts, authentication, draft_copies, envelopes, indexing, keyring, lookup, outbox, snapshots, status,
-    sync,
+    accounts, authentication, devices, draft_copies, envelopes, indexing, keyring, lookup, outbox, snapshots,
+    status, sync,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -57,6 +57,7 @@ async fn work(app: Arc<App>) {
         keep(&app, "Keys of others", &stop, lookup::run),
         keep(&app, "Judging", &stop, envelopes::run),
         keep(&app, "Copies of drafts", &stop, draft_copies::run),
+        keep(&app, "Devices", &stop, devices::run),
         keep(&app, "Snapshots", &stop, snapshots::run),
         tokio::spawn(status::tell_of_tor(Arc::clone(&app))),
     ];

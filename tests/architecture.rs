@@ -66,6 +66,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tor_llcrypto", &["network/dialer/arti"]),
     ("tor_proto", &["network/dialer/arti"]),
     ("safelog", &["network/dialer/arti"]),
+    ("vodozemac", &["crypto/devices"]),
 ];
 
 /// What opens a socket, or asks the system for an address, and the only places that may say it. A listener hands out what

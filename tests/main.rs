@@ -26,6 +26,7 @@ mod browser;
 mod cage;
 mod corpora;
 mod damage;
+mod devices;
 mod disk_full;
 mod doors;
 mod envelopes;

@@ -175,11 +175,9 @@ pub(super) enum Command {
     /// Correspondents and their keys: list, show, verify, accept, keep, invite, join, invitations
     #[command(subcommand)]
     Peer(Peer),
-    /// Paired devices (not there yet)
-    Device {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-        rest: Vec<String>,
-    },
+    /// Your devices: list, pair, requests, accept, confirm, remove
+    #[command(subcommand)]
+    Device(Device),
     /// API tokens: create, list, revoke
     #[command(subcommand)]
     Token(Token),
@@ -677,6 +675,38 @@ pub(super) enum Key {
     /// Move a key to or from another program (Autocrypt Setup Message)
     #[command(subcommand)]
     SetupMessage(SetupMessage),
+}
+
+/// The owner's devices.
+#[derive(Subcommand)]
+pub(super) enum Device {
+    /// All devices
+    List,
+    /// Ask your other devices to let this one in
+    Pair {
+        /// The account; needed only where there are several
+        email: Option<String>,
+    },
+    /// Devices that ask to be let in here
+    Requests,
+    /// Let the request of a device go on to the comparison
+    Accept {
+        /// The device
+        id: String,
+    },
+    /// Say what the new device shows; another string ends the pairing
+    Confirm {
+        /// The device
+        id: String,
+        /// The three numbers that the new device shows
+        #[arg(long)]
+        sas: Option<String>,
+    },
+    /// Remove a device for good
+    Remove {
+        /// The device
+        id: String,
+    },
 }
 
 /// Autocrypt Setup Messages.

@@ -45,7 +45,6 @@ pub(super) async fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Command::Check { repair } => run_check(&data, &global, repair).await,
         Command::Backup { .. } => Err(not_yet("backup")),
         Command::Key(args::Key::Backup { file }) => back_up_keys(&data, &global, &file).await,
-        Command::Device { .. } => Err(not_yet("device")),
         command => {
             let request = request(command)?;
             let what = output::What::of(&request);
@@ -418,6 +417,7 @@ fn request(command: Command) -> Result<Request, Failure> {
         }
         Command::Key(key) => about_key(key)?,
         Command::Peer(peer) => about_peer(peer),
+        Command::Device(device) => about_device(device)?,
         Command::Status => Request::Status,
         _ => return Err(Failure::usage("That is no question for the store")),
     })
@@ -503,6 +503,24 @@ async fn back_up_keys(data: &Path, global: &Global, file: &Path) -> Result<u8, F
     crate::engine::backup::write_new(file, &bytes)?;
     let answer = Answer::Json(json!({"file": absolute(file)?, "bytes": bytes.len()}));
     output::print(&answer, output::What::Other, global.json)
+}
+
+fn about_device(device: args::Device) -> Result<Request, Failure> {
+    Ok(match device {
+        args::Device::List => Request::DeviceList,
+        args::Device::Pair { email } => Request::DevicePair(email),
+        args::Device::Requests => Request::DeviceRequests,
+        args::Device::Accept { id } => Request::DeviceAccept(id),
+        args::Device::Confirm { id, sas: Some(sas) } => Request::DeviceConfirm { id, sas },
+        args::Device::Confirm { id, sas: None } => {
+            if !std::io::stdin().is_terminal() {
+                return Err(Failure::usage("Say what the new device shows with --sas"));
+            }
+            let sas = prompted("The numbers that the new device shows", "them with --sas")?;
+            Request::DeviceConfirm { id, sas: sas.expose().to_owned() }
+        }
+        args::Device::Remove { id } => Request::DeviceRemove(id),
+    })
 }
 
 fn about_sender(sender: args::Sender) -> Result<Request, Failure> {

@@ -1,5 +1,6 @@
 //! Secrets: keys, the vault's slots, sealing at rest, OpenPGP. Pure: bytes in, bytes out.
 
+pub mod devices;
 mod letters;
 pub mod master_key;
 pub mod openpgp;

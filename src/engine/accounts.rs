@@ -5,6 +5,7 @@ use super::failure::Failure;
 use crate::crypto::secret::SecretText;
 use crate::mail::address::canonical;
 use crate::mail::ids::{AccountId, MessageNumber};
+use crate::mail::sma::FolderKind;
 use crate::network::dialer::Security;
 use crate::network::imap::{self, Session};
 use crate::network::{autoconfig, smtp};
@@ -350,7 +351,7 @@ fn preference(word: &str) -> Result<String, Failure> {
 /// only at the owner's word or with the first message that is sent.
 async fn has_key_elsewhere(session: &mut Session, now: i64) -> Result<bool, imap::ImapError> {
     let folders = session.folders().await?;
-    if folders.iter().any(|folder| folder.name.contains("_Autocrypt_SMA")) {
+    if folders.iter().any(|folder| FolderKind::of(&folder.name, folder.delimiter).is_some()) {
         return Ok(true);
     }
     let Some(inbox) = folders.iter().find(|folder| folder.role == Some(imap::Role::Inbox)) else {

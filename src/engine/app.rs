@@ -42,6 +42,8 @@ pub struct App {
     pub dialer: Dialer,
     /// The owner's keys.
     pub keyring: super::keyring::Keyring,
+    /// The owner's devices: pairings that go on.
+    pub devices: super::devices::Devices,
     /// Held while a key is made: one for each address.
     pub(in crate::engine) making_key: tokio::sync::Mutex<()>,
     pub(in crate::engine) identifier: Identifier,
@@ -123,6 +125,7 @@ impl App {
             opener: super::preview::Opener::default(),
             dialer,
             keyring: super::keyring::Keyring::default(),
+            devices: super::devices::Devices::default(),
             making_key: tokio::sync::Mutex::default(),
             identifier: master.identifier(),
             tokens: master.subkey(Use::Tokens),

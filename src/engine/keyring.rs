@@ -261,6 +261,7 @@ async fn keep(app: &Arc<App>, own: &Own, revocation: &str, way: &str) -> Result<
         peers::decide(&mut c, app.now(), &own.address, &fingerprint, "own", way).await?;
         commit(c).await?;
     }
+    app.devices.changed();
     learn(app).await
 }
 

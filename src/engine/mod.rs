@@ -7,6 +7,7 @@ pub mod authentication;
 pub mod backup;
 pub mod check;
 mod conversions;
+pub mod devices;
 pub mod draft_copies;
 pub mod drafts;
 pub mod envelopes;

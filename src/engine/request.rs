@@ -11,8 +11,8 @@ use super::search::{self, Sort};
 use super::settings::{self, Scope};
 use super::tags::{self, Which};
 use super::{
-    backup, check, import, invitations, keyring, lookup, outbox, peers, publication, read, remote_access,
-    senders, setup_messages, status, sync, unsubscribe,
+    backup, check, devices, import, invitations, keyring, lookup, outbox, peers, publication, read,
+    remote_access, senders, setup_messages, status, sync, unsubscribe,
 };
 use crate::crypto::secret::SecretText;
 use crate::mail::html::{Options, Remote};
@@ -248,6 +248,23 @@ pub enum Request {
     },
     /// Invitations to compare keys, made and taken up.
     PeerInvitations,
+    /// The owner's devices.
+    DeviceList,
+    /// This device asks to be let in by the others of an account.
+    DevicePair(Option<String>),
+    /// The devices that ask here to be let in.
+    DeviceRequests,
+    /// Lets the request of a device go on to the comparison.
+    DeviceAccept(String),
+    /// The person compared.
+    DeviceConfirm {
+        /// The device.
+        id: String,
+        /// What the new device shows.
+        sas: String,
+    },
+    /// Removes a device for good.
+    DeviceRemove(String),
     /// How everything is.
     Status,
     /// Something of remote access.
@@ -311,7 +328,12 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         Request::Export { path, format, query } => {
             value(export::export(app, &path, format, &query, watcher).await?)
         }
-        Request::Sync(email) => value(sync::sync(app, email.as_deref(), watcher).await?),
+        Request::Sync(email) => {
+            let synced = sync::sync(app, email.as_deref(), watcher).await?;
+            // What devices say to each other is fetched with the mail.
+            devices::look(app).await?;
+            value(synced)
+        }
         Request::Check { repair } => value(check::check(app, repair, watcher).await?),
         Request::Status => value(status::status(app).await?),
         Request::Remote(ask) => Ok(Answer::Json(remote_access::ask::perform(app, ask).await?)),
@@ -365,6 +387,23 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::PeerInvite { .. }
         | Request::PeerJoin { .. }
         | Request::PeerInvitations => trust(app, request).await,
+        Request::DeviceList
+        | Request::DevicePair(_)
+        | Request::DeviceRequests
+        | Request::DeviceAccept(_)
+        | Request::DeviceConfirm { .. }
+        | Request::DeviceRemove(_) => pair(app, request).await,
+    }
+}
+
+async fn pair(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
+    match request {
+        Request::DevicePair(email) => value(devices::pair(app, email.as_deref()).await?),
+        Request::DeviceRequests => value(devices::requests(app).await?),
+        Request::DeviceAccept(id) => value(devices::accept(app, &id).await?),
+        Request::DeviceConfirm { id, sas } => value(devices::confirm(app, &id, &sas).await?),
+        Request::DeviceRemove(id) => value(devices::remove(app, &id).await?),
+        _ => value(devices::list(app).await?),
     }
 }
 

@@ -18,5 +18,6 @@ pub mod part;
 pub mod query;
 pub mod reply;
 pub mod sender;
+pub mod sma;
 pub mod text;
 pub mod words;

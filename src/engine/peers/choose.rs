@@ -1,8 +1,8 @@
 //! What the owner decides about a correspondent's key.
 
 use super::super::app::App;
-use super::super::envelopes;
 use super::super::failure::Failure;
+use super::super::{envelopes, lookup};
 use super::shown::{Peer, show};
 use super::{blank, certificate_in_use, decide, in_use, remember, waiting};
 use crate::crypto::openpgp::Certificate;
@@ -74,6 +74,7 @@ pub async fn choose(app: &Arc<App>, address: &str, choice: &Choice) -> Result<Pe
         peers::put(&mut c, &row).await?;
         commit(c).await?;
     }
+    app.devices.changed();
     if let Some(certificate) = certificate_in_use(app, &address).await? {
         envelopes::settle_again(app, &certificate, false).await?;
     }

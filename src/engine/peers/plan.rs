@@ -2,7 +2,7 @@
 
 use super::super::app::App;
 use super::super::failure::{Failure, blocking};
-use super::super::{keyring, lookup};
+use super::super::lookup;
 use super::{in_use, state, waiting};
 use crate::crypto::openpgp::Certificate;
 use crate::mail::address::canonical;
@@ -295,6 +295,7 @@ fn reason(row: &PeerRow, recommendation: Recommendation, replying: bool) -> Stri
 
 #[cfg(test)]
 mod tests {
+    use super::super::blank;
     use super::*;
 
     #[test]

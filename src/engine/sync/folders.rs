@@ -4,6 +4,7 @@ use super::{Pass, role_word};
 use crate::engine::events::Event;
 use crate::engine::failure::Failure;
 use crate::mail::ids::MessageNumber;
+use crate::mail::sma::FolderKind;
 use crate::network::imap::{Folder, Session};
 use crate::storage::database::accounts as table;
 use crate::storage::database::{FolderRow, TagChanges, commit, displaced, messages, places, tags};
@@ -11,7 +12,9 @@ use std::collections::BTreeSet;
 
 /// Asks for the folders, and forgets those that are gone. What lay in them alone stays here, in the archive.
 pub(super) async fn list(pass: &mut Pass<'_>, session: &mut Session) -> Result<Vec<FolderRow>, Failure> {
-    let listed: Vec<Folder> = session.folders().await?.into_iter().filter(|f| f.selectable).collect();
+    // What devices write to each other is no mail.
+    let is_mail = |f: &Folder| f.selectable && FolderKind::of(&f.name, f.delimiter).is_none();
+    let listed: Vec<Folder> = session.folders().await?.into_iter().filter(is_mail).collect();
     let app = pass.app;
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;

@@ -202,6 +202,20 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Removes messages for ever from an open folder that is ours alone: where the server cannot remove single ones, it removes
+    /// all that are marked.
+    ///
+    /// # Errors
+    /// If the server says no.
+    pub async fn delete_ours(&mut self, uids: &[Uid]) -> Result<(), ImapError> {
+        if !uids.is_empty() && !self.delete(uids).await? {
+            self.run(Command::new("EXPUNGE")).await?;
+        }
+        Ok(())
+    }
+}
+
 pub(super) fn is_flag(flag: &str) -> bool {
     let system = ["\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"];
     let atom = |flag: &str| {

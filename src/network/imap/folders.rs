@@ -114,6 +114,30 @@ impl Session {
     /// # Errors
     /// If the server does not want it.
     pub async fn create_folder(&mut self, name: &str) -> Result<String, ImapError> {
+        let raw_name = self.create(name).await?;
+        self.tell("SUBSCRIBE ", &raw_name).await?;
+        Ok(raw_name)
+    }
+
+    /// The same for a folder that other programs need not show: some servers subscribe to whatever is made.
+    ///
+    /// # Errors
+    /// If the server does not want it.
+    pub async fn create_hidden_folder(&mut self, name: &str) -> Result<String, ImapError> {
+        let raw_name = self.create(name).await?;
+        self.tell("UNSUBSCRIBE ", &raw_name).await?;
+        Ok(raw_name)
+    }
+
+    /// Removes a folder by its raw name, with all that lies in it. That it is gone already is fine.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub async fn delete_folder(&mut self, raw_name: &str) -> Result<(), ImapError> {
+        self.tell("DELETE ", raw_name).await
+    }
+
+    async fn create(&mut self, name: &str) -> Result<String, ImapError> {
         let raw_name = format!("{}{}", self.prefix().await?, names::encode_folder(name));
         match self.run(Command::new("CREATE ").text(&raw_name)?).await {
             Err(ImapError::No { code: Some(code), .. }) if code == "ALREADYEXISTS" => {}
@@ -121,12 +145,15 @@ impl Session {
                 other?;
             }
         }
-        if let Err(error) = self.run(Command::new("SUBSCRIBE ").text(&raw_name)?).await
-            && !error.leaves_session_usable()
-        {
-            return Err(error);
-        }
         Ok(raw_name)
+    }
+
+    /// Says something about a folder; a no is borne.
+    async fn tell(&mut self, verb: &str, raw_name: &str) -> Result<(), ImapError> {
+        match self.run(Command::new(verb).text(raw_name)?).await {
+            Err(error) if !error.leaves_session_usable() => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Connection, DatabaseError};
 use sha2::Digest;
 use sqlx::{Row, sqlite::SqliteRow};
+use std::collections::HashMap;
 
 /// A key of the owner's.
 #[derive(Clone)]
@@ -359,6 +360,26 @@ pub async fn decisions(c: &mut Connection, address: &str) -> Result<Vec<Decision
         .fetch_all(c)
         .await?;
     rows.iter().map(|row| Ok(decided(row)?.0)).collect()
+}
+
+/// When something was last decided about each address for one of these reasons (`%` stands for anything), UTC seconds.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_decisions(
+    c: &mut Connection,
+    ways: &[&str],
+) -> Result<HashMap<String, i64>, DatabaseError> {
+    let rows = sqlx::query(
+        "SELECT address, MAX(at) AS at
+         FROM decision
+         WHERE EXISTS (SELECT 1 FROM json_each(?) AS known WHERE decision.way LIKE known.value)
+         GROUP BY address",
+    )
+    .bind(serde_json::to_string(ways).unwrap_or_default())
+    .fetch_all(c)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get("address")?, row.try_get("at")?))).collect()
 }
 
 fn decided(row: &SqliteRow) -> Result<(DecisionRow, Vec<u8>), DatabaseError> {

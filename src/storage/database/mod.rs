@@ -4,6 +4,7 @@
 //! Functions take a connection and one thing to do; what belongs together goes into one [`Writer::begin`] transaction.
 
 pub mod accounts;
+pub mod devices;
 pub mod displaced;
 pub mod drafts;
 mod held;
@@ -98,14 +99,20 @@ pub struct Reader(SqlitePool);
 #[derive(Clone, Debug)]
 pub struct Writer(SqlitePool);
 
-/// Tables that are empty in every copy, and how they are emptied there: the keys of pictures, tokens, and what lets somebody in
-/// from afar, or a code that was used would work again.
-const FORGOTTEN: [(&str, &str); 5] = [
+/// Tables that are empty in every copy, and how they are emptied there: the keys of pictures, tokens, what lets somebody in from
+/// afar, or a code that was used would work again, and all that makes this store one of the owner's devices, so that a restored
+/// one cannot pass for it.
+const FORGOTTEN: [(&str, &str); 10] = [
     ("picture", "DELETE FROM snapshot.picture"),
     ("token", "DELETE FROM snapshot.token"),
     ("second_factor", "DELETE FROM snapshot.second_factor"),
     ("spare_code", "DELETE FROM snapshot.spare_code"),
     ("remote_device", "DELETE FROM snapshot.remote_device"),
+    ("device_own", "DELETE FROM snapshot.device_own"),
+    ("device_statement", "DELETE FROM snapshot.device_statement"),
+    ("device_other", "DELETE FROM snapshot.device_other"),
+    ("device_told", "DELETE FROM snapshot.device_told"),
+    ("device_letter", "DELETE FROM snapshot.device_letter"),
 ];
 
 /// Changes that are made together or not at all.
@@ -161,8 +168,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes a consistent copy of the database to a new file under a key of its own, without tokens and second factor, and without
-    /// the keys of pictures: what is thrown away shall not come back.
+    /// Writes a consistent copy of the database to a new file under a key of its own, without what is [`FORGOTTEN`] there: what
+    /// is thrown away shall not come back.
     ///
     /// # Errors
     /// When the disk fails or the file exists.

@@ -447,6 +447,13 @@ pub(super) struct SetupCode {
     pub(super) code: String,
 }
 
+/// What the new device of a pairing shows.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeviceSas {
+    pub(super) sas: String,
+}
+
 /// A fingerprint that was compared.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

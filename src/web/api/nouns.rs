@@ -288,6 +288,26 @@ const ANSWERS: &[Noun] = &[
         "A Web Key Directory that was written",
         &[("directory", "string"), ("domains", "[string]"), ("keys", "integer")],
     ),
+    noun(
+        "Device",
+        "A device of the owner's, or a program that says so",
+        &[
+            ("id", "string"),
+            ("name", "string"),
+            ("state", "string"),
+            ("last_seen", "time|null"),
+            ("this", "boolean"),
+            ("sas", "string|null"),
+            ("account", "string"),
+            ("words", "string"),
+        ],
+    ),
+    noun(
+        "Pairing",
+        "A pairing that goes on",
+        &[("id", "string"), ("name", "string"), ("state", "string"), ("sas", "string|null")],
+    ),
+    noun("RemovedDevice", "A device that was removed", &[("removed", "string"), ("words", "string")]),
     noun("ImportedKeys", "The keys that were taken in", &[("keys", "[Key]")]),
     noun(
         "SetupMessage",
@@ -584,6 +604,7 @@ const BODIES: &[Noun] = &[
     ),
     noun("Proof", "The passphrase", &[("passphrase", "string")]),
     noun("SetupCode", "The code of a Setup Message: nine groups of four digits", &[("code", "string")]),
+    noun("DeviceSas", "The numbers that the new device shows", &[("sas", "string")]),
     noun("Compared", "The whole fingerprint that was compared", &[("fingerprint", "string")]),
     noun("Invite", "From which account; from the first, where it is left out", &[("from?", "string")]),
     noun(

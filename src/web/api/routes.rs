@@ -1,9 +1,9 @@
 //! Every call there is, in one table: the router and the description are both made from it, so neither can miss one.
 
 use super::bodies::{
-    AccountAdd, AccountRoute, Check, Compared, DeviceAdd, Draft, Export, FactorCode, Import, InvitationLink,
-    Invite, KeyImport, KeyMake, Name, PassphraseChange, Preference, Proof, Setting, SetupCode, TagsApply,
-    TokenCreate, WkdExport,
+    AccountAdd, AccountRoute, Check, Compared, DeviceAdd, DeviceSas, Draft, Export, FactorCode, Import,
+    InvitationLink, Invite, KeyImport, KeyMake, Name, PassphraseChange, Preference, Proof, Setting,
+    SetupCode, TagsApply, TokenCreate, WkdExport,
 };
 use super::params::{Given, part_number};
 use crate::crypto::secret::SecretText;
@@ -603,6 +603,37 @@ pub(super) static TABLE: &[Route] = &[
     })
     .body("InvitationLink")
     .gives(One("Invitation")),
+    call(Get, "/api/v1/devices", Read, "The owner's devices", |_| Ok(Deed::Ask(Request::DeviceList)))
+        .gives(Many("Device")),
+    call(
+        Post,
+        "/api/v1/accounts/{email}/pair",
+        Admin,
+        "Asks the other devices of an account to let this one in",
+        |g| Ok(Deed::Ask(Request::DevicePair(Some(g.segment("email"))))),
+    )
+    .gives(One("Pairing")),
+    call(Get, "/api/v1/devices/requests", Admin, "Devices that ask here to be let in", |_| {
+        Ok(Deed::Ask(Request::DeviceRequests))
+    })
+    .gives(Many("Pairing")),
+    call(Post, "/api/v1/devices/{id}/accept", Admin, "Lets a request go on to the comparison", |g| {
+        Ok(Deed::Ask(Request::DeviceAccept(g.segment("id"))))
+    })
+    .gives(One("Pairing")),
+    call(
+        Post,
+        "/api/v1/devices/{id}/confirm",
+        Admin,
+        "Says what the new device shows; another string ends the pairing",
+        |g| Ok(Deed::Ask(Request::DeviceConfirm { id: g.segment("id"), sas: g.body::<DeviceSas>()?.sas })),
+    )
+    .body("DeviceSas")
+    .gives(One("Pairing")),
+    call(Delete, "/api/v1/devices/{id}", Admin, "Removes a device for good", |g| {
+        Ok(Deed::Ask(Request::DeviceRemove(g.segment("id"))))
+    })
+    .gives(One("RemovedDevice")),
     call(Get, "/api/v1/tokens", Admin, "All tokens, without what they are", |_| {
         Ok(Deed::Ask(Request::TokenList))
     })

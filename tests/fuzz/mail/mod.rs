@@ -13,5 +13,6 @@ pub mod part;
 pub mod query;
 pub mod reply;
 pub mod sender;
+pub mod sma;
 pub mod text;
 pub mod words;

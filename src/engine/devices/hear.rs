@@ -1,0 +1,278 @@
+//! What lay in the folders: announcements, and messages for this device. Each is taken in whole, or not at all; one that was
+//! taken is never taken again, wherever the program was killed.
+
+use super::exchange;
+use super::mine::{self, Mine};
+use super::pairing::{Action, Event, Stamp};
+use super::share;
+use crate::crypto::devices::{Roster, Standing, hash, verified, verified_announcement};
+use crate::engine::app::App;
+use crate::engine::events;
+use crate::engine::failure::Failure;
+use crate::mail::sma::{Body, Contents, DeviceId, Entry, Kind, Letter, Payload, Sealed, Statement};
+use crate::storage::database::devices::{self as table};
+use crate::storage::database::{AccountRow, Connection, commit};
+use std::sync::Arc;
+
+/// Clocks may differ so much, in seconds.
+const SKEW: i64 = 15 * 60;
+
+/// So many programs that say they are the owner's are remembered.
+const MOST_OTHERS: usize = 64;
+
+/// What becomes of a message among the announcements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It stays for the others.
+    Stays,
+    /// It is past its time, or this device's own and replaced.
+    Goes,
+}
+
+/// Takes in one message from among the announcements.
+pub(super) async fn announced(app: &App, account: &AccountRow, raw: &[u8]) -> Result<Fate, Failure> {
+    let Ok(letter) = Letter::read(raw) else { return Ok(Fate::Stays) };
+    let now = app.now();
+    let Ok(claimed) = Payload::parse(&letter.signed.payload) else { return Ok(Fate::Stays) };
+    if claimed.account != account.address || claimed.kind() != letter.marker.kind {
+        return Ok(Fate::Stays);
+    }
+    if claimed.expires <= now {
+        return Ok(Fate::Goes);
+    }
+    if claimed.created > now + SKEW {
+        return Ok(Fate::Stays);
+    }
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    let Some(mut mine) = Mine::load(&mut c, account).await? else { return Ok(Fate::Stays) };
+    match claimed.body {
+        Body::Announce(_) => {
+            let Ok((payload, announce)) = verified_announcement(&letter.signed) else {
+                return Ok(Fate::Stays);
+            };
+            if payload.from == mine.device.id() {
+                let is_mine = announce.keys == mine.device.keys();
+                let is_replaced = is_mine && payload.seq != mine.row.announced_seq;
+                return Ok(if is_replaced { Fate::Goes } else { Fate::Stays });
+            }
+            if mine.roster.standing(payload.from) == Standing::Removed {
+                return Ok(Fate::Goes);
+            }
+            let counts = mine.keys_of(payload.from).is_none_or(|keys| keys == announce.keys);
+            let mut other = mine::other(&mut c, account.id, payload.from).await?;
+            let room = table::others(&mut c, account.id).await?.len() < MOST_OTHERS || other.last_seen > 0;
+            // What a provider hands out again is not news.
+            if counts && room && payload.created >= other.last_seen {
+                other.last_seen = payload.created.min(now);
+                other.keys = mine::keys_bytes(&announce.keys);
+                other.fallback = mine::key_bytes(&announce.fallback);
+                other.program = announce.program;
+                table::put_other(&mut c, account.id, &other).await?;
+                commit(c).await?;
+            }
+        }
+        // The statement bears its author's own signature, and the roster looks at that.
+        Body::Removed(statement) => {
+            if mine.roster.take(statement) {
+                mine.save(&mut c).await?;
+                commit(c).await?;
+            }
+        }
+        _ => {}
+    }
+    Ok(Fate::Stays)
+}
+
+/// Takes in one message for this device.
+pub(super) async fn addressed(app: &Arc<App>, account: &AccountRow, raw: &[u8]) -> Result<(), Failure> {
+    let Ok(letter) = Letter::read(raw) else { return Ok(()) };
+    let Ok(claimed) = Payload::parse(&letter.signed.payload) else { return Ok(()) };
+    if claimed.kind() != letter.marker.kind {
+        return Ok(());
+    }
+    match claimed.kind() {
+        Kind::Announce | Kind::Removed => Ok(()),
+        Kind::Update | Kind::Reset => told(app, account, &letter, &claimed).await,
+        _ => {
+            // A device that was ever on the roster does not pair again: its number is used once.
+            let known = {
+                let mut reader = app.reader.get().await?;
+                let mine = Mine::load(&mut reader, account).await?;
+                mine.is_none_or(|mine| mine.roster.devices().contains_key(&claimed.from))
+            };
+            if known { Ok(()) } else { step(app, account, Event::Heard(letter.signed)).await }
+        }
+    }
+}
+
+/// Something happened to the pairing of an account: does what follows from it.
+pub(super) async fn step(app: &Arc<App>, account: &AccountRow, event: Event) -> Result<(), Failure> {
+    let now = app.now();
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    let Some(mut mine) = Mine::load(&mut c, account).await? else { return Ok(()) };
+    let mut stamp = Stamp { now, seq: mine.row.seq, roster: Some(mine.roster.hash()) };
+    let actions = app.devices.step(&mine, event, &mut stamp);
+    mine.row.seq = stamp.seq;
+    for action in actions {
+        match action {
+            Action::Send(payload) => {
+                mine.post(&mut c, &payload).await?;
+            }
+            Action::Admit { device, keys, name, one_time } => {
+                let added = mine.roster.add(&mine.device, device, keys, &name, now).is_some();
+                if added {
+                    let mut other = mine::other(&mut c, account.id, device).await?;
+                    let mut sessions = mine::sessions(&other);
+                    sessions.begin(&mine.device, device, &keys, &one_time)?;
+                    other.sessions = sessions.to_kept()?.to_string();
+                    other.last_seen = now;
+                    other.keys = mine::keys_bytes(&keys);
+                    table::put_other(&mut c, account.id, &other).await?;
+                    app.devices.note(account.id, None);
+                    app.tell(events::Event::Progress { words: "A new device was paired".into() });
+                }
+            }
+            Action::Join { device, keys } => {
+                mine.row.joined = device.to_string();
+                mine.row.joined_keys = mine::keys_bytes(&keys);
+                app.devices.note(account.id, None);
+            }
+            Action::Ended { why, .. } => app.devices.note(account.id, Some(why)),
+        }
+    }
+    mine.save(&mut c).await?;
+    Ok(commit(c).await?)
+}
+
+/// A message of a paired device: an update, or the word that ours could not be opened.
+async fn told(
+    app: &Arc<App>,
+    account: &AccountRow,
+    letter: &Letter,
+    claimed: &Payload,
+) -> Result<(), Failure> {
+    let now = app.now();
+    let (mut mine, mut other) = {
+        let mut reader = app.reader.get().await?;
+        let Some(mine) = Mine::load(&mut reader, account).await? else { return Ok(()) };
+        (mine, mine::other(&mut reader, account.id, claimed.from).await?)
+    };
+    // Never a key from the message: only the roster's, or those that a person compared.
+    let Some(keys) = mine.keys_of(claimed.from) else { return Ok(()) };
+    let Ok(payload) = verified(&letter.signed, &keys.signing) else { return Ok(()) };
+    let is_now = payload.expires > now && payload.created <= now + SKEW;
+    let is_ours = payload.account == account.address && payload.to == Some(mine.device.id());
+    if !is_now || !is_ours || payload.seq <= other.heard {
+        return Ok(());
+    }
+    let mut sessions = mine::sessions(&other);
+    other.heard = payload.seq;
+    other.last_seen = other.last_seen.max(payload.created.min(now));
+    let mut news = Vec::new();
+    let mut untell = None;
+    match payload.body {
+        Body::Reset(key) => {
+            sessions.begin(&mine.device, payload.from, &keys, &key)?;
+            untell = Some(other.confirmed);
+        }
+        Body::Update(sealed) => match opened(&mut mine, &mut sessions, &keys, &sealed) {
+            Some(contents) => {
+                other.confirmed = other.confirmed.max(contents.heard);
+                untell = contents.missed.then_some(other.confirmed);
+                if !contents.entries.is_empty() {
+                    other.owes = true;
+                    if contents.after <= other.taken {
+                        other.taken = payload.seq;
+                    } else {
+                        other.missed = true;
+                    }
+                }
+                news = contents.entries;
+            }
+            None => other.closed = true,
+        },
+        _ => return Ok(()),
+    }
+    // Before the session's step is kept: killed in between, the message is taken again, which changes nothing.
+    adopt(&mut mine, payload.from, &news);
+    for statement in news.iter().filter_map(statement) {
+        mine.roster.take(statement.clone());
+    }
+    let still = mine.keys_of(payload.from).is_some();
+    if still {
+        share::take_in(app, account, &mut mine, news.clone()).await?;
+    }
+    other.sessions = sessions.to_kept()?.to_string();
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    if let Some(above) = untell {
+        table::untell(&mut c, account.id, &other.device, above).await?;
+    }
+    for entry in &news {
+        let known = (exchange::name(entry), exchange::version(entry));
+        table::tell(&mut c, account.id, &other.device, (known.0.as_slice(), known.1.as_slice()), 0).await?;
+    }
+    table::put_other(&mut c, account.id, &other).await?;
+    mine.save(&mut c).await?;
+    Ok(commit(c).await?)
+}
+
+fn opened(
+    mine: &mut Mine,
+    sessions: &mut crate::crypto::devices::Sessions,
+    keys: &crate::mail::sma::Keys,
+    sealed: &Sealed,
+) -> Option<Contents> {
+    let plain = sessions.decrypt(&mut mine.device, keys, sealed).ok()?;
+    Contents::parse(&plain).ok()
+}
+
+const fn statement(entry: &Entry) -> Option<&Statement> {
+    match entry {
+        Entry::Statement(statement) => Some(statement),
+        _ => None,
+    }
+}
+
+/// The roster of the device whose word was taken becomes this one's, once it is here with both of them on it.
+fn adopt(mine: &mut Mine, from: DeviceId, entries: &[Entry]) {
+    let Some((joined, keys)) = mine.joined().filter(|(joined, _)| *joined == from) else { return };
+    let statements: Vec<&Statement> = entries.iter().filter_map(statement).collect();
+    let first = statements.iter().filter(|s| s.author == s.device && s.seen.is_empty());
+    for first in first {
+        let mut roster = Roster::anchored(&mine.address, hash(&first.signed_bytes()));
+        // In any order: those whose forerunners come later wait for them.
+        for statement in &statements {
+            roster.take((*statement).clone());
+        }
+        let both = roster.keys_of(joined) == Some(keys)
+            && roster.keys_of(mine.device.id()) == Some(mine.device.keys());
+        if both {
+            mine.roster = roster;
+            mine.row.joined.clear();
+            mine.row.joined_keys.clear();
+            return;
+        }
+    }
+}
+
+/// The person compared, and typed this.
+pub(super) async fn confirm(app: &Arc<App>, account: &AccountRow, typed: &str) -> Result<(), Failure> {
+    let one_time = {
+        let writer = app.writer.lock().await;
+        let mut c = writer.begin().await?;
+        let Some(mut mine) = Mine::load(&mut c, account).await? else { return Ok(()) };
+        let one_time = mine.device.one_time_key()?;
+        mine.save(&mut c).await?;
+        commit(c).await?;
+        one_time
+    };
+    step(app, account, Event::Confirm { typed: typed.to_owned(), one_time }).await
+}
+
+/// This device, if there is one yet.
+pub(super) async fn mine(c: &mut Connection, account: &AccountRow) -> Result<Option<Mine>, Failure> {
+    Mine::load(c, account).await
+}

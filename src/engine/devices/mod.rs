@@ -1,0 +1,465 @@
+//! A person's devices: how they find each other through the mailbox, pair, and keep keys and trust in step (`docs/sma.md`).
+
+mod exchange;
+mod hear;
+mod mine;
+pub mod pairing;
+mod round;
+mod share;
+mod speak;
+#[cfg(test)]
+mod tests;
+
+use super::app::App;
+use super::failure::Failure;
+use super::{accounts, search};
+use crate::crypto::devices::{Handshake, Standing};
+use crate::mail::ids::AccountId;
+use crate::mail::sma::{Cancel, DeviceId};
+use crate::storage::database::devices::{self as table, OtherDeviceRow};
+use crate::storage::database::{AccountRow, accounts as account_table, commit};
+use mine::Mine;
+use pairing::{Action, Event, Pairing, Shown, Stamp};
+pub use round::run;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// So long the other side is waited for where one deed needs its answer.
+const PATIENCE: u32 = 40;
+
+/// The pairings that go on, in memory alone.
+#[derive(Default)]
+pub struct Devices {
+    pairings: Mutex<HashMap<AccountId, Pairing>>,
+    ended: Mutex<HashMap<AccountId, Cancel>>,
+    /// One round at the server, or one deed of a person's, at a time.
+    turn: tokio::sync::Mutex<()>,
+    /// Told when a round is wanted.
+    wanted: Notify,
+    /// The background task is there: a pairing lives only as long.
+    runs: AtomicBool,
+}
+
+impl Devices {
+    fn step(&self, mine: &Mine, event: Event, stamp: &mut Stamp) -> Vec<Action> {
+        let mut pairings = self.pairings.lock().unwrap_or_else(PoisonError::into_inner);
+        let pairing = pairings
+            .entry(mine.account)
+            .or_insert_with(|| Pairing::new(mine.address.clone(), mine.device.id(), mine.device.keys()));
+        pairing.step(event, stamp)
+    }
+
+    /// Something changed here that the other devices should hear of soon.
+    pub(in crate::engine) fn changed(&self) {
+        self.wanted.notify_one();
+    }
+
+    fn shown(&self, account: AccountId) -> Shown {
+        let pairings = self.pairings.lock().unwrap_or_else(PoisonError::into_inner);
+        pairings.get(&account).map_or(Shown::Nothing, Pairing::shown)
+    }
+
+    /// Notes why a pairing ended, or that one begins or succeeded.
+    fn note(&self, account: AccountId, why: Option<Cancel>) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => ended.insert(account, why),
+            None => ended.remove(&account),
+        };
+    }
+
+    fn ended(&self, account: AccountId) -> Option<Cancel> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).get(&account).copied()
+    }
+}
+
+/// A device as the surface shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Shape {
+    /// Its number.
+    pub id: String,
+    /// What the owner calls it; what it calls itself, as long as it is not paired.
+    pub name: String,
+    /// `waiting`, `paired`, `inactive` or `removed`.
+    pub state: &'static str,
+    /// When it was last heard of; null for never.
+    pub last_seen: Option<String>,
+    /// It is this one.
+    pub this: bool,
+    /// What to type into the other device, while a pairing waits for that.
+    pub sas: Option<String>,
+    /// Which account it is a device of.
+    pub account: String,
+    /// What it is about, in one sentence; empty for nothing.
+    pub words: String,
+}
+
+/// A pairing as the surface shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// The device it is about.
+    pub id: String,
+    /// What it calls itself.
+    pub name: String,
+    /// `waiting` or `paired`.
+    pub state: &'static str,
+    /// What to type into the other device, on the new one.
+    pub sas: Option<String>,
+}
+
+/// Why a pairing ended, for the owner.
+const fn why_words(why: Cancel) -> &'static str {
+    match why {
+        Cancel::Ended => "The pairing was ended on one of the two devices.",
+        Cancel::WrongString => {
+            "The numbers were not the same, so nothing was shared. Somebody may have interfered."
+        }
+        Cancel::TwoRequests => {
+            "Two programs are asking to be paired, so both were refused. Ask again from yours alone."
+        }
+        Cancel::Elsewhere => "Another of your devices paired it.",
+        Cancel::Broken => "The pairing was disturbed on its way, so nothing was shared. Ask again.",
+        Cancel::Expired => "The pairing took too long. Ask again.",
+    }
+}
+
+async fn rows(app: &App) -> Result<Vec<AccountRow>, Failure> {
+    Ok(account_table::list(&mut *app.reader.get().await?).await?)
+}
+
+/// All devices of all accounts.
+///
+/// # Errors
+/// When the store fails.
+pub async fn list(app: &Arc<App>) -> Result<Vec<Shape>, Failure> {
+    let now = app.now();
+    let mut all = Vec::new();
+    for account in rows(app).await? {
+        let (mine, others) = {
+            let mut reader = app.reader.get().await?;
+            let Some(mine) = Mine::load(&mut reader, &account).await? else { continue };
+            (mine, table::others(&mut reader, account.id).await?)
+        };
+        all.push(this_one(app, &account, &mine));
+        let roster = mine.roster.devices();
+        let me = mine.device.id();
+        for (device, standing) in roster.iter().filter(|(device, _)| **device != me) {
+            let known = others.iter().find(|row| row.device == device.to_string());
+            all.push(paired(&account, *device, standing, known, now));
+        }
+        let is_on = |row: &&OtherDeviceRow| roster.keys().any(|device| device.to_string() == row.device);
+        for row in others.iter().filter(|row| !is_on(row) && now - row.last_seen < exchange::SILENT) {
+            all.push(Shape {
+                id: row.device.clone(),
+                name: row.program.clone(),
+                state: "waiting",
+                last_seen: (row.last_seen > 0).then(|| search::rfc3339(row.last_seen)),
+                this: false,
+                sas: None,
+                account: account.address.clone(),
+                words: "A program that says it is yours writes in this mailbox. It is not paired.".into(),
+            });
+        }
+    }
+    Ok(all)
+}
+
+fn this_one(app: &App, account: &AccountRow, mine: &Mine) -> Shape {
+    let me = mine.device.id();
+    let shown = app.devices.shown(account.id);
+    let sas = match &shown {
+        Shown::Comparing { string, .. } => string.clone(),
+        _ => None,
+    };
+    let asks = matches!(shown, Shown::Asking) || sas.is_some() || mine.joined().is_some();
+    let standing = mine.roster.standing(me);
+    let (state, words) = match standing {
+        _ if asks => ("waiting", String::new()),
+        Standing::Removed => (
+            "removed",
+            "This device was removed by another one. Your mail stays here; it hears nothing from the others any more."
+                .to_owned(),
+        ),
+        Standing::Disputed => ("inactive", "Your devices contradict each other about this one.".to_owned()),
+        _ => ("paired", app.devices.ended(account.id).map(why_words).unwrap_or_default().to_owned()),
+    };
+    let name = mine::NAME.to_owned();
+    Shape {
+        id: me.to_string(),
+        name,
+        state,
+        last_seen: None,
+        this: true,
+        sas,
+        account: account.address.clone(),
+        words,
+    }
+}
+
+fn paired(
+    account: &AccountRow,
+    device: DeviceId,
+    standing: &Standing,
+    known: Option<&OtherDeviceRow>,
+    now: i64,
+) -> Shape {
+    let last_seen = known.map(|row| row.last_seen).unwrap_or_default();
+    let (state, name, words) = match standing {
+        Standing::Member { name, .. } if now - last_seen < exchange::SILENT => ("paired", name.as_str(), ""),
+        Standing::Member { name, .. } => {
+            ("inactive", name.as_str(), "It was not heard of for three months and is told nothing.")
+        }
+        Standing::Removed => ("removed", "", "It was removed. It keeps what it had before."),
+        Standing::Disputed | Standing::Outside => {
+            ("inactive", "", "Your devices contradict each other about it, so it is told nothing.")
+        }
+    };
+    Shape {
+        id: device.to_string(),
+        name: name.to_owned(),
+        state,
+        last_seen: (last_seen > 0).then(|| search::rfc3339(last_seen)),
+        this: false,
+        sas: None,
+        account: account.address.clone(),
+        words: words.to_owned(),
+    }
+}
+
+/// What a person did goes between two rounds, never into one.
+async fn step(app: &Arc<App>, account: &AccountRow, event: Event) -> Result<(), Failure> {
+    let _turn = app.devices.turn.lock().await;
+    hear::step(app, account, event).await
+}
+
+fn must_run(app: &App) -> Result<(), Failure> {
+    if app.devices.runs.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    Err(Failure::failed(
+        "Two devices pair while both are running; start `mailkeep serve` here, and on the other device, and try again",
+    ))
+}
+
+/// Looks now what the other devices say, where the background task does so anyway.
+///
+/// # Errors
+/// When the store fails.
+pub async fn look(app: &Arc<App>) -> Result<(), Failure> {
+    if app.devices.runs.load(Ordering::Relaxed) {
+        for account in rows(app).await? {
+            if let Err(error) = round::round(app, &account).await {
+                tracing::info!(%error, "Devices wait for the server");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// This device asks the others of an account to be let in; without an address, of the only one.
+///
+/// # Errors
+/// Failed, where no other device is there; usage, where this one is paired already, or the account is not clear.
+pub async fn pair(app: &Arc<App>, address: Option<&str>) -> Result<Step, Failure> {
+    must_run(app)?;
+    let account = match address {
+        Some(address) => accounts::find(app, address).await?,
+        None => {
+            let mut all = rows(app).await?;
+            match (all.pop(), all.is_empty()) {
+                (Some(only), true) => only,
+                (None, _) => return Err(Failure::not_found("There is no account yet; add one first")),
+                _ => return Err(Failure::usage("Say which account: `device pair EMAIL`")),
+            }
+        }
+    };
+    round::round(app, &account).await?;
+    let (mine, others) = {
+        let mut reader = app.reader.get().await?;
+        let mine = hear::mine(&mut reader, &account).await?;
+        (mine, table::others(&mut reader, account.id).await?)
+    };
+    let mine = mine.ok_or_else(|| Failure::failed("This device could not be set up; sync, and try again"))?;
+    let members = mine.roster.devices();
+    if members.iter().any(|(device, it)| *device != mine.device.id() && matches!(it, Standing::Member { .. }))
+    {
+        return Err(Failure::usage(
+            "This device is paired already; ask from the new one, and accept here or on any other paired one",
+        ));
+    }
+    let now = app.now();
+    let there = others.iter().filter(|row| now - row.last_seen < exchange::SILENT);
+    let devices: Vec<_> =
+        there.filter_map(|row| Some((row.device.parse().ok()?, Handshake::new()))).take(16).collect();
+    if devices.is_empty() {
+        return Err(Failure::failed(format!(
+            "No other device is there for {}; start Mailkeep on it first, with the same account",
+            account.address
+        )));
+    }
+    app.devices.note(account.id, None);
+    step(app, &account, Event::Ask { devices, name: mine::NAME.to_owned() }).await?;
+    round::round(app, &account).await?;
+    app.devices.changed();
+    Ok(Step { id: mine.device.id().to_string(), name: mine::NAME.to_owned(), state: "waiting", sas: None })
+}
+
+/// The devices that ask here to be let in.
+///
+/// # Errors
+/// When the store or the server fails.
+pub async fn requests(app: &Arc<App>) -> Result<Vec<Step>, Failure> {
+    must_run(app)?;
+    let mut found = Vec::new();
+    for account in rows(app).await? {
+        round::round(app, &account).await?;
+        let asked = match app.devices.shown(account.id) {
+            Shown::Asked { device, name } | Shown::Accepted { device, name } => Some((device, name)),
+            Shown::Comparing { device, name, string: None, .. } => Some((device, name)),
+            _ => None,
+        };
+        found.extend(asked.map(|(device, name)| Step {
+            id: device.to_string(),
+            name,
+            state: "waiting",
+            sas: None,
+        }));
+    }
+    Ok(found)
+}
+
+/// The person lets a request go on to the comparison.
+///
+/// # Errors
+/// Not found, where that device does not ask.
+pub async fn accept(app: &Arc<App>, id: &str) -> Result<Step, Failure> {
+    must_run(app)?;
+    let device: Option<DeviceId> = id.parse().ok();
+    for account in rows(app).await? {
+        round::round(app, &account).await?;
+        let Shown::Asked { device: asks, name } = app.devices.shown(account.id) else { continue };
+        if Some(asks) == device {
+            step(app, &account, Event::Accept(asks, Handshake::new())).await?;
+            round::round(app, &account).await?;
+            app.devices.changed();
+            return Ok(Step { id: asks.to_string(), name, state: "waiting", sas: None });
+        }
+    }
+    Err(Failure::not_found(format!("No device {id} asks to be paired; look at `device requests`")))
+}
+
+/// The person compared: on the old device `sas` is what the new one shows.
+///
+/// # Errors
+/// Not found, where no such pairing goes on; failed, where the string is another one: then it is over.
+pub async fn confirm(app: &Arc<App>, id: &str, sas: &str) -> Result<Step, Failure> {
+    must_run(app)?;
+    let device: Option<DeviceId> = id.parse().ok();
+    for account in rows(app).await? {
+        let Some(me) = hear::mine(&mut *app.reader.get().await?, &account).await?.map(|it| it.device.id())
+        else {
+            continue;
+        };
+        let is_it = |shown: &Shown| match shown {
+            Shown::Comparing { device: other, .. } | Shown::Accepted { device: other, .. } => {
+                Some(*other) == device || Some(me) == device
+            }
+            _ => false,
+        };
+        if !is_it(&app.devices.shown(account.id)) {
+            continue;
+        }
+        // The other one may not have answered yet.
+        for _ in 0..PATIENCE {
+            if !matches!(app.devices.shown(account.id), Shown::Accepted { .. }) {
+                break;
+            }
+            round::round(app, &account).await?;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        if matches!(app.devices.shown(account.id), Shown::Accepted { .. }) {
+            return Err(Failure::failed("The new device has not answered yet; look whether it is running"));
+        }
+        return confirmed(app, &account, id, sas).await;
+    }
+    Err(Failure::not_found(format!("No pairing with {id} waits to be compared")))
+}
+
+async fn confirmed(app: &Arc<App>, account: &AccountRow, id: &str, sas: &str) -> Result<Step, Failure> {
+    let name = match app.devices.shown(account.id) {
+        Shown::Comparing { name, .. } => name,
+        _ => String::new(),
+    };
+    app.devices.note(account.id, None);
+    {
+        let _turn = app.devices.turn.lock().await;
+        hear::confirm(app, account, sas).await?;
+    }
+    round::round(app, account).await?;
+    app.devices.changed();
+    if let Some(why) = app.devices.ended(account.id) {
+        return Err(Failure::failed(why_words(why).trim_end_matches('.')));
+    }
+    let state = if app.devices.shown(account.id) == Shown::Nothing { "paired" } else { "waiting" };
+    Ok(Step { id: id.to_owned(), name, state, sas: None })
+}
+
+/// A device that was removed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Removed {
+    /// Its number.
+    pub removed: String,
+    /// What that can and cannot do, in plain words.
+    pub words: String,
+}
+
+/// Removes a device for good.
+///
+/// # Errors
+/// Not found, where there is no such device; failed, where this one may not remove any.
+pub async fn remove(app: &Arc<App>, id: &str) -> Result<Removed, Failure> {
+    let device: Option<DeviceId> = id.parse().ok();
+    for account in rows(app).await? {
+        {
+            let _turn = app.devices.turn.lock().await;
+            let now = app.now();
+            let writer = app.writer.lock().await;
+            let mut c = writer.begin().await?;
+            let Some(mut mine) = Mine::load(&mut c, &account).await? else { continue };
+            let Some(device) = device.filter(|device| mine.roster.devices().contains_key(device)) else {
+                continue;
+            };
+            if device == mine.device.id() {
+                return Err(Failure::usage("This is the device you are at; remove it on another one"));
+            }
+            let Some(statement) = mine.roster.remove(&mine.device, device, now) else {
+                return Err(Failure::failed(
+                    "This device may not remove others any more: it was removed itself, or your devices contradict \
+                     each other about it; decide on another one",
+                ));
+            };
+            let body = crate::mail::sma::Body::Removed(statement);
+            let payload = mine.payload(None, body, now);
+            mine.post(&mut c, &payload).await?;
+            let mut other = mine::other(&mut c, account.id, device).await?;
+            "[]".clone_into(&mut other.sessions);
+            table::put_other(&mut c, account.id, &other).await?;
+            mine.save(&mut c).await?;
+            commit(c).await?;
+        }
+        let words = "It hears nothing from your other devices any more. What it has already, your keys among it, stays on \
+                     it: if it was lost, make new keys and change the password of the mailbox.";
+        // Where the server is away, the next round says it there.
+        let told = round::round(app, &account).await;
+        let words = match told {
+            Ok(()) => words.to_owned(),
+            Err(_) => format!("{words} The server is away; the others are told as soon as it is back."),
+        };
+        return Ok(Removed { removed: id.to_owned(), words });
+    }
+    Err(Failure::not_found(format!("There is no device {id}")))
+}

@@ -1,0 +1,5 @@
+//! Alice pairs a new device with an old one, and the provider in between does what it likes.
+
+mod exchange;
+mod pairing;
+mod stories;
