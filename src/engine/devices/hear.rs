@@ -74,7 +74,8 @@ pub(super) async fn announced(app: &App, account: &AccountRow, raw: &[u8]) -> Re
         }
         // The statement bears its author's own signature, and the roster looks at that.
         Body::Removed(statement) => {
-            if mine.roster.take(statement) {
+            let is_news = mine.roster.take(statement);
+            if is_news {
                 mine.save(&mut c).await?;
                 commit(c).await?;
             }

@@ -91,7 +91,8 @@ async fn visit(app: &Arc<App>, account: &AccountRow, session: &mut Session) -> R
     let inbox = mine.device.id().inbox();
     for name in [ANNOUNCEMENTS, inbox.as_str()] {
         // A device that was removed has no folder any more, and makes none.
-        if !folders.contains_key(name) && !(is_out && name == inbox.as_str()) {
+        let is_wanted = !is_out || name != inbox.as_str();
+        if is_wanted && !folders.contains_key(name) {
             folders.insert(name.to_owned(), session.create_hidden_folder(name).await?);
         }
     }

@@ -48,7 +48,7 @@ fn that_somebody_wrote_again_is_no_news() {
     assert_ne!(version(&before), version(&other));
     let told: HashMap<_, _> = [(name(&before), (version(&before), 3))].into_iter().collect();
     assert!(due(&[after], &told).is_empty());
-    assert_eq!(due(&[other.clone()], &told), vec![vec![other]]);
+    assert_eq!(due(std::slice::from_ref(&other), &told), vec![vec![other]]);
 }
 
 #[test]
