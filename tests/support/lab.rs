@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const PEOPLE: usize = 120;
+const PEOPLE: usize = 240;
 static SHARED: OnceLock<Lab> = OnceLock::new();
 
 /// Running mail servers.

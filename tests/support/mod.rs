@@ -27,7 +27,7 @@ pub fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
         if let Some(value) = found() {
             return value;
         }
-        assert!(start.elapsed() < Duration::from_secs(120), "waited two minutes for: {what}");
+        assert!(start.elapsed() < Duration::from_secs(600), "waited ten minutes for: {what}");
         std::thread::sleep(Duration::from_millis(150));
     }
 }
