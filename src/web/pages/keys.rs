@@ -224,14 +224,25 @@ async fn copy(
     form: Form,
 ) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
-    let made = match prove(&owner, from, &form).await? {
-        Ok(passphrase) => backup::make(&owner.app, passphrase).await,
-        Err(failure) => Err(failure),
-    };
-    match made {
-        Ok(bytes) => Ok(download(bytes, "mailkeep-keys.asc")),
+    match safe_copy(&owner, from, &form).await? {
+        Ok(file) => Ok(file),
         Err(failure) => said(&owner, Err(failure)).await,
     }
+}
+
+/// The file with a copy of all keys, for whoever knows the passphrase.
+pub(super) async fn safe_copy(
+    owner: &Owner,
+    from: IpAddr,
+    form: &Form,
+) -> Result<Result<Response, Failure>, WebError> {
+    Ok(match prove(owner, from, form).await? {
+        Ok(passphrase) => {
+            let made = backup::make(&owner.app, passphrase).await;
+            made.map(|bytes| download(bytes, "mailkeep-keys.asc"))
+        }
+        Err(failure) => Err(failure),
+    })
 }
 
 /// Puts the reminder off for a week.

@@ -1,15 +1,14 @@
 //! What helps when the passphrase is forgotten or the machine lost: the sheet, the file, the pieces among contacts.
 
 use super::form::Form;
-use super::keys::{needs_copy, prove};
+use super::keys::{needs_copy, prove, safe_copy};
 use super::shell::shell;
 use crate::crypto::secret::SecretText;
 use crate::engine::failure::Failure;
 use crate::engine::keyring::{self, Key};
-use crate::engine::{accounts, backup, recovery};
+use crate::engine::{accounts, recovery};
 use crate::web::Web;
 use crate::web::auth::Owner;
-use crate::web::content::download;
 use crate::web::error::{WebError, page, sentence};
 use crate::web::listener::From;
 use crate::web::view::{HolderView, Notice, Qr, RecoveryPage, RecoverySheet, Spot};
@@ -126,12 +125,8 @@ async fn file(
     form: Form,
 ) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
-    let made = match prove(&owner, from, &form).await? {
-        Ok(passphrase) => backup::make(&owner.app, passphrase).await,
-        Err(failure) => Err(failure),
-    };
-    match made {
-        Ok(bytes) => Ok(download(bytes, "mailkeep-keys.asc")),
+    match safe_copy(&owner, from, &form).await? {
+        Ok(file) => Ok(file),
         Err(failure) => recovery_page(&owner, Said::trouble(&failure)).await,
     }
 }
