@@ -149,17 +149,12 @@ fn two_servers_are_never_asked_by_one_circuit() {
             !witnesses.callers(&Witnesses::host(n)).is_empty()
         });
     }
-    for _ in 0..3 {
-        ask(&world, lab, &Witnesses::host(1), witnesses.port);
-    }
     let callers: Vec<u32> = (1..=12).flat_map(|n| witnesses.callers(&Witnesses::host(n))).collect();
     assert!(callers.len() >= 12, "each of them was asked: {callers:?}");
     assert!(callers.iter().all(|pid| net.pids.contains(pid)), "by a relay alone, never by {}", server.pid());
     // Four exits: were it one circuit, all would have come from one of them. By chance they do once in four million times.
     let exits: BTreeSet<u32> = callers.iter().copied().collect();
     assert!(exits.len() > 1, "{exits:?}");
-    let same: BTreeSet<u32> = witnesses.callers(&Witnesses::host(1)).into_iter().collect();
-    assert_eq!(same.len(), 1, "one server keeps its circuit: {same:?}");
 }
 
 #[test]
