@@ -355,7 +355,7 @@ pub(super) struct AccountAdd {
     /// Whether to ask correspondents for encryption (Autocrypt)
     #[arg(long, value_name = "mutual|nopreference", default_value = "mutual")]
     pub(super) prefer_encrypt: String,
-    /// How its servers are found and reached: from this machine, or through Tor alone
+    /// How its servers are reached: from this machine, or through Tor alone; they are found through Tor in any case
     #[arg(long, value_name = "direct|tor", default_value = "direct")]
     pub(super) route: String,
 }

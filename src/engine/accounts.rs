@@ -2,12 +2,14 @@
 
 use super::app::App;
 use super::failure::Failure;
+use super::settings as choices;
 use crate::crypto::secret::SecretText;
 use crate::mail::address::canonical;
 use crate::mail::ids::{AccountId, MessageNumber};
 use crate::mail::sma::FolderKind;
 use crate::network::dialer::Security;
 use crate::network::imap::{self, Session};
+use crate::network::web_address::WebAddress;
 use crate::network::{autoconfig, smtp};
 use crate::storage::database::{AccountRow, TagChanges, accounts, commit, displaced, places, tags};
 use serde::{Deserialize, Serialize};
@@ -97,6 +99,9 @@ pub struct Account {
     pub synced_at: Option<String>,
     /// What is in the way, in words; empty when nothing is.
     pub trouble: String,
+    /// Who named the servers and what they are, where they were just found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found_by: Option<String>,
 }
 
 /// How a check of an account went.
@@ -178,6 +183,7 @@ fn shown(row: &AccountRow) -> Result<Account, Failure> {
         route: if settings.by_tor { "tor" } else { "direct" },
         synced_at: (row.synced_at > 0).then(|| super::search::rfc3339(row.synced_at)),
         trouble: row.trouble.clone(),
+        found_by: None,
     })
 }
 
@@ -204,20 +210,73 @@ pub async fn find(app: &App, address: &str) -> Result<AccountRow, Failure> {
     )
 }
 
-/// Finds the servers of an address, through Tor alone where `by_tor` says so.
+/// The databases of mail servers that are asked where the owner named no others.
+pub const DEFAULT_DATABASES: &str = "https://autoconfig.thunderbird.net/v1.1";
+/// The most databases there can be.
+const MOST_DATABASES: usize = 5;
+
+/// Reads the databases of a list, blank-separated.
+///
+/// # Errors
+/// Usage, where one cannot be read, would be spoken to in clear text, or there are too many.
+pub fn databases(list: &str) -> Result<Vec<WebAddress>, Failure> {
+    let read = |text: &str| {
+        let address = WebAddress::from_owner(text).ok();
+        address.filter(|address| address.is_secure() || address.host().ends_with(".onion")).ok_or_else(|| {
+            Failure::usage(format!("{text:?} names no database of mail servers; write it as https://…"))
+        })
+    };
+    let all: Vec<WebAddress> = list.split_whitespace().map(read).collect::<Result<_, _>>()?;
+    if all.len() > MOST_DATABASES {
+        return Err(Failure::usage(format!("That are more than {MOST_DATABASES} databases; name fewer")));
+    }
+    Ok(all)
+}
+
+/// Servers that were found for an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FoundServers {
+    /// Where mail is fetched.
+    pub imap: Server,
+    /// Where mail is handed in.
+    pub smtp: Server,
+    /// The name that the servers want to know the owner by.
+    pub user: String,
+    /// Who named them, in sentences.
+    pub found_by: String,
+    /// Whether somebody who answers for the domain named them; otherwise the owner has to look at them before a password goes
+    /// there.
+    #[serde(skip)]
+    pub is_sure: bool,
+}
+
+impl FoundServers {
+    /// The servers in words.
+    fn words(&self) -> String {
+        let say = |server: &Server| format!("{}:{} ({})", server.host, server.port, server.security);
+        format!("mail is read from {} and sent by {}", say(&self.imap), say(&self.smtp))
+    }
+}
+
+/// Finds the servers of an address, through Tor or not at all.
 ///
 /// # Errors
 /// When none were found.
-pub async fn find_servers(
-    app: &App,
-    address: &str,
-    by_tor: bool,
-) -> Result<(Server, Server, String), Failure> {
-    let found = autoconfig::find(&app.dialer.through_tor(by_tor), address).await?.into_iter().next().ok_or_else(|| {
-        Failure::failed(format!(
-            "No mail servers were found for {address}; name them (on the command line with --imap and --smtp)"
-        ))
-    })?;
+pub async fn find_servers(app: &App, address: &str) -> Result<FoundServers, Failure> {
+    let advisers = {
+        let mut c = app.reader.get().await?;
+        // What cannot be read any more names nobody.
+        let databases = databases(&choices::read(&mut c, "autoconfig.databases").await?).unwrap_or_default();
+        let resolver = WebAddress::from_owner(&choices::read(&mut c, "dkim.resolver").await?).ok();
+        autoconfig::Advisers { databases, resolver }
+    };
+    let findings = autoconfig::find(&app.dialer, address, &advisers).await?;
+    let Some(found) = findings.found else {
+        let refused: String = findings.refused.iter().map(|words| format!("{words} ")).collect();
+        return Err(Failure::failed(format!(
+            "{refused}No mail servers were found for {address}; name them (on the command line with --imap and --smtp)"
+        )));
+    };
     let server = |s: &autoconfig::Server| Server {
         host: s.host.clone(),
         port: s.port,
@@ -230,11 +289,29 @@ pub async fn find_servers(
     };
     let by = match &found.source {
         autoconfig::Source::Known => "Known to Mailkeep".to_owned(),
-        autoconfig::Source::Domain(address) => format!("Found at {address}"),
-        autoconfig::Source::Guess => "Guessed; a server answers there".to_owned(),
+        autoconfig::Source::Domain(address) | autoconfig::Source::Database(address) => {
+            format!("Found at {address}")
+        }
+        autoconfig::Source::Names { resolver, is_sure: true } => {
+            format!("Named by the domain itself, as {resolver} says")
+        }
+        autoconfig::Source::Names { resolver, is_sure: false } => {
+            format!(
+                "Named by the domain, as {resolver} says without proof; look whether they are your provider's"
+            )
+        }
+        autoconfig::Source::Guess => {
+            "Guessed: servers answer there; look whether they are your provider's".to_owned()
+        }
     };
-    let words = found.note.map_or_else(|| format!("{by}."), |note| format!("{by}. {note}"));
-    Ok((server(&found.imap), server(&found.smtp), words))
+    let note = found.note.map_or_else(String::new, |note| format!(" {note}"));
+    Ok(FoundServers {
+        imap: server(&found.imap),
+        smtp: server(&found.smtp),
+        user: found.imap.user,
+        found_by: format!("{by}.{note}"),
+        is_sure: found.source.is_sure(),
+    })
 }
 
 /// Whether an address can be an account's; gives it as it is kept.
@@ -254,21 +331,31 @@ pub fn acceptable(text: &str) -> Result<String, Failure> {
 /// Adds an account, or changes the one of this address, after logging in to both servers.
 ///
 /// # Errors
-/// Usage, for an address that is none; otherwise what the servers say.
+/// Usage, for an address that is none; otherwise what the servers say. Failed, where servers are only guessed: no password
+/// goes to those before the owner named them.
 pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
     let address = acceptable(&new.address)?;
     let by_tor = is_tor(new.route.as_deref().unwrap_or("direct"))?;
-    let (imap, smtp) = match (new.imap, new.smtp) {
-        (Some(imap), Some(smtp)) => (imap, smtp),
+    let named_user = new.user.filter(|user| !user.is_empty());
+    let (imap, smtp, user, found_by) = match (new.imap, new.smtp) {
+        (Some(imap), Some(smtp)) => (imap, smtp, address.clone(), None),
         (imap, smtp) => {
-            let (found_imap, found_smtp, _) = find_servers(app, &address, by_tor).await?;
-            (imap.unwrap_or(found_imap), smtp.unwrap_or(found_smtp))
+            let found = find_servers(app, &address).await?;
+            if !found.is_sure {
+                return Err(Failure::failed(format!(
+                    "No settings of {address} were found that anybody answers for, so no password was tried. Perhaps {}: \
+                     name the servers if they are your provider's",
+                    found.words()
+                )));
+            }
+            let found_by = format!("{} So {}.", found.found_by, found.words());
+            (imap.unwrap_or(found.imap), smtp.unwrap_or(found.smtp), found.user, Some(found_by))
         }
     };
     let settings = Settings {
         imap,
         smtp,
-        user: new.user.filter(|u| !u.is_empty()).unwrap_or_else(|| address.clone()),
+        user: named_user.unwrap_or(user),
         password: new.password,
         ca: new.ca,
         prefer_encrypt: preference(new.prefer_encrypt.as_deref().unwrap_or("mutual"))?,
@@ -291,7 +378,7 @@ pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
         super::keyring::ensure(app, &address).await?;
     }
     app.accounts_changed.notify_waiters();
-    shown(&find(app, &address).await?)
+    Ok(Account { found_by, ..shown(&find(app, &address).await?)? })
 }
 
 /// Says whether mail of an account is kept private whenever the other side can read it; correspondents are told with the

@@ -235,6 +235,7 @@ const ANSWERS: &[Noun] = &[
             ("route", "string"),
             ("synced_at", "time|null"),
             ("trouble", "string"),
+            ("found_by?", "string"),
         ],
     ),
     noun(
