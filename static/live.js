@@ -58,7 +58,7 @@ function listen() {
   }
   on('tor', showTor);
   on('outbox', (told) => { if (told.words) say(told.words); });
-  for (const kind of ['mail', 'tags']) on(kind, changed);
+  for (const kind of ['mail', 'tags', 'pictures']) on(kind, changed);
   own.addEventListener('open', () => {
     clearTimeout(patience);
     patience = 0;

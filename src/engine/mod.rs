@@ -4,6 +4,7 @@ pub mod accounts;
 mod adopt;
 pub mod app;
 pub mod authentication;
+pub mod avatars;
 pub mod backup;
 pub mod check;
 mod conversions;

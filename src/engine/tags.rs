@@ -389,7 +389,7 @@ pub(super) async fn sweep(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<(
     Ok(())
 }
 
-/// Destroys the keys of records, with the pictures that were fetched for them, and takes their words out of the index.
+/// Destroys the keys of records, with the pictures that were fetched for them and of their people, and takes their words out of the index.
 async fn erase(app: &Arc<App>, rows: &[messages::MessageRow]) -> Result<(), Failure> {
     destroy_records(app, rows).await?;
     app.indexing.forget(rows.iter().map(|row| row.number).collect()).await
@@ -397,6 +397,7 @@ async fn erase(app: &Arc<App>, rows: &[messages::MessageRow]) -> Result<(), Fail
 
 async fn destroy_records(app: &Arc<App>, rows: &[messages::MessageRow]) -> Result<(), Failure> {
     super::remote::forget(app, &rows.iter().map(|row| row.number).collect::<Vec<_>>()).await?;
+    super::avatars::forget(app, rows).await?;
     let (packs, records) = (Arc::clone(&app.packs), rows.iter().map(|row| row.place).collect::<Vec<_>>());
     super::failure::blocking(move || packs.destroy(&records)).await
 }

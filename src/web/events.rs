@@ -82,6 +82,7 @@ fn named(event: &Event, body: &impl serde::Serialize) -> sse::Event {
         Event::Progress { .. } => "progress",
         Event::Trouble { .. } => "trouble",
         Event::Tor { .. } => "tor",
+        Event::Pictures { .. } => "pictures",
         Event::Outbox { .. } => "outbox",
     };
     sse::Event::default().event(name).json_data(body).unwrap_or_default()

@@ -4,6 +4,7 @@
 //! Functions take a connection and one thing to do; what belongs together goes into one [`Writer::begin`] transaction.
 
 pub mod accounts;
+pub mod avatars;
 pub mod devices;
 pub mod displaced;
 pub mod drafts;
@@ -26,6 +27,7 @@ pub mod tags;
 pub mod threads;
 
 pub use accounts::{AccountRow, FolderRow};
+pub use avatars::AvatarRow;
 pub use drafts::DraftRow;
 pub use invitations::InvitationRow;
 pub use keys::{DecisionRow, OwnKeyRow, PeerKeyRow};
@@ -99,10 +101,11 @@ pub struct Reader(SqlitePool);
 #[derive(Clone, Debug)]
 pub struct Writer(SqlitePool);
 
-/// Tables that are empty in every copy, and how they are emptied there: the keys of pictures, tokens, what lets somebody in from
+/// Tables that are empty in every copy, and how they are emptied there: pictures of people, the keys of other pictures, tokens, what lets somebody in from
 /// afar, or a code that was used would work again, and all that makes this store one of the owner's devices, so that a restored
 /// one cannot pass for it.
-const FORGOTTEN: [(&str, &str); 10] = [
+const FORGOTTEN: [(&str, &str); 11] = [
+    ("avatar", "DELETE FROM snapshot.avatar"),
     ("picture", "DELETE FROM snapshot.picture"),
     ("token", "DELETE FROM snapshot.token"),
     ("second_factor", "DELETE FROM snapshot.second_factor"),

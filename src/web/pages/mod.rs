@@ -1,6 +1,7 @@
 //! The pages: each file opens with its routes, then has its handlers and what they need.
 
 mod actions;
+mod avatars;
 mod compose;
 mod composer;
 mod contacts;
@@ -42,6 +43,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(thread::routes())
         .merge(preview::routes())
         .merge(actions::routes())
+        .merge(avatars::routes())
         .merge(compose::routes())
         .merge(contacts::routes())
         .merge(keys::routes())

@@ -308,6 +308,8 @@ fn settings() -> SettingsPage {
             token: "mk_4x7q2m9f8w3k6t1z5r0n8v2c7b4j9h6d".into(),
         }),
         remote: RemoteSettings {
+            avatars: "libravatar".into(),
+            avatar_server: HOSTILE.into(),
             tor_mode: "socks".into(),
             socks: "127.0.0.1:9050".into(),
             wkd: true,
@@ -370,6 +372,7 @@ fn rest() -> Vec<Page> {
         address: address.into(),
         initials: initials.into(),
         hue,
+        picture: String::new(),
         count_words: "41 messages".into(),
         key_words: if hue == 0 { "different key" } else { "same key" },
         date_words: "3 Mar".into(),

@@ -101,6 +101,8 @@ pub struct Row {
     pub initials: String,
     /// The hue of the round mark, 0 to 11.
     pub hue: u8,
+    /// Where their picture lies; empty where the letters are all there is.
+    pub picture: String,
     /// The subject; empty when there is none.
     pub subject: String,
     /// The first words of the message, or where the search hit.

@@ -32,6 +32,8 @@ pub struct Contact {
     pub initials: String,
     /// Its hue, 0 to 11.
     pub hue: u8,
+    /// Where their picture lies; empty where the letters are all there is.
+    pub picture: String,
     /// "41 messages".
     pub count_words: String,
     /// "same key", "different key"; empty where no key is known.

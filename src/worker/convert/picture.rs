@@ -15,6 +15,9 @@ const MOST_PIXELS: u64 = 64_000_000;
 /// The longest edge, in pixels.
 const LONGEST_EDGE: u32 = 30_000;
 
+/// The longest edge of somebody's picture, in pixels: no avatar server makes larger ones.
+const LONGEST_FACE: u32 = 2_048;
+
 /// Safe copies of pictures.
 pub(super) struct Pictures;
 
@@ -74,7 +77,8 @@ fn draw(input: &[u8], of: u32, size: Size) -> Result<Made, String> {
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| in_words(&error))?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS || width.max(height) > LONGEST_EDGE {
+    let longest = if size == Size::Face { LONGEST_FACE } else { LONGEST_EDGE };
+    if u64::from(width) * u64::from(height) > MOST_PIXELS || width.max(height) > longest {
         return Err(format!("The picture is {width} by {height} pixels, which is more than Mailkeep draws"));
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -86,7 +90,11 @@ fn draw(input: &[u8], of: u32, size: Size) -> Result<Made, String> {
     }
     picture.apply_orientation(orientation);
     let (width, height) = (picture.width(), picture.height());
-    let photo = format == ImageFormat::Jpeg || size == Size::Thumbnail && !picture.color().has_alpha();
+    let photo = match size {
+        Size::Face => false,
+        Size::Thumbnail if !picture.color().has_alpha() => true,
+        Size::Thumbnail | Size::Screen | Size::Full => format == ImageFormat::Jpeg,
+    };
     let (media_type, bytes) = if photo {
         (MediaType::Jpeg, jpeg(&picture, if size == Size::Full { 95 } else { 85 })?)
     } else {
