@@ -19,6 +19,8 @@ mod support;
 mod accounts;
 mod architecture;
 mod attachments;
+mod autoconfig;
+mod avatars;
 mod bad_input;
 mod bad_keys;
 mod bounds;

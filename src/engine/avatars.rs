@@ -44,7 +44,7 @@ const LARGEST: usize = 96 << 10;
 /// next: each in milliseconds, from and to, so that the order and the beat of a page tell nothing.
 const GATHER: (u64, u64) = (2_000, 5_000);
 const PAUSE: (u64, u64) = (200, 2_000);
-const REST: (u64, u64) = (30_000, 90_000);
+const REST: (u64, u64) = (5_000, 15_000);
 
 /// What pages showed and nobody was asked about yet.
 #[derive(Default)]

@@ -1,21 +1,19 @@
 //! Avatar servers behind a proxy in the place of Tor: whose picture they have, and how they misbehave, the story says.
 
 use super::onion::{Onion, Question};
-use hickory_proto::op::{Message, MessageType, ResponseCode};
-use hickory_proto::rr::rdata::SRV;
-use hickory_proto::rr::{Name, RData, Record};
+use super::resolver::{self, RESOLVER, Services};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-/// A resolver that names the servers of services.
-pub const RESOLVER: &str = "dns.example.net";
+/// In the place of an answer: none ever comes.
+pub const NEVER: &str = "never";
 
 /// What is answered at `HOST/HASH`: the head's lines and the body; and the servers of services.
 #[derive(Default)]
 struct Held {
     at: HashMap<String, (String, Vec<u8>)>,
-    services: HashMap<String, (u16, String)>,
+    services: Services,
 }
 
 pub struct Avatars {
@@ -24,16 +22,22 @@ pub struct Avatars {
 }
 
 /// What servers know an address by.
-pub fn hash(address: &str) -> String {
+fn hash(address: &str) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(address))
 }
 
 impl Avatars {
-    /// Servers under these names and the resolver, with nothing in them.
+    /// Servers under these names and a resolver, with nothing in them.
     pub fn begin(names: &[&str]) -> Self {
         let held: Arc<Mutex<Held>> = Arc::default();
         let answering = Arc::clone(&held);
-        let rule = move |question: &Question| answer(&answering.lock().unwrap(), question);
+        let rule = move |question: &Question| {
+            let (head, body) = answer(&answering.lock().unwrap(), question);
+            while head == NEVER {
+                std::thread::park();
+            }
+            (head, body)
+        };
         Self { onion: Onion::begin(&[names, &[RESOLVER]].concat(), Box::new(rule)), held }
     }
 
@@ -48,11 +52,14 @@ impl Avatars {
         self.held.lock().unwrap().services.insert(service.to_owned(), (port, host.to_owned()));
     }
 
-    /// `HOST ADDRESS` of these people that were asked for so far, sorted.
+    /// `HOST ADDRESS` of everything that servers were asked for, sorted; `people` are all that a story knows.
     pub fn asked(&self, people: &[&str]) -> Vec<String> {
         let of = |question: Question| {
-            let address = people.iter().find(|address| question.head[0].contains(&hash(address)))?;
-            Some(format!("{} {address}", question.host))
+            if question.host == RESOLVER {
+                return None;
+            }
+            let address = people.iter().find(|address| question.head[0].contains(&hash(address)));
+            Some(format!("{} {}", question.host, address.unwrap_or(&"somebody else")))
         };
         let mut all: Vec<String> = self.onion.all().into_iter().filter_map(of).collect();
         all.sort();
@@ -62,26 +69,12 @@ impl Avatars {
 
 fn answer(held: &Held, question: &Question) -> (String, Vec<u8>) {
     if question.host == RESOLVER {
-        return resolve(held, question);
+        return resolver::resolve(&held.services, question);
     }
     let path = question.head[0].split(' ').nth(1).unwrap();
     let (path, query) = path.split_once('?').unwrap();
     assert_eq!(query, "s=96&d=404&r=g", "nothing but the hash tells who is meant");
     let hash = path.strip_prefix("/avatar/").unwrap();
-    let nothing = || ("HTTP/1.1 404 Not Found".to_owned(), b"not an image".to_vec());
+    let nothing = || ("HTTP/1.1 404 Not Found".to_owned(), b"nobody".to_vec());
     held.at.get(&format!("{}/{hash}", question.host)).cloned().unwrap_or_else(nothing)
-}
-
-fn resolve(held: &Held, question: &Question) -> (String, Vec<u8>) {
-    let mut dns = Message::from_vec(&question.body).unwrap();
-    let name = dns.queries[0].name().clone();
-    dns.metadata.message_type = MessageType::Response;
-    match held.services.get(name.to_ascii().trim_end_matches('.')) {
-        Some((port, host)) => {
-            let target = Name::from_ascii(format!("{host}.")).unwrap();
-            dns.answers = vec![Record::from_rdata(name, 300, RData::SRV(SRV::new(0, 1, *port, target)))];
-        }
-        None => dns.metadata.response_code = ResponseCode::NXDomain,
-    }
-    ("HTTP/1.1 200 OK\r\nContent-Type: application/dns-message".into(), dns.to_vec().unwrap())
 }

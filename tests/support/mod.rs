@@ -1,12 +1,14 @@
 //! What the stories stand on: a [`World`] with a store of its own, a real mail server, small clients for IMAP, SMTP and
 //! HTTP that hide nothing, and sample mail.
 
+pub mod avatars;
 pub mod http;
 pub mod imap;
 pub mod keyserver;
 pub mod lab;
 pub mod mail;
 pub mod onion;
+pub mod resolver;
 pub mod signing;
 pub mod smtp;
 pub mod socks;

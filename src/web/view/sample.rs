@@ -184,7 +184,7 @@ pub(super) fn message(id: &str) -> MessageView {
         from: person("Anna Berg", "anna@berg.example"),
         initials: "AB".into(),
         hue: 0,
-        picture: "/static/icon.svg".into(),
+        picture: "/avatars/0123456789abcdef".into(),
         to_words: "you, Bob Marlow and Carol Okafor".into(),
         to: vec![person("Alice", "alice@example.org"), person("Bob Marlow", "bob@example.net")],
         cc: vec![person("", "carol@example.com")],
