@@ -203,6 +203,20 @@ fn names_of_the_domain_lead_to_its_own_servers_and_only_offer_those_of_others() 
 }
 
 #[test]
+fn the_house_that_takes_the_mail_in_is_asked_about_and_offered() {
+    let story = Story::new();
+    let _server = story.world.serve();
+    let services = [("far.example".to_owned(), (25, "mx1.elsewhere.example".to_owned()))];
+    story.held.lock().unwrap().services.extend(services);
+    let theirs = good().replace("imap.%EMAILDOMAIN%", "mail.elsewhere.example");
+    story.put("db.example.net/v1.1/elsewhere.example", OK, theirs);
+    let said = story.run(&[]).fails(1);
+    assert!(said.contains("no password was tried") && said.contains("mail.elsewhere.example:993"), "{said}");
+    assert_eq!(story.asked().last().unwrap(), "db.example.net/v1.1/elsewhere.example");
+    story.assert_no_sign_in();
+}
+
+#[test]
 fn settings_that_would_send_the_password_in_clear_are_refused_in_words() {
     let story = Story::new();
     let _server = story.world.serve();

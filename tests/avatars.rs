@@ -94,7 +94,10 @@ fn pictures_are_looked_for_once_the_owner_says_so_and_drawn_anew() {
     }
     letter(&world, weekly, "List-Id: <weekly.far.example>\r\n");
     world.ok(&["tag", "+spam", "--", "from:spammer"]);
-    let shut = with_headers(sealed, "alice@lab.test", &format!("from {sealed}"), "", "x");
+    let parts = "--b\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n--b\r\n\
+                 Content-Type: application/octet-stream\r\n\r\n-----BEGIN PGP MESSAGE-----\r\n\r\nAAAA\r\n\
+                 -----END PGP MESSAGE-----\r\n--b--";
+    let shut = with_headers(sealed, "alice@lab.test", &format!("from {sealed}"), "", parts);
     let shut = String::from_utf8(shut).unwrap().replace(
         "text/plain; charset=utf-8",
         "multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=b",

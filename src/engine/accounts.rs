@@ -300,6 +300,11 @@ pub async fn find_servers(app: &App, address: &str) -> Result<FoundServers, Fail
                 "Named by the domain, as {resolver} says without proof; look whether they are your provider's"
             )
         }
+        autoconfig::Source::Exchanger { house, .. } => {
+            format!(
+                "Named for {house}, which takes in the mail of the domain; look whether it is your provider"
+            )
+        }
         autoconfig::Source::Guess => {
             "Guessed: servers answer there; look whether they are your provider's".to_owned()
         }

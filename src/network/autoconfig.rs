@@ -53,6 +53,13 @@ pub enum Source {
         /// Whether DNSSEC held, or the servers are of the domain's own house.
         is_sure: bool,
     },
+    /// What a table or a database says of the house that takes the domain's mail in (MX).
+    Exchanger {
+        /// That house.
+        house: String,
+        /// Whether DNSSEC held.
+        is_sure: bool,
+    },
     /// A guess; something answers there, securely.
     Guess,
 }
@@ -63,7 +70,7 @@ impl Source {
     pub const fn is_sure(&self) -> bool {
         match self {
             Self::Known | Self::Domain(_) | Self::Database(_) => true,
-            Self::Names { is_sure, .. } => *is_sure,
+            Self::Names { is_sure, .. } | Self::Exchanger { is_sure, .. } => *is_sure,
             Self::Guess => false,
         }
     }
@@ -220,10 +227,13 @@ impl Asking<'_> {
                 return Ok(Findings { found: Some(found), refused });
             }
         }
-        if let Some(resolver) = &advisers.resolver
-            && let Some(found) = self.services(resolver).await?
-        {
-            return Ok(Findings { found: Some(found), refused });
+        if let Some(resolver) = &advisers.resolver {
+            if let Some(found) = self.services(resolver).await? {
+                return Ok(Findings { found: Some(found), refused });
+            }
+            if let Some(found) = self.by_exchanger(resolver, advisers, &mut refused).await? {
+                return Ok(Findings { found: Some(found), refused });
+            }
         }
         let found = self.guessed().await;
         Ok(Findings { found, refused })

@@ -90,6 +90,19 @@ pub async fn services(
     ask(dialer, purpose, resolver, name, circuit, RecordType::SRV).await.map(Services::from)
 }
 
+/// Asks where a domain takes its mail in (MX), in the same form; the port is always 25.
+///
+/// # Errors
+/// Says why there is no answer. That none are named is an answer.
+pub async fn exchangers(
+    dialer: &Dialer,
+    purpose: Purpose,
+    resolver: &WebAddress,
+    domain: &str,
+) -> Result<Services, DohError> {
+    ask(dialer, purpose, resolver, domain, domain, RecordType::MX).await.map(Services::from)
+}
+
 async fn ask(
     dialer: &Dialer,
     purpose: Purpose,
@@ -130,13 +143,18 @@ impl From<Records> for Texts {
 
 impl From<Records> for Services {
     fn from(Records { data, is_authentic }: Records) -> Self {
+        let host = |name: &Name| name.to_ascii().trim_end_matches('.').to_ascii_lowercase();
         let mut found: Vec<_> = data
             .iter()
             .filter_map(|data| match data {
                 // A lone dot says that the domain has no such service.
                 RData::SRV(named) if !named.target.is_root() && named.port != 0 => {
-                    let host = named.target.to_ascii().trim_end_matches('.').to_ascii_lowercase();
-                    Some((named.priority, Reverse(named.weight), Service { host, port: named.port }))
+                    let service = Service { host: host(&named.target), port: named.port };
+                    Some((named.priority, Reverse(named.weight), service))
+                }
+                RData::MX(named) if !named.exchange.is_root() => {
+                    let service = Service { host: host(&named.exchange), port: 25 };
+                    Some((named.preference, Reverse(0), service))
                 }
                 _ => None,
             })

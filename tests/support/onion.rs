@@ -195,6 +195,9 @@ fn talk<S: Read + Write>(
             line => head.push(line.to_owned()),
         }
     }
+    if head.is_empty() {
+        return None;
+    }
     let length = head.iter().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok()).flatten()

@@ -1,6 +1,6 @@
 //! What the names of a domain say of its mail servers (RFC 6186, RFC 8314), asked for by DNS over HTTPS.
 
-use super::{Asking, Candidate, FindError, Server, Source, no_way};
+use super::{Advisers, Asking, Candidate, FindError, Server, Source, known, no_way};
 use crate::mail::domain;
 use crate::network::address_guard;
 use crate::network::dialer::{Purpose, Security};
@@ -42,6 +42,37 @@ impl Asking<'_> {
             Err(DohError::Http(HttpError::Dial(error))) => no_way(error).map_or(Ok(Services::default()), Err),
             Err(_) => Ok(Services::default()),
         }
+    }
+
+    /// What is known of the house that takes the domain's mail in: who has a name of their own has their mail at another's.
+    pub(super) async fn by_exchanger(
+        &self,
+        resolver: &WebAddress,
+        advisers: &Advisers,
+        refused: &mut Vec<String>,
+    ) -> Result<Option<Candidate>, FindError> {
+        let own = &self.account.domain;
+        let named = match doh::exchangers(self.dialer, Purpose::Autoconfig, resolver, own).await {
+            Ok(named) => named,
+            Err(DohError::Http(HttpError::Dial(error))) => return no_way(error).map_or(Ok(None), Err),
+            Err(_) => return Ok(None),
+        };
+        let Some(host) = named.found.into_iter().map(|s| s.host).find(|h| address_guard::is_public_name(h))
+        else {
+            return Ok(None);
+        };
+        let house = domain::organisation(&host);
+        if house == *own {
+            return Ok(None);
+        }
+        let mut found = known::of_house(&house, self.account);
+        for database in advisers.databases.iter().filter_map(|one| one.below(&[&house], &[]).ok()) {
+            if found.is_none() {
+                found = self.file(&database, false, refused).await?;
+            }
+        }
+        let source = Source::Exchanger { house, is_sure: named.is_authentic };
+        Ok(found.map(|found| Candidate { source, ..found }))
     }
 
     /// The first server that may be asked, and whether the domain surely means it.
