@@ -15,6 +15,7 @@ pub mod envelopes;
 pub mod events;
 pub mod export;
 pub mod failure;
+pub mod find_servers;
 pub mod flags;
 pub mod heavy;
 pub mod import;

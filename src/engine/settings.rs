@@ -2,7 +2,7 @@
 
 use super::app::App;
 use super::failure::Failure;
-use super::{accounts, avatars, lookup};
+use super::{avatars, find_servers, lookup};
 use crate::crypto::secret::random;
 use crate::network::dialer::{BadProxy, Proxy, Purpose, Rule, Tor};
 use crate::network::web_address::WebAddress;
@@ -36,7 +36,7 @@ const KNOWN: [Known; 29] = [
     Known { key: "avatars", default: "off", allowed: &["off", "gravatar", "libravatar"] },
     Known { key: "avatars.server", default: "", allowed: &[] },
     // Databases of mail servers, blank-separated, in the order in which they are asked; empty asks none.
-    Known { key: "autoconfig.databases", default: accounts::DEFAULT_DATABASES, allowed: &[] },
+    Known { key: "autoconfig.databases", default: find_servers::DEFAULT_DATABASES, allowed: &[] },
     // The key servers, blank-separated, in the order in which they are asked; empty asks none.
     Known { key: "lookup.servers", default: lookup::DEFAULT_SERVERS, allowed: &[] },
     // Whether the domain of an address is asked before them (Web Key Directory).
@@ -137,7 +137,7 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     }
     match key {
         "lookup.servers" => drop(lookup::servers(value)?),
-        "autoconfig.databases" => drop(accounts::databases(value)?),
+        "autoconfig.databases" => drop(find_servers::databases(value)?),
         "avatars.server" if !value.is_empty() => drop(avatars::server(value)?),
         _ => {}
     }

@@ -37,7 +37,7 @@ pub enum Job {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Size {
-    /// At most 96 pixels wide and high, always PNG: somebody's picture.
+    /// At most 96 pixels wide and high, always PNG, on white: somebody's picture.
     Face,
     /// At most 240 pixels wide and high.
     Thumbnail,

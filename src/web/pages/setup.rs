@@ -3,8 +3,9 @@
 use super::actions::wants_json;
 use super::form::Form;
 use crate::crypto::secret::SecretText;
-use crate::engine::accounts::{self, FoundServers, NewAccount, Server};
+use crate::engine::accounts::{self, NewAccount, Server};
 use crate::engine::failure::{Failure, Kind};
+use crate::engine::find_servers::{self as finding, FoundServers};
 use crate::engine::{status, vault};
 use crate::web::Web;
 use crate::web::auth::{Owner, prove_visitor, set_cookie, visitor_token};
@@ -189,7 +190,7 @@ pub(super) async fn to_confirm(owner: &Owner, form: &Form) -> Option<AccountForm
     if ["imap_host", "smtp_host"].iter().all(|field| !form.get(field).trim().is_empty()) {
         return None;
     }
-    Some(with_found(form, accounts::find_servers(&owner.app, form.get("address").trim()).await))
+    Some(with_found(form, finding::find_servers(&owner.app, form.get("address").trim()).await))
 }
 
 /// The form as it was filled in, with what was found in the fields that were left empty.
@@ -244,7 +245,7 @@ async fn privacy(owner: Owner, form: Form) -> Result<Response, WebError> {
 
 async fn find_servers(owner: Owner, headers: HeaderMap, form: Form) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
-    let found = accounts::find_servers(&owner.app, form.get("address").trim()).await;
+    let found = finding::find_servers(&owner.app, form.get("address").trim()).await;
     if wants_json(&headers) {
         return Ok(match found {
             Ok(found) => Json(found).into_response(),

@@ -6,7 +6,7 @@ use super::Converter;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, Rgba, RgbaImage};
 use std::io::Cursor;
 use std::panic::catch_unwind;
 
@@ -89,6 +89,9 @@ fn draw(input: &[u8], of: u32, size: Size) -> Result<Made, String> {
         picture = picture.thumbnail(edge, edge);
     }
     picture.apply_orientation(orientation);
+    if size == Size::Face {
+        picture = on_white(&picture);
+    }
     let (width, height) = (picture.width(), picture.height());
     let photo = match size {
         Size::Face => false,
@@ -101,6 +104,13 @@ fn draw(input: &[u8], of: u32, size: Size) -> Result<Made, String> {
         (MediaType::Png, png(&picture)?)
     };
     Ok(Made { of, media_type, width, height, text: String::new(), bytes })
+}
+
+/// A picture with nothing to be seen through it.
+fn on_white(picture: &DynamicImage) -> DynamicImage {
+    let mut sheet = RgbaImage::from_pixel(picture.width(), picture.height(), Rgba([u8::MAX; 4]));
+    image::imageops::overlay(&mut sheet, &picture.to_rgba8(), 0, 0);
+    DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(sheet).to_rgb8())
 }
 
 /// A picture as JPEG.
