@@ -14,7 +14,7 @@ use crate::network::avatar::{self, AvatarError, OwnServer};
 use crate::network::dialer::{Purpose, Rule};
 use crate::network::web_address::WebAddress;
 use crate::storage::database::messages::MessageRow;
-use crate::storage::database::{AvatarRow, avatars, commit, messages, settings as table, tags};
+use crate::storage::database::{AvatarRow, Connection, avatars, commit, messages, settings as table, tags};
 use crate::worker::Size;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -159,14 +159,26 @@ pub(in crate::engine) async fn clear(app: &App) -> Result<(), Failure> {
 /// # Errors
 /// When the store fails.
 pub(in crate::engine) async fn forget(app: &App, rows: &[MessageRow]) -> Result<(), Failure> {
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    forget_in(app, &mut c, rows).await?;
+    commit(c).await?;
+    Ok(())
+}
+
+/// The same within a change that is being made.
+///
+/// # Errors
+/// When the store fails.
+pub(in crate::engine) async fn forget_in(
+    app: &App,
+    c: &mut Connection,
+    rows: &[MessageRow],
+) -> Result<(), Failure> {
     let people = rows.iter().flat_map(|row| row.people.from.iter().chain(&row.people.to));
     let marks: BTreeSet<i64> = people.map(|person| app.avatar(&canonical(&person.address))).collect();
     let marks: Vec<i64> = marks.into_iter().collect();
-    let writer = app.writer.lock().await;
-    let mut c = writer.begin().await?;
-    avatars::remove(&mut c, &marks).await?;
-    commit(c).await?;
-    Ok(())
+    Ok(avatars::remove(c, &marks).await?)
 }
 
 /// Whom the owner lets be asked.
@@ -287,6 +299,10 @@ async fn round(app: &Arc<App>) -> Result<bool, Failure> {
     let mut found = false;
     for (_, address) in people.into_iter().take((PER_DAY - asked) as usize) {
         tokio::time::sleep(between(PAUSE)).await;
+        // What is switched off, or over to another, holds for the rest of a batch, too.
+        if Choice::read(app).await? != choice {
+            break;
+        }
         match one(app, &choice, &server, &address).await {
             Ok(picture) => found |= keep(app, &choice, &address, picture).await?,
             Err(error) if error.has_no_way() => {
