@@ -73,7 +73,9 @@ pub(super) async fn announced(app: &App, account: &AccountRow, raw: &[u8]) -> Re
             }
         }
         Body::Removed(statement) => {
-            if removal_counts(&mine, &letter, claimed.from, &statement) && mine.roster.take(statement) {
+            let counts = removal_counts(&mine, &letter, claimed.from, &statement);
+            let is_news = counts && mine.roster.take(statement);
+            if is_news {
                 mine.save(&mut c).await?;
                 commit(c).await?;
             }
