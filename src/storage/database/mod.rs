@@ -13,6 +13,7 @@ pub mod keys;
 pub mod lookups;
 pub mod messages;
 pub mod outbox;
+pub mod passkeys;
 pub mod peers;
 pub mod pictures;
 pub mod places;
@@ -35,6 +36,7 @@ pub use outbox::{OutboxRow, RecipientRow};
 pub use peers::{EnvelopeRow, PeerRow};
 pub use pictures::PictureRow;
 pub use places::PlaceRow;
+pub use passkeys::PasskeyRow;
 pub use remote_access::{DeviceRow, FactorRow, OnionRow};
 pub use senders::SenderRow;
 pub use settings::{PersonRow, TokenRow};
@@ -102,12 +104,13 @@ pub struct Writer(SqlitePool);
 /// Tables that are empty in every copy, and how they are emptied there: the keys of pictures, tokens, what lets somebody in from
 /// afar, or a code that was used would work again, and all that makes this store one of the owner's devices, so that a restored
 /// one cannot pass for it.
-const FORGOTTEN: [(&str, &str); 10] = [
+const FORGOTTEN: [(&str, &str); 11] = [
     ("picture", "DELETE FROM snapshot.picture"),
     ("token", "DELETE FROM snapshot.token"),
     ("second_factor", "DELETE FROM snapshot.second_factor"),
     ("spare_code", "DELETE FROM snapshot.spare_code"),
     ("remote_device", "DELETE FROM snapshot.remote_device"),
+    ("passkey", "DELETE FROM snapshot.passkey"),
     ("device_own", "DELETE FROM snapshot.device_own"),
     ("device_statement", "DELETE FROM snapshot.device_statement"),
     ("device_other", "DELETE FROM snapshot.device_other"),
