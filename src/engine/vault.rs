@@ -2,7 +2,7 @@
 //! passphrase is proved here, the recovery key will do.
 
 use super::app::App;
-use super::failure::{Failure, Kind, blocking};
+use super::failure::{Failure, blocking};
 use crate::crypto::master_key::MasterKey;
 use crate::crypto::passphrase::{Cost, PassphraseProof};
 use crate::crypto::recovery::RecoveryKey;
@@ -11,6 +11,7 @@ use crate::crypto::vault;
 use crate::storage::data_dir::{DataDir, Lock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 
@@ -24,6 +25,8 @@ pub struct Vault {
     path: PathBuf,
     state: Arc<Mutex<State>>,
     open: watch::Sender<Option<Arc<App>>>,
+    /// How often words from afar were stretched.
+    stretched: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -37,7 +40,7 @@ impl Vault {
     /// The vault of a data directory that may or may not hold a store yet.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), state: Arc::default(), open: watch::channel(None).0 }
+        Self { path: path.to_owned(), state: Arc::default(), open: watch::channel(None).0, stretched: AtomicUsize::new(0) }
     }
 
     /// Where it lies.
@@ -147,17 +150,24 @@ impl Vault {
         Ok(())
     }
 
-    /// Whether this is the passphrase, found out anew whatever was proved before: how long it takes says nothing.
+    /// Whether this is the passphrase, or the recovery key, found out anew whatever was proved before and by the same work: how
+    /// long it takes says nothing.
     ///
     /// # Errors
     /// When the vault cannot be read.
     pub async fn is_passphrase(&self, passphrase: &SecretText) -> Result<bool, Failure> {
         let _turn = self.state.lock().await;
-        match prove(&DataDir::open(&self.path)?, passphrase).await {
-            Ok(_) => Ok(true),
-            Err(failure) if failure.kind == Kind::Locked => Ok(false),
-            Err(failure) => Err(failure),
-        }
+        let vault = DataDir::open(&self.path)?.read_vault()?;
+        let words = passphrase.clone();
+        let tried = blocking(move || Ok::<_, Failure>(vault.try_words(&words)?)).await?;
+        self.stretched.fetch_add(tried.stretched, Ordering::Relaxed);
+        Ok(tried.right)
+    }
+
+    /// How often words from afar were stretched since this was made.
+    #[must_use]
+    pub fn stretched(&self) -> usize {
+        self.stretched.load(Ordering::Relaxed)
     }
 
     /// Opens the store for one call while it stays locked for everybody else, who waits meanwhile.
