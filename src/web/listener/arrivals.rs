@@ -165,7 +165,7 @@ impl Drop for Leaves {
 }
 
 /// A connection that ends when nothing is said for too long, or when it has to.
-pub struct Arrived {
+pub(super) struct Arrived {
     pipe: Box<dyn Pipe>,
     silent_until: Pin<Box<Sleep>>,
     silent: Duration,
