@@ -81,7 +81,8 @@ fn the_mail_at_home_is_read_by_an_onion_address() {
     // One of the two is not enough, and what is said does not tell which it was.
     let far = Far::of(&tor, &onion);
     let refused = far.try_in("", "not the passphrase", &phone.code());
-    for answer in [&refused, &far.try_in("", PASSPHRASE, "000000"), &far.get("/threads/1", ""), &far.get("/", "")]
+    for answer in
+        [&refused, &far.try_in("", PASSPHRASE, "000000"), &far.get("/threads/1", ""), &far.get("/", "")]
     {
         let status = if answer.header("location").is_some() { 303 } else { 401 };
         assert_eq!((answer.status, answer.cookies().as_str()), (status, ""));
@@ -111,7 +112,8 @@ fn the_mail_at_home_is_read_by_an_onion_address() {
     });
     tor.learn(device["auth_private"].as_str().unwrap());
     wait_until("the device to find it", || tor.reach(&onion).is_ok());
-    let way_in = device["address"].as_str().unwrap().strip_prefix(&format!("http://{onion}")).unwrap().to_owned();
+    let way_in =
+        device["address"].as_str().unwrap().strip_prefix(&format!("http://{onion}")).unwrap().to_owned();
     let known = far.get(&way_in, "").cookies();
     assert!(known.starts_with("mailkeep-device="), "{known}");
     let laptop = far.try_in(&known, PASSPHRASE, &phone.spare()).cookies();

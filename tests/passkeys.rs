@@ -69,7 +69,8 @@ fn a_passkey_takes_the_place_of_a_code() {
     assert_eq!(afar("/unlock/passkey", &[]).status, 403);
     let asked = afar("/unlock/passkey", &csrf).json();
     assert_eq!(asked["options"]["publicKey"]["allowCredentials"].as_array().unwrap().len(), 0);
-    let typed = [("passphrase", "a guess"), ("ceremony", asked["ceremony"].as_str().unwrap()), ("passkey", "{}")];
+    let typed =
+        [("passphrase", "a guess"), ("ceremony", asked["ceremony"].as_str().unwrap()), ("passkey", "{}")];
     let mut fields = csrf.clone();
     fields.extend(typed.map(|(k, v)| (k.to_owned(), v.to_owned())));
     while afar("/unlock", &fields).status == 401 {}

@@ -136,8 +136,12 @@ mod tests {
 
     #[test]
     fn a_site_is_a_name_by_tls() {
-        assert!(Site::new("https://mail.alice.test").is_some() && Site::new("https://localhost:8443").is_some());
-        for none in ["", "mail.alice.test", "https://127.0.0.1", "https://[::1]:8443", "null", "http://abcd.onion"] {
+        assert!(
+            Site::new("https://mail.alice.test").is_some() && Site::new("https://localhost:8443").is_some()
+        );
+        for none in
+            ["", "mail.alice.test", "https://127.0.0.1", "https://[::1]:8443", "null", "http://abcd.onion"]
+        {
             assert!(Site::new(none).is_none(), "{none}");
         }
     }

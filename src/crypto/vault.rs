@@ -48,15 +48,6 @@ pub enum VaultError {
     TooNew,
 }
 
-/// What came of trying some words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tried {
-    /// Whether they open the vault.
-    pub right: bool,
-    /// How often they were stretched.
-    pub stretched: usize,
-}
-
 /// The slots of a store. Everything in it may be seen by anybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vault {
@@ -93,6 +84,18 @@ impl Vault {
             Err(RecoveryError::Unreadable) => {}
         }
         // A passphrase may look like anything.
+        self.open_by_passphrase(words).map_err(|error| match error {
+            VaultError::WrongPassphrase => outcome,
+            other => other,
+        })
+    }
+
+    /// Opens the vault by its passphrase alone, so that the words are stretched whatever they are.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub fn open_by_passphrase(&self, words: &SecretText) -> Result<MasterKey, VaultError> {
+        let mut outcome = VaultError::WrongPassphrase;
         for slot in &self.slots {
             let Slot::Passphrase(slot) = slot else { continue };
             match slot.open(&self.store_id, words) {
@@ -105,31 +108,6 @@ impl Vault {
             }
         }
         Err(outcome)
-    }
-
-    /// Whether these words open the vault, found out by the same work whatever they are: each passphrase slot is stretched for,
-    /// also for a recovery key, which needs no stretching.
-    ///
-    /// # Errors
-    /// Damage, forgery or refused parameters.
-    pub fn try_words(&self, words: &SecretText) -> Result<Tried, VaultError> {
-        let key = words.expose().parse::<RecoveryKey>().ok();
-        let mut opened = vec![key.map_or(Err(VaultError::WrongPassphrase), |key| {
-            self.open_by_recovery_key(&key).map(drop)
-        })];
-        let mut stretched = 0;
-        for slot in &self.slots {
-            let Slot::Passphrase(slot) = slot else { continue };
-            opened.push(slot.open(&self.store_id, words).and_then(|master| self.check(&master)));
-            stretched += 1;
-        }
-        let trouble = opened.iter().filter_map(|tried| tried.err()).find(|trouble| {
-            !matches!(trouble, VaultError::WrongPassphrase | VaultError::OtherRecoveryKey)
-        });
-        match trouble {
-            Some(trouble) => Err(trouble),
-            None => Ok(Tried { right: opened.iter().any(Result::is_ok), stretched }),
-        }
     }
 
     /// Opens the vault by its recovery key, at once.

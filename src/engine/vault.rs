@@ -2,7 +2,7 @@
 //! passphrase is proved here, the recovery key will do.
 
 use super::app::App;
-use super::failure::{Failure, blocking};
+use super::failure::{Failure, Kind, blocking};
 use crate::crypto::master_key::MasterKey;
 use crate::crypto::passphrase::{Cost, PassphraseProof};
 use crate::crypto::recovery::RecoveryKey;
@@ -40,7 +40,12 @@ impl Vault {
     /// The vault of a data directory that may or may not hold a store yet.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), state: Arc::default(), open: watch::channel(None).0, stretched: AtomicUsize::new(0) }
+        Self {
+            path: path.to_owned(),
+            state: Arc::default(),
+            open: watch::channel(None).0,
+            stretched: AtomicUsize::new(0),
+        }
     }
 
     /// Where it lies.
@@ -150,21 +155,23 @@ impl Vault {
         Ok(())
     }
 
-    /// Whether this is the passphrase, or the recovery key, found out anew whatever was proved before and by the same work: how
-    /// long it takes says nothing.
+    /// Whether this is the passphrase, found out anew whatever was proved before, and never by the recovery key: how long it takes
+    /// says nothing.
     ///
     /// # Errors
     /// When the vault cannot be read.
     pub async fn is_passphrase(&self, passphrase: &SecretText) -> Result<bool, Failure> {
         let _turn = self.state.lock().await;
-        let vault = DataDir::open(&self.path)?.read_vault()?;
-        let words = passphrase.clone();
-        let tried = blocking(move || Ok::<_, Failure>(vault.try_words(&words)?)).await?;
-        self.stretched.fetch_add(tried.stretched, Ordering::Relaxed);
-        Ok(tried.right)
+        let (vault, words) = (DataDir::open(&self.path)?.read_vault()?, passphrase.clone());
+        self.stretched.fetch_add(1, Ordering::Relaxed);
+        match blocking(move || Ok::<_, Failure>(vault.open_by_passphrase(&words)?)).await {
+            Ok(_) => Ok(true),
+            Err(failure) if failure.kind == Kind::Locked => Ok(false),
+            Err(failure) => Err(failure),
+        }
     }
 
-    /// How often words from afar were stretched since this was made.
+    /// How often words from afar were stretched since this was made: once for each try, whatever they were.
     #[must_use]
     pub fn stretched(&self) -> usize {
         self.stretched.load(Ordering::Relaxed)

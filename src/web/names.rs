@@ -92,7 +92,8 @@ impl Names {
         let Self::Afar(all) = self else { return way == Way::Home };
         let leads = |name: &AfarName| {
             let below = |content: &String| host.strip_suffix(content).is_some_and(|host| host.ends_with('.'));
-            name.secure == (way == Way::Port) && (name.host == host || name.content.as_ref().is_some_and(below))
+            name.secure == (way == Way::Port)
+                && (name.host == host || name.content.as_ref().is_some_and(below))
         };
         way != Way::Home && Self::afar(all).iter().any(leads)
     }
@@ -230,7 +231,9 @@ mod tests {
                 }
             }
         }
-        assert!(home.is_reached("localhost:7677", Way::Home) && !home.is_reached("localhost:7677", Way::Port));
+        assert!(
+            home.is_reached("localhost:7677", Way::Home) && !home.is_reached("localhost:7677", Way::Port)
+        );
         assert!(!afar.is_reached("xabcd.onion", Way::Onion) && !afar.is_reached("", Way::Port));
     }
 

@@ -1,6 +1,6 @@
 //! Passkeys: in place of a code, under a name that is reached by TLS. They are added by whoever signed in there with a code.
 
-use super::ceremonies::{Who, Begun};
+use super::ceremonies::{Begun, Who};
 use super::name;
 use crate::crypto::passkey::{Answer, OwnerId, Passkey, Site};
 use crate::engine::app::App;
@@ -96,12 +96,7 @@ fn listed(row: PasskeyRow) -> Listed {
 ///
 /// # Errors
 /// Usage, where the name is taken or none, or there are too many.
-pub async fn begin_adding(
-    app: &App,
-    called: &str,
-    origin: &str,
-    session: &str,
-) -> Result<Question, Failure> {
+pub async fn begin_adding(app: &App, called: &str, origin: &str, session: &str) -> Result<Question, Failure> {
     let called = name(called)?;
     let there = passkeys::all(&mut *app.reader.get().await?).await?;
     if there.len() >= MOST {
@@ -138,14 +133,14 @@ pub async fn add(app: &App, called: &str, shown: &Shown<'_>) -> Result<Listed, F
     let site = site_name(shown.origin);
     let begun = app.remote_access.ceremonies.take(shown.ceremony, &shown.who, site, app.now());
     let made = match begun {
-        Some(Begun::Adding(begun)) => {
-            Site::new(shown.origin).and_then(|site| site.add(&begun, shown.answer))
-        }
+        Some(Begun::Adding(begun)) => Site::new(shown.origin).and_then(|site| site.add(&begun, shown.answer)),
         _ => None,
     };
     let key = made.and_then(|made| Some((made.id().to_vec(), made.to_bytes()?)));
     let (id, key) = key.ok_or_else(|| {
-        Failure::usage("What the browser answered does not fit, or came too late; nothing was added. Try again")
+        Failure::usage(
+            "What the browser answered does not fit, or came too late; nothing was added. Try again",
+        )
     })?;
     let row = PasskeyRow {
         number: 0,

@@ -24,7 +24,8 @@ use axum::routing::{get, post};
 use std::sync::Arc;
 
 /// What is said to whoever is not let in, whatever was wrong.
-const WRONG: &str = "That did not fit. Look at the passphrase, and at the code or the passkey; a code works only once.";
+const WRONG: &str =
+    "That did not fit. Look at the passphrase, and at the code or the passkey; a code works only once.";
 /// What a session is called that got no name.
 const NAMELESS: &str = "A browser";
 /// How long a browser is known, in seconds; each sign-in begins it anew.
@@ -94,11 +95,7 @@ pub(super) fn who(known: Option<&Known>) -> Who {
 }
 
 /// The browser that a request comes from, if it is known.
-pub(super) async fn device(
-    web: &Web,
-    app: &App,
-    headers: &HeaderMap,
-) -> Result<Option<Known>, Failure> {
+pub(super) async fn device(web: &Web, app: &App, headers: &HeaderMap) -> Result<Option<Known>, Failure> {
     let host = host(headers).unwrap_or_default();
     let Some(token) = cookie(headers, &device_cookie(web, &host)) else { return Ok(None) };
     Ok(devices::known(app, &token).await?.map(|device| (device, token)))

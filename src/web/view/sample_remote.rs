@@ -40,7 +40,10 @@ pub(super) fn pages() -> [(&'static str, RemoteAccessPage); 2] {
             device("Phone", "has a key, last used yesterday"),
             device(HOSTILE, "has no key, never used"),
         ],
-        passkeys: vec![passkey("YubiKey", "for mail.alice.example, last used yesterday"), passkey(HOSTILE, "for mail.alice.example, not used yet")],
+        passkeys: vec![
+            passkey("YubiKey", "for mail.alice.example, last used yesterday"),
+            passkey(HOSTILE, "for mail.alice.example, not used yet"),
+        ],
         can_add_passkey: true,
         offer_address: true,
         sessions: vec![session("Phone", true), session(HOSTILE, false)],
@@ -86,5 +89,8 @@ pub(super) fn device() -> DevicePage {
 pub(super) fn doors() -> [(&'static str, SignInPage); 2] {
     let page = SignInPage { csrf: "c2FtcGxl".into(), back: HOSTILE.into(), ..SignInPage::default() };
     let notice = Some(Notice { words: HOSTILE.into(), trouble: true });
-    [("sign-in", page.clone()), ("sign-in-known", SignInPage { notice, is_known: true, by_passkey: true, ..page })]
+    [
+        ("sign-in", page.clone()),
+        ("sign-in-known", SignInPage { notice, is_known: true, by_passkey: true, ..page }),
+    ]
 }

@@ -166,7 +166,9 @@ impl Service {
         services: &Path,
     ) -> Result<Self, String> {
         if ANNOUNCED.load(Ordering::Relaxed) >= MOST_ANNOUNCED {
-            return Err("Tor announced it too often since Mailkeep was started; start Mailkeep anew".to_owned());
+            return Err(
+                "Tor announced it too often since Mailkeep was started; start Mailkeep anew".to_owned()
+            );
         }
         let name = format!("s{}", data_encoding::HEXLOWER.encode(&random::<8>()));
         let name = HsNickname::new(name).map_err(|error| cannot(&error))?;
