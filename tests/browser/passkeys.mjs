@@ -77,6 +77,8 @@ const enter = (page, passphrase, ceremony, passkey) => page.evaluate(async ([pas
 }, [passphrase, ceremony, passkey]);
 
 async function atTheDoor(page) {
+  // A page that is left listens for nothing any more.
+  await page.goto('about:blank');
   await context.clearCookies();
   await page.goto(`${BASE}/unlock`);
 }
@@ -93,8 +95,8 @@ async function shots(page) {
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height: 844 });
       for (const [name, path] of [['remote', '/settings/remote#passkeys'], ['sign-in', '/unlock']]) {
-        if (name === 'sign-in') await context.clearCookies();
-        else await byCode(page);
+        if (name === 'sign-in') await atTheDoor(page);
+        else await byPasskey(page, env.PASSPHRASE).then(() => page.waitForSelector('[role=search]'));
         await page.goto(`${BASE}${path}`);
         await page.waitForTimeout(300);
         await page.screenshot({ path: `${env.SHOTS}/passkeys-${name}-${width}-${colorScheme}.png`, fullPage: true });
