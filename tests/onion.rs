@@ -55,11 +55,15 @@ fn standing(world: &World) -> serde_json::Value {
     world.ok(&["remote", "status"])["onion"].clone()
 }
 
-fn announced(world: &World) -> String {
-    wait_for("the onion address to be announced", || {
-        let onion = standing(world);
-        (onion["reachable"] == true).then(|| onion["address"].as_str().unwrap().to_owned())
-    })
+/// The address at which it answers. On a busy machine some relays of so small a network are late, and then Tor calls a service
+/// that anybody can reach unreachable for minutes: what is asked is whether it is reached.
+fn answers(tor: &TorClient, world: &World) -> String {
+    let address = wait_for("the onion address", || standing(world)["address"].as_str().map(str::to_owned));
+    wait_until("the onion to answer", || {
+        tor.forget();
+        tor.reach(&address).is_ok()
+    });
+    address
 }
 
 #[test]
@@ -74,8 +78,7 @@ fn the_mail_at_home_is_read_by_an_onion_address() {
     world.add_account(lab, &alice);
     let mut phone = Phone::set_up(&world);
     let server = world.serve_with(&["--onion"]);
-    let onion = announced(&world);
-    wait_until("the onion to answer", || tor.reach(&onion).is_ok());
+    let onion = answers(&tor, &world);
     wait_until("mail", || world.count("subject:table") == 1);
 
     // One of the two is not enough, and what is said does not tell which it was.
@@ -132,11 +135,7 @@ fn the_mail_at_home_is_read_by_an_onion_address() {
         tor.reach(&onion).is_err()
     });
     let home = server.sign_in();
-    assert_eq!(announced(&world), onion);
-    wait_until("it to be back", || {
-        tor.forget();
-        tor.reach(&onion).is_ok()
-    });
+    assert_eq!(answers(&tor, &world), onion, "it is back where it was");
     assert_eq!(far.get("/", &laptop).status, 303, "what was locked is over");
 
     // A device that is removed is shut out: its session at once, its key as soon as Tor has heard of it.

@@ -7,18 +7,13 @@ use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::remote_access::onion::{self, Plan, State};
 use crate::engine::vault::Vault;
-use crate::network::dialer::TorState;
 use futures_util::StreamExt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// So long after it could not be announced it is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
-
-/// So long a service that is begun, and that nobody can reach though Tor is there, is waited for.
-const HIDDEN: Duration = Duration::from_secs(300);
 
 /// The remote door answers to a name while this is there.
 struct Answering<'a> {
@@ -139,7 +134,6 @@ impl<S: Fn(&str) + Send + Sync> Keeper<S> {
         let mut service = onion::open(app, plan).await?;
         let mut news = Box::pin(service.news());
         let mut said = false;
-        let (mut is_reachable, mut hidden_since) = (false, Instant::now());
         loop {
             let arrived = async {
                 let pipe = service.next().await?;
@@ -154,19 +148,11 @@ impl<S: Fn(&str) + Send + Sync> Keeper<S> {
                 }
                 told = news.next() => {
                     let Some(Some(reachable)) = told else { return Ok(Ended::Lost) };
-                    hidden_since = Instant::now();
-                    is_reachable = reachable;
                     let state = if reachable { State::Reachable } else { State::Starting };
                     app.remote_access.onion.send_replace(state);
                     if reachable && !said {
                         said = true;
                         (self.say)(&name.address());
-                    }
-                }
-                () = tokio::time::sleep_until(hidden_since + HIDDEN), if !is_reachable => {
-                    hidden_since = Instant::now();
-                    if app.dialer.tor_report().await.state == TorState::Ready {
-                        return Ok(Ended::Lost);
                     }
                 }
                 there = changed.changed() => {

@@ -5,7 +5,7 @@ use super::tor::TorNet;
 use super::wait_for;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,7 +25,9 @@ pub struct TorClient {
 impl TorClient {
     /// Starts one; it gets ready while nobody waits for it.
     pub fn begin(net: &TorNet) -> Self {
-        let home = tempfile::Builder::new().prefix("mkt.").tempdir().unwrap();
+        // Tor listens in no folder that others may look into.
+        let own = std::fs::Permissions::from_mode(0o700);
+        let home = tempfile::Builder::new().prefix("mkt.").permissions(own).tempdir().unwrap();
         std::fs::DirBuilder::new().mode(0o700).create(home.path().join("keys")).unwrap();
         let folder = Path::new(&net.toml).parent().unwrap();
         let relay = std::fs::read_to_string(folder.join("auth1/torrc")).unwrap();
@@ -44,8 +46,11 @@ impl TorClient {
         tor.env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default()));
         tor.arg("-f").arg(home.path().join("torrc")).stdin(Stdio::null()).stdout(Stdio::null());
         let child = tor.spawn().expect("tor is there: tests/run installs it");
-        let client = Self { home: Arc::new(home), child };
-        wait_for("tor to listen", || UnixStream::connect(client.path("control")).ok());
+        let mut client = Self { home: Arc::new(home), child };
+        wait_for("tor to listen", || {
+            assert!(client.child.try_wait().unwrap().is_none(), "tor goes on");
+            UnixStream::connect(client.path("control")).ok()
+        });
         client
     }
 
