@@ -13,6 +13,7 @@ const BOB: &str = "Bob <bob@lab.test>";
 fn world_on(net: &TorNet) -> World {
     let world = World::new();
     world.ok(&["config", "set", "tor.config", &net.toml]);
+    world.ok(&["config", "set", "tor.mode", "embedded"]);
     world
 }
 

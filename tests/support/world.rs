@@ -73,10 +73,11 @@ impl std::fmt::Display for Finished {
 }
 
 impl World {
-    /// An empty, encrypted store.
+    /// An empty, encrypted store. Without its own Tor: a story that needs one says which, and the others ask nobody outside.
     pub fn new() -> Self {
         let world = Self::bare();
         world.ok(&["init"]);
+        world.ok(&["config", "set", "tor.mode", "off"]);
         world
     }
 
@@ -97,8 +98,6 @@ impl World {
     pub fn with_account(lab: &Lab, person: &Person) -> Self {
         let world = Self::new();
         world.add_account(lab, person);
-        // Without its own Tor: a story that needs one says which, and the others ask nobody outside.
-        world.ok(&["config", "set", "tor.mode", "off"]);
         world
     }
 
