@@ -18,13 +18,13 @@ const AFAR_FRAMED: &[&str] =
     &["--remote-listen", "127.0.0.1:0", "--remote-host", HOST, "--remote-content", FRAMES];
 
 /// The program on Alice's phone.
-struct Phone {
+pub struct Phone {
     totp: Totp,
-    spare: Vec<String>,
+    pub spare: Vec<String>,
 }
 
 impl Phone {
-    fn set_up(world: &World) -> Self {
+    pub fn set_up(world: &World) -> Self {
         let begun = world.ok(&["remote", "factor", "begin"]);
         let letters = begun["secret"].as_str().unwrap().replace(' ', "");
         assert!(begun["address"].as_str().unwrap().contains(&letters));
@@ -41,11 +41,11 @@ impl Phone {
     }
 
     /// The code of the next half minute: that of this one was shown when it was set up, and none works twice.
-    fn code(&self) -> String {
+    pub fn code(&self) -> String {
         self.totp.generate(now() + 30).to_string()
     }
 
-    fn spare(&mut self) -> String {
+    pub fn spare(&mut self) -> String {
         self.spare.pop().unwrap()
     }
 }

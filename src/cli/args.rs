@@ -220,6 +220,9 @@ pub(super) enum RemoteAccess {
     /// Your devices elsewhere: list, add, remove
     #[command(subcommand)]
     Device(RemoteDevice),
+    /// Passkeys: list, name, remove; they are added in the browser
+    #[command(subcommand)]
+    Passkey(Passkey),
     /// Make a new onion address; the one before leads nowhere
     Address,
 }
@@ -252,6 +255,24 @@ pub(super) enum Session {
     End {
         /// Which
         id: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum Passkey {
+    /// All of them
+    List,
+    /// Call one something else
+    Name {
+        /// Which
+        name: String,
+        /// The new name
+        new: String,
+    },
+    /// Remove one, and end the sessions that were begun with it
+    Remove {
+        /// Which
+        name: String,
     },
 }
 

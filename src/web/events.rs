@@ -14,6 +14,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 
+/// How often it is looked whether a remote session has ended of age.
+const LOOK: Duration = Duration::from_secs(60);
+
 /// What a page shows of the whole store.
 #[derive(serde::Serialize)]
 struct Standing {
@@ -61,8 +64,22 @@ pub(super) async fn events(owner: Owner) -> Result<Response, WebError> {
         return Ok(stream(all));
     }
     // A remote session that is ended hears nothing any more.
-    let ended = owner.app.remote_access.sessions.ending(&owner.session).cancelled_owned();
-    Ok(stream(all.take_until(Box::pin(ended))))
+    Ok(stream(all.take_until(Box::pin(over(Arc::downgrade(&owner.app), owner.session.clone())))))
+}
+
+/// Ends when a remote session does: because somebody ends it, or of age.
+async fn over(app: Weak<App>, session: String) {
+    let Some(ended) = app.upgrade().map(|app| app.remote_access.sessions.ending(&session)) else { return };
+    loop {
+        tokio::select! {
+            () = ended.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        let lives = |app: Arc<App>| app.remote_access.sessions.lives(&session, app.now());
+        if !app.upgrade().is_some_and(lives) {
+            return;
+        }
+    }
 }
 
 /// The stream itself; it ends when the store is locked.

@@ -14,6 +14,7 @@ pub mod smtp;
 pub mod socks;
 pub mod stubborn;
 pub mod tor;
+pub mod tor_client;
 pub mod world;
 
 pub use http::{Request, Response};

@@ -14,6 +14,7 @@ pub mod keys;
 pub mod lookups;
 pub mod messages;
 pub mod outbox;
+pub mod passkeys;
 pub mod peers;
 pub mod pictures;
 pub mod places;
@@ -34,6 +35,7 @@ pub use keys::{DecisionRow, OwnKeyRow, PeerKeyRow};
 pub use lookups::{CandidateRow, LookupRow, PublicationRow};
 pub use messages::{MessageRow, NewMessage, Stored};
 pub use outbox::{OutboxRow, RecipientRow};
+pub use passkeys::PasskeyRow;
 pub use peers::{EnvelopeRow, PeerRow};
 pub use pictures::PictureRow;
 pub use places::PlaceRow;
@@ -101,16 +103,17 @@ pub struct Reader(SqlitePool);
 #[derive(Clone, Debug)]
 pub struct Writer(SqlitePool);
 
-/// Tables that are empty in every copy, and how they are emptied there: pictures of people, the keys of other pictures, tokens, what lets somebody in from
-/// afar, or a code that was used would work again, and all that makes this store one of the owner's devices, so that a restored
-/// one cannot pass for it.
-const FORGOTTEN: [(&str, &str); 11] = [
+/// Tables that are empty in every copy, and how they are emptied there: pictures of people, the keys of other pictures, tokens,
+/// what lets somebody in from afar, or a code that was used would work again, and all that makes this store one of the owner's
+/// devices, so that a restored one cannot pass for it.
+const FORGOTTEN: [(&str, &str); 12] = [
     ("avatar", "DELETE FROM snapshot.avatar"),
     ("picture", "DELETE FROM snapshot.picture"),
     ("token", "DELETE FROM snapshot.token"),
     ("second_factor", "DELETE FROM snapshot.second_factor"),
     ("spare_code", "DELETE FROM snapshot.spare_code"),
     ("remote_device", "DELETE FROM snapshot.remote_device"),
+    ("passkey", "DELETE FROM snapshot.passkey"),
     ("device_own", "DELETE FROM snapshot.device_own"),
     ("device_statement", "DELETE FROM snapshot.device_statement"),
     ("device_other", "DELETE FROM snapshot.device_other"),

@@ -454,6 +454,7 @@ const ANSWERS: &[Noun] = &[
             ("onion", "Onion"),
             ("sessions", "[RemoteSession]"),
             ("devices", "[RemoteDevice]"),
+            ("passkeys", "[Passkey]"),
         ],
     ),
     noun(
@@ -493,6 +494,11 @@ const ANSWERS: &[Noun] = &[
         "RemoteDevice",
         "A device of the owner's elsewhere",
         &[("name", "string"), ("has_key", "boolean"), ("added", "time"), ("last_seen", "time|null")],
+    ),
+    noun(
+        "Passkey",
+        "A passkey for signing in from afar under one name",
+        &[("name", "string"), ("site", "string"), ("added", "time"), ("last_used", "time|null")],
     ),
     noun(
         "NewRemoteDevice",

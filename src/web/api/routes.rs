@@ -574,6 +574,23 @@ pub(super) static TABLE: &[Route] = &[
         remote(Ask::DeviceRemove(g.segment("name")))
     })
     .gives(One("RemovedName")),
+    call(Get, "/api/v1/remote/passkeys", Admin, "The passkeys for signing in from afar", |_| {
+        remote(Ask::PasskeyList)
+    })
+    .gives(Many("Passkey")),
+    call(Put, "/api/v1/remote/passkeys/{name}", Admin, "Calls a passkey something else", |g| {
+        remote(Ask::PasskeyName { from: g.segment("name"), to: g.body::<Name>()?.name })
+    })
+    .body("Name")
+    .gives(One("Passkey")),
+    call(
+        Delete,
+        "/api/v1/remote/passkeys/{name}",
+        Admin,
+        "Removes a passkey and ends the sessions that were begun with it",
+        |g| remote(Ask::PasskeyRemove(g.segment("name"))),
+    )
+    .gives(One("RemovedName")),
     call(
         Post,
         "/api/v1/remote/address",

@@ -16,6 +16,7 @@ mod long;
 mod network;
 mod origin;
 mod outbox;
+mod passkeys;
 mod pictures;
 mod plain;
 mod preview;
@@ -53,6 +54,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(pictures::routes())
         .merge(recovery::routes())
         .merge(remote_access::routes())
+        .merge(passkeys::routes())
         .merge(settings::routes())
         .merge(setup::helpers())
         .merge(status::routes())
@@ -67,7 +69,7 @@ pub(super) fn home() -> Router<Arc<Web>> {
 
 /// What only the remote door has: the way in.
 pub(super) fn remote() -> Router<Arc<Web>> {
-    sign_in::routes()
+    sign_in::routes().merge(passkeys::door())
 }
 
 /// No page has this address; who is not signed in does not even learn that.

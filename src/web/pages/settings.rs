@@ -198,7 +198,7 @@ async fn privacy(owner: Owner, form: Form) -> Result<Response, WebError> {
 
 async fn passphrase(
     owner: Owner,
-    ConnectInfo(From(from)): ConnectInfo<From>,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
     form: Form,
 ) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;

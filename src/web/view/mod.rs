@@ -52,7 +52,8 @@ pub use plain::{Contact, ContactsPage, ErrorPage, KeyboardPage, LaterPage, Leave
 pub use preview::{CopyView, EventView, ListingRow, Picture, PreviewPage, Shown};
 pub use recovery::{HolderView, RecoveryPage, RecoverySheet, SharesPage};
 pub use remote_access::{
-    DevicePage, DeviceView, FactorPage, LockedPage, RemoteAccessPage, SessionView, SignInPage, SpareCodesPage,
+    DevicePage, DeviceView, FactorPage, LockedPage, PasskeyView, RemoteAccessPage, SessionView, SignInPage,
+    SpareCodesPage,
 };
 pub use settings::{AccountView, NewToken, SettingsPage, TokenView};
 pub use setup::{AccountForm, SetupAccount, SetupDone, SetupPassphrase, SetupPrivacy, UnlockPage};
