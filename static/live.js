@@ -59,6 +59,7 @@ function listen() {
   on('tor', showTor);
   on('outbox', (told) => { if (told.words) say(told.words); });
   for (const kind of ['mail', 'tags']) on(kind, changed);
+  on('devices', () => document.dispatchEvent(new CustomEvent('mailkeep:devices')));
   own.addEventListener('open', () => {
     clearTimeout(patience);
     patience = 0;

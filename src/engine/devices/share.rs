@@ -7,7 +7,7 @@ use crate::engine::app::App;
 use crate::engine::failure::{Failure, blocking};
 use crate::engine::{envelopes, keyring, peers};
 use crate::mail::autocrypt::Peer;
-use crate::mail::sma::{Entry, OwnKey, PeerState, Preference, Trust, merged_peer, merged_trust};
+use crate::mail::sma::{Entry, OwnKey, PeerState, Preference, Shared, Trust, merged_peer, merged_trust};
 use crate::storage::database::{
     AccountRow, Connection, DecisionRow, OwnKeyRow, PeerRow, commit, keys, peers as peer_table,
 };
@@ -57,6 +57,7 @@ pub(super) async fn collect(
         let at = mine.row.mutual_at;
         entries.push(Entry::Preference(Preference { address: account.address.clone(), mutual, at, device }));
     }
+    entries.extend(super::shared::collect(c, mine, now).await?);
     let decided = keys::last_decisions(c, &BY_PERSON).await?;
     let mut wanted = BTreeSet::new();
     let mut states = Vec::new();
@@ -122,12 +123,20 @@ pub(super) async fn take_in(
             Entry::OwnKey(key) => own_key(app, account, key).await?,
             Entry::Preference(preference) => prefer(app, account, mine, &preference).await?,
             Entry::Peer(peer) => states.push(peer),
+            Entry::Shared(shared) => set_elsewhere(app, &shared).await?,
         }
     }
     for peer in states {
         correspondent(app, &peer).await?;
     }
     Ok(())
+}
+
+async fn set_elsewhere(app: &App, told: &Shared) -> Result<(), Failure> {
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    super::shared::take_in(&mut c, told).await?;
+    Ok(commit(c).await?)
 }
 
 async fn certificate(app: &App, fingerprint: &str, bytes: Vec<u8>) -> Result<(), Failure> {

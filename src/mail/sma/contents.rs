@@ -4,6 +4,7 @@
 use super::fields::{Flaw, Reader, Writer, whole};
 use super::folder::DeviceId;
 use super::payload::{ADDRESS_MAX, address};
+use super::shared::Shared;
 use super::statement::{STATEMENT_MAX, Statement};
 use crate::mail::autocrypt::Peer;
 
@@ -94,6 +95,8 @@ pub enum Entry {
     Preference(Preference),
     /// See [`PeerState`].
     Peer(PeerState),
+    /// See [`Shared`].
+    Shared(Shared),
 }
 
 impl Entry {
@@ -118,6 +121,7 @@ impl Entry {
                 .time(it.at)
                 .text(&it.device.to_string()),
             Self::Peer(peer) => write_peer(Writer::new("peer"), peer),
+            Self::Shared(shared) => shared.write(Writer::new("shared")),
         }
         .done()
     }
@@ -129,7 +133,7 @@ impl Entry {
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, Flaw> {
         let mut kind = Reader::new(bytes);
         let kind = kind.text("entry", 32)?;
-        if !["statement", "certificate", "own-key", "preference", "peer"].contains(&kind.as_str()) {
+        if !["statement", "certificate", "own-key", "preference", "peer", "shared"].contains(&kind.as_str()) {
             return Ok(None);
         }
         whole(bytes, |r| {
@@ -153,7 +157,8 @@ impl Entry {
                     at: r.time("at")?,
                     device: r.text("device", 19)?.parse()?,
                 }),
-                _ => Self::Peer(read_peer(r)?),
+                "peer" => Self::Peer(read_peer(r)?),
+                _ => Self::Shared(Shared::read(r)?),
             })
         })
         .map(Some)

@@ -20,6 +20,7 @@ pub mod remote_access;
 pub mod roles;
 pub mod senders;
 pub mod settings;
+pub mod shared;
 pub mod signatures;
 pub mod skipped;
 pub mod tags;
@@ -102,7 +103,7 @@ pub struct Writer(SqlitePool);
 /// Tables that are empty in every copy, and how they are emptied there: the keys of pictures, tokens, what lets somebody in from
 /// afar, or a code that was used would work again, and all that makes this store one of the owner's devices, so that a restored
 /// one cannot pass for it.
-const FORGOTTEN: [(&str, &str); 10] = [
+const FORGOTTEN: [(&str, &str); 12] = [
     ("picture", "DELETE FROM snapshot.picture"),
     ("token", "DELETE FROM snapshot.token"),
     ("second_factor", "DELETE FROM snapshot.second_factor"),
@@ -113,6 +114,8 @@ const FORGOTTEN: [(&str, &str); 10] = [
     ("device_other", "DELETE FROM snapshot.device_other"),
     ("device_told", "DELETE FROM snapshot.device_told"),
     ("device_letter", "DELETE FROM snapshot.device_letter"),
+    ("device_shared", "DELETE FROM snapshot.device_shared"),
+    ("device_dismissed", "DELETE FROM snapshot.device_dismissed"),
 ];
 
 /// Changes that are made together or not at all.

@@ -300,6 +300,7 @@ const ANSWERS: &[Noun] = &[
             ("sas", "string|null"),
             ("account", "string"),
             ("words", "string"),
+            ("program", "string"),
         ],
     ),
     noun(
@@ -307,6 +308,7 @@ const ANSWERS: &[Noun] = &[
         "A pairing that goes on",
         &[("id", "string"), ("name", "string"), ("state", "string"), ("sas", "string|null")],
     ),
+    noun("CancelledPairings", "Pairings that were ended", &[("cancelled", "integer")]),
     noun("RemovedDevice", "A device that was removed", &[("removed", "string"), ("words", "string")]),
     noun("ImportedKeys", "The keys that were taken in", &[("keys", "[Key]")]),
     noun(

@@ -5,6 +5,7 @@ mod compose;
 mod composer;
 mod contacts;
 mod cut;
+mod devices;
 mod forecast;
 mod form;
 mod frame;
@@ -44,6 +45,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(actions::routes())
         .merge(compose::routes())
         .merge(contacts::routes())
+        .merge(devices::routes())
         .merge(keys::routes())
         .merge(invitations::routes())
         .merge(origin::routes())
