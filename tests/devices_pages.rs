@@ -74,10 +74,10 @@ impl<'w> Machine<'w> {
 }
 
 /// Waits until all machines say the same.
-fn agree<T: PartialEq + std::fmt::Debug>(
+fn agree<'w, T: PartialEq + std::fmt::Debug>(
     what: &str,
-    machines: &[&Machine<'_>],
-    say: impl Fn(&Machine<'_>) -> T,
+    machines: &[&Machine<'w>],
+    say: impl Fn(&Machine<'w>) -> T,
     sound: impl Fn(&T) -> bool,
 ) -> T {
     wait_for(what, || {

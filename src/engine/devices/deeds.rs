@@ -65,21 +65,21 @@ pub async fn rename(app: &Arc<App>, id: &str, name: &str) -> Result<super::Shape
     listed.ok_or_else(|| Failure::not_found(format!("There is no paired device {id}")))
 }
 
-/// Makes this device a new one for an account from whose devices it was removed; it has to be let in like any other.
+/// Makes this device a new one for an account from whose devices it was removed, or whose devices contradict each other about
+/// it; it has to be let in like any other.
 ///
 /// # Errors
-/// Usage, where it was not removed.
+/// Usage, where neither is so.
 pub async fn begin_anew(app: &Arc<App>, address: &str) -> Result<(), Failure> {
     let account = crate::engine::accounts::find(app, address).await?;
     {
         let _turn = app.devices.turn.lock().await;
         let writer = app.writer.lock().await;
         let mut c = writer.begin().await?;
-        let removed = match Mine::load(&mut c, &account).await? {
-            Some(mine) => mine.roster.standing(mine.device.id()) == Standing::Removed,
-            None => false,
-        };
-        if !removed {
+        let is_out = Mine::load(&mut c, &account).await?.is_some_and(|mine| {
+            matches!(mine.roster.standing(mine.device.id()), Standing::Removed | Standing::Disputed)
+        });
+        if !is_out {
             return Err(Failure::usage(format!("This device was not removed from those of {address}")));
         }
         table::forget(&mut c, account.id).await?;

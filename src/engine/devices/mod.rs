@@ -127,6 +127,8 @@ pub struct Step {
     pub state: &'static str,
     /// What to type into the other device, on the new one.
     pub sas: Option<String>,
+    /// What the person should know and do next.
+    pub words: String,
 }
 
 /// Why a pairing ended, for the owner.
@@ -337,7 +339,14 @@ pub async fn pair(app: &Arc<App>, address: Option<&str>) -> Result<Step, Failure
     step(app, &account, Event::Ask { devices, name: mine::NAME.to_owned() }).await?;
     round::round(app, &account).await?;
     app.devices.changed();
-    Ok(Step { id: mine.device.id().to_string(), name: mine::NAME.to_owned(), state: "waiting", sas: None })
+    Ok(Step {
+        id: mine.device.id().to_string(),
+        name: mine::NAME.to_owned(),
+        state: "waiting",
+        sas: None,
+        words: "Accept it on one of your other devices; this one then shows three numbers in `device list`"
+            .into(),
+    })
 }
 
 /// The devices that ask here to be let in.
@@ -356,6 +365,7 @@ pub async fn requests(app: &Arc<App>) -> Result<Vec<Step>, Failure> {
         };
         found.extend(asked.map(|(device, name)| Step {
             id: device.to_string(),
+            words: format!("It calls itself {name}; accept it only if you asked from it just now"),
             name,
             state: "waiting",
             sas: None,
@@ -378,7 +388,8 @@ pub async fn accept(app: &Arc<App>, id: &str) -> Result<Step, Failure> {
             step(app, &account, Event::Accept(asks, Handshake::new())).await?;
             round::round(app, &account).await?;
             app.devices.changed();
-            return Ok(Step { id: asks.to_string(), name, state: "waiting", sas: None });
+            let words = "Look at the new device for three numbers, and confirm with them here".to_owned();
+            return Ok(Step { id: asks.to_string(), name, state: "waiting", sas: None, words });
         }
     }
     Err(Failure::not_found(format!("No device {id} asks to be paired; look at `device requests`")))
@@ -438,7 +449,8 @@ async fn confirmed(app: &Arc<App>, account: &AccountRow, id: &str, sas: &str) ->
         return Err(Failure::failed(why_words(why).trim_end_matches('.')));
     }
     let state = if app.devices.shown(account.id) == Shown::Nothing { "paired" } else { "waiting" };
-    Ok(Step { id: id.to_owned(), name, state, sas: None })
+    let words = if state == "paired" { "They are paired" } else { "Now confirm on the other device, too" };
+    Ok(Step { id: id.to_owned(), name, state, sas: None, words: words.to_owned() })
 }
 
 /// A device that was removed.

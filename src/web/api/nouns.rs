@@ -306,7 +306,13 @@ const ANSWERS: &[Noun] = &[
     noun(
         "Pairing",
         "A pairing that goes on",
-        &[("id", "string"), ("name", "string"), ("state", "string"), ("sas", "string|null")],
+        &[
+            ("id", "string"),
+            ("name", "string"),
+            ("state", "string"),
+            ("sas", "string|null"),
+            ("words", "string"),
+        ],
     ),
     noun("CancelledPairings", "Pairings that were ended", &[("cancelled", "integer")]),
     noun("RemovedDevice", "A device that was removed", &[("removed", "string"), ("words", "string")]),

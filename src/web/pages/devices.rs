@@ -96,7 +96,12 @@ async fn devices_page(owner: &Owner, said: Said) -> Result<Response, WebError> {
 }
 
 fn household(house: Household, shares: bool, now: i64) -> HouseholdView {
-    let is_out = house.this.state == "removed";
+    let out_words = match house.this.state {
+        "removed" => "This Mailkeep was removed by another of your devices.",
+        "inactive" => "Your devices contradict each other about this one.",
+        _ => "",
+    };
+    let is_out = !out_words.is_empty();
     let stage = stage(&house, now);
     let is_paired = house.others.iter().any(|other| other.state == "paired" || other.state == "inactive");
     let may_ask = !is_out && !is_paired && !stage.goes_on() && stage.kind != "joining";
@@ -108,6 +113,7 @@ fn household(house: Household, shares: bool, now: i64) -> HouseholdView {
     HouseholdView {
         account: house.account,
         is_out,
+        out_words,
         this: MemberView { nameable: !is_out, ..member(house.this) },
         others: others.into_iter().map(member).collect(),
         removed: removed.into_iter().map(member).collect(),

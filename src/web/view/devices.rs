@@ -44,8 +44,10 @@ pub struct RemovedView {
 pub struct HouseholdView {
     /// The account.
     pub account: String,
-    /// Whether this device was removed by another one.
+    /// Whether this device is none of the account's any more.
     pub is_out: bool,
+    /// Why; empty where it is one.
+    pub out_words: &'static str,
     /// This one.
     pub this: MemberView,
     /// The others.
