@@ -3,7 +3,7 @@
 import { say } from './page.js';
 
 /** While the page is open, Mailkeep looks after the devices often; it is told so this often, in milliseconds. */
-const OFTEN = 45_000;
+const OFTEN = 30_000;
 
 let busy = false;
 let again = false;

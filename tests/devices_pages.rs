@@ -189,7 +189,6 @@ fn two_mailkeeps_are_paired_on_pages_without_javascript() {
     let lab = Lab::shared();
     let alice = lab.person("alice");
     let first = World::with_account(lab, &alice);
-    first.ok(&["key", "make", &alice.address]);
     let home = Machine::start(&first);
     let second = another(lab, &alice);
     let laptop = Machine::start(&second);
