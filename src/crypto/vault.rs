@@ -84,6 +84,18 @@ impl Vault {
             Err(RecoveryError::Unreadable) => {}
         }
         // A passphrase may look like anything.
+        self.open_by_passphrase(words).map_err(|error| match error {
+            VaultError::WrongPassphrase => outcome,
+            other => other,
+        })
+    }
+
+    /// Opens the vault by its passphrase alone, so that the words are stretched whatever they are.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub fn open_by_passphrase(&self, words: &SecretText) -> Result<MasterKey, VaultError> {
+        let mut outcome = VaultError::WrongPassphrase;
         for slot in &self.slots {
             let Slot::Passphrase(slot) = slot else { continue };
             match slot.open(&self.store_id, words) {

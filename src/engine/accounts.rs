@@ -9,7 +9,9 @@ use crate::mail::sma::FolderKind;
 use crate::network::dialer::Security;
 use crate::network::imap::{self, Session};
 use crate::network::{autoconfig, smtp};
-use crate::storage::database::{AccountRow, TagChanges, accounts, commit, displaced, places, tags};
+use crate::storage::database::{
+    AccountRow, Connection, TagChanges, accounts, commit, displaced, places, tags,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -194,14 +196,14 @@ pub async fn list(app: &App) -> Result<Vec<Account>, Failure> {
 /// # Errors
 /// Not found.
 pub async fn find(app: &App, address: &str) -> Result<AccountRow, Failure> {
+    named(&mut *app.reader.get().await?, address).await
+}
+
+async fn named(c: &mut Connection, address: &str) -> Result<AccountRow, Failure> {
     let wanted = canonical(address);
-    accounts::list(&mut *app.reader.get().await?).await?.into_iter().find(|a| a.address == wanted).ok_or_else(
-        || {
-            Failure::not_found(format!(
-                "There is no account {wanted}; look at the accounts for those there are"
-            ))
-        },
-    )
+    accounts::list(c).await?.into_iter().find(|a| a.address == wanted).ok_or_else(|| {
+        Failure::not_found(format!("There is no account {wanted}; look at the accounts for those there are"))
+    })
 }
 
 /// Finds the servers of an address, through Tor alone where `by_tor` says so.
@@ -301,7 +303,20 @@ pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
 /// Not found; usage, for another word.
 pub async fn prefer(app: &App, address: &str, prefer_encrypt: &str) -> Result<Account, Failure> {
     let prefer_encrypt = preference(prefer_encrypt)?;
-    change(app, address, |settings| settings.prefer_encrypt = prefer_encrypt).await
+    let account = change(app, address, |settings| settings.prefer_encrypt = prefer_encrypt).await?;
+    app.devices.changed();
+    Ok(account)
+}
+
+/// The same within a transaction, for what another device says of the account.
+pub(super) async fn set_preference(
+    c: &mut Connection,
+    row: &AccountRow,
+    mutual: bool,
+) -> Result<(), Failure> {
+    let mut settings = Settings::of(row)?;
+    settings.prefer_encrypt = if mutual { "mutual" } else { "nopreference" }.to_owned();
+    put(c, row, &settings).await
 }
 
 /// Says how the servers of an account are reached: `direct` or `tor`. What is open to them is opened anew.
@@ -326,17 +341,23 @@ fn is_tor(route: &str) -> Result<bool, Failure> {
 
 /// Changes what is kept of an account.
 async fn change(app: &App, address: &str, how: impl FnOnce(&mut Settings)) -> Result<Account, Failure> {
-    let row = find(app, address).await?;
-    let mut settings = Settings::of(&row)?;
-    how(&mut settings);
-    let json = serde_json::to_string(&settings).map_err(|e| Failure::failed(e.to_string()))?;
     {
         let writer = app.writer.lock().await;
         let mut c = writer.begin().await?;
-        accounts::put(&mut c, &row.address, &row.name, &json).await?;
+        // As it is now: another change may just have been made.
+        let row = named(&mut c, address).await?;
+        let mut settings = Settings::of(&row)?;
+        how(&mut settings);
+        put(&mut c, &row, &settings).await?;
         commit(c).await?;
     }
     shown(&find(app, address).await?)
+}
+
+async fn put(c: &mut Connection, row: &AccountRow, settings: &Settings) -> Result<(), Failure> {
+    let json = serde_json::to_string(settings).map_err(|e| Failure::failed(e.to_string()))?;
+    accounts::put(c, &row.address, &row.name, &json).await?;
+    Ok(())
 }
 
 fn preference(word: &str) -> Result<String, Failure> {

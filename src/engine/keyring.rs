@@ -239,7 +239,7 @@ async fn made(app: &Arc<App>, address: &str) -> Result<Own, Failure> {
 }
 
 /// Whether a key can be an address's current one: it signs, and others can encrypt to it.
-fn signs(key: &SecretKey, now: i64) -> bool {
+pub(super) fn signs(key: &SecretKey, now: i64) -> bool {
     key.certificate().usable(now).is_ok() && crate::crypto::openpgp::sign_detached(b"", key, now).is_ok()
 }
 

@@ -263,7 +263,10 @@ impl Round<'_> {
         let answer = match http::get(&app.dialer, &ask).await {
             Ok(answer) => answer,
             Err(HttpError::Dial(error)) => {
-                if matches!(error, DialError::NoTor { .. } | DialError::Offline { .. }) {
+                if matches!(
+                    error,
+                    DialError::NoTor { .. } | DialError::Offline { .. } | DialError::Cut { .. }
+                ) {
                     self.gone.cancel();
                 }
                 return Err(match error {

@@ -147,13 +147,15 @@ impl Vault {
         Ok(())
     }
 
-    /// Whether this is the passphrase, found out anew whatever was proved before: how long it takes says nothing.
+    /// Whether this is the passphrase, found out anew whatever was proved before, and never by the recovery key: how long it takes
+    /// says nothing.
     ///
     /// # Errors
     /// When the vault cannot be read.
     pub async fn is_passphrase(&self, passphrase: &SecretText) -> Result<bool, Failure> {
         let _turn = self.state.lock().await;
-        match prove(&DataDir::open(&self.path)?, passphrase).await {
+        let (vault, words) = (DataDir::open(&self.path)?.read_vault()?, passphrase.clone());
+        match blocking(move || Ok::<_, Failure>(vault.open_by_passphrase(&words)?)).await {
             Ok(_) => Ok(true),
             Err(failure) if failure.kind == Kind::Locked => Ok(false),
             Err(failure) => Err(failure),

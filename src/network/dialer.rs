@@ -190,7 +190,15 @@ impl Dialer {
         };
         let result = match rule {
             Rule::Never => Err(DialError::Never { host: call.host.clone(), purpose: call.purpose }),
-            Rule::Direct | Rule::Tor => self.try_open(&call, &terms).await,
+            // Also what is being opened ends when a switch says that it should not be there.
+            Rule::Direct | Rule::Tor => tokio::select! {
+                opened = self.try_open(&call, &terms) => opened,
+                () = cut.cancelled() => Err(if self.is_offline() {
+                    DialError::Offline { host: call.host.clone() }
+                } else {
+                    DialError::Cut { host: call.host.clone() }
+                }),
+            },
         };
         terms.log(result.as_ref().err());
         let (inner, config) = result?;
@@ -291,7 +299,9 @@ async fn handshake(
     }
 }
 
+/// By its name as it would be looked up: what is typed with other dots and letters may become one.
 fn is_onion(host: &str) -> bool {
+    let Some(host) = ascii_name(host) else { return false };
     host.trim_end_matches('.').rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("onion"))
 }
 

@@ -128,7 +128,12 @@ impl AskError {
     /// Whether the way out is not there, so that asking anybody else would fail alike.
     #[must_use]
     pub const fn has_no_way(&self) -> bool {
-        matches!(self, Self::Http(HttpError::Dial(DialError::NoTor { .. } | DialError::Offline { .. })))
+        matches!(
+            self,
+            Self::Http(HttpError::Dial(
+                DialError::NoTor { .. } | DialError::Offline { .. } | DialError::Cut { .. }
+            ))
+        )
     }
 
     /// Whether it is Tor that is not there.

@@ -17,8 +17,6 @@ pub type RosterHash = [u8; 32];
 
 /// A roster has at most so many statements: one bit each in a [`Set`].
 const MOST: usize = 128;
-/// A statement names at most so many others.
-const MOST_SEEN: usize = 16;
 
 /// What a device is on a roster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,24 +71,39 @@ impl Roster {
         self.statements.iter()
     }
 
-    /// Takes a statement in; says whether it is new. One that cannot be sound is not taken; one whose forerunners are not here
-    /// yet waits for them.
+    /// Takes in a statement whose forerunners are here; says whether it is a sound one and new. Nothing else is kept: a wrong
+    /// signature on a copy of a statement keeps nobody from taking the right one later.
     pub fn take(&mut self, statement: Statement) -> bool {
         let name = hash(&statement.signed_bytes());
-        if statement.account != self.account
-            || self.statements.contains_key(&name)
-            || self.statements.len() >= MOST
-        {
+        let fits =
+            statement.account == self.account && !self.statements.contains_key(&name) && !self.is_full();
+        if !fits || !Judge::new(self).is_sound(name, &statement, self.anchor) {
             return false;
         }
         self.statements.insert(name, statement);
-        let judge = Judge::new(self);
-        // Soundness hangs on forerunners alone: what is not sound now never will be.
-        let hopeless = judge.index.get(&name).is_some_and(|at| !judge.sound.has(*at));
-        if hopeless {
-            self.statements.remove(&name);
+        true
+    }
+
+    /// Takes in statements in whatever order they are. Whether forerunners of some are missing, so that those were not taken.
+    pub fn take_all<'a>(&mut self, statements: impl IntoIterator<Item = &'a Statement>) -> bool {
+        let mut left: Vec<&Statement> = statements.into_iter().collect();
+        loop {
+            let before = left.len();
+            left.retain(|statement| self.lacks(statement) || !self.take((*statement).clone()));
+            if left.len() == before {
+                return left.iter().any(|statement| self.lacks(statement));
+            }
         }
-        !hopeless
+    }
+
+    fn lacks(&self, statement: &Statement) -> bool {
+        statement.seen.iter().any(|seen| !self.statements.contains_key(seen))
+    }
+
+    /// No further statement fits. Nobody is told secrets any more, for a removal could not be heard either.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.statements.len() >= MOST
     }
 
     /// What a device is.
@@ -117,11 +130,35 @@ impl Roster {
         }
     }
 
-    /// The hash of the whole roster: devices with the same hash know the same statements.
+    /// All keys under which a device was ever let in, whatever became of it: by these its statements can be told from forged
+    /// ones.
+    pub fn ever(&self, device: DeviceId) -> impl Iterator<Item = Keys> {
+        self.statements.values().filter(move |s| s.device == device).filter_map(|s| s.deed.adds())
+    }
+
+    /// Whether the roster has a removal of one device by another.
+    #[must_use]
+    pub fn has_removal(&self, device: DeviceId, author: DeviceId) -> bool {
+        let all = &mut self.statements.values();
+        all.any(|s| s.deed == Deed::Remove && s.device == device && s.author == author)
+    }
+
+    /// The hash of who is a member, under which keys, and who was removed: devices with the same one tell secrets to the same
+    /// devices. What a thief said that counts for nothing is not in it, or he could keep them apart for ever.
     #[must_use]
     pub fn hash(&self) -> RosterHash {
-        let last = Judge::new(self).last();
-        hash(&Writer::new("autocrypt-sma/1 roster hash").list(&last, |hash| hash.to_vec()).done())
+        let line = |(device, standing): (DeviceId, Standing)| {
+            let number = Writer::default().text(&device.to_string());
+            match standing {
+                Standing::Member { keys, .. } => {
+                    Some(number.bytes(&keys.signing).bytes(&keys.agreement).done())
+                }
+                Standing::Removed => Some(number.done()),
+                Standing::Disputed | Standing::Outside => None,
+            }
+        };
+        let lines: Vec<Vec<u8>> = self.devices().into_iter().filter_map(line).collect();
+        hash(&Writer::new("autocrypt-sma/1 roster hash").list(&lines, Clone::clone).done())
     }
 
     /// `me` lets a device in. `None`, where `me` is no member itself or the number was used before.
@@ -142,8 +179,7 @@ impl Roster {
     }
 
     fn say(&mut self, me: &Device, device: DeviceId, deed: Deed, now: i64) -> Option<Statement> {
-        let mut seen = Judge::new(self).last();
-        seen.truncate(MOST_SEEN);
+        let seen = Judge::new(self).last();
         let statement = me.state(&self.account, device, deed, now, seen);
         self.take(statement.clone()).then_some(statement)
     }
@@ -166,90 +202,113 @@ impl Set {
         Self(self.0 & other.0)
     }
 
+    const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     fn iter(self) -> impl Iterator<Item = usize> {
         (0..MOST).filter(move |at| self.has(*at))
     }
 }
 
-/// The statements whose forerunners are all here, each after those it saw, and what they come to.
+/// The statements, each after those it saw, and what they come to.
+///
+/// Whatever hangs on earlier statements is looked at once and remembered, in their order: a thief who lets in chains of devices
+/// makes nobody count to 2^n, nor call as deep as they are long.
 struct Judge<'a> {
     list: Vec<&'a Statement>,
     names: Vec<RosterHash>,
     index: HashMap<RosterHash, usize>,
     /// What each one's author had seen, all of it.
     before: Vec<Set>,
-    sound: Set,
     removals: Set,
-    anchor: Option<usize>,
     doubts: RefCell<HashMap<(Set, usize), bool>>,
+    stands: RefCell<HashMap<(Set, usize), bool>>,
+    overruled: RefCell<HashMap<(Set, usize), bool>>,
 }
 
 impl<'a> Judge<'a> {
+    /// Looks at a roster's statements, all of which were found sound when they were taken.
     fn new(roster: &'a Roster) -> Self {
         let mut judge = Self {
             list: Vec::new(),
             names: Vec::new(),
             index: HashMap::new(),
             before: Vec::new(),
-            sound: Set::default(),
             removals: Set::default(),
-            anchor: None,
             doubts: RefCell::default(),
+            stands: RefCell::default(),
+            overruled: RefCell::default(),
         };
         loop {
-            let ready = roster.statements.iter().filter(|(name, statement)| {
-                !judge.index.contains_key(*name)
-                    && statement.seen.iter().all(|seen| judge.index.contains_key(seen))
-            });
-            let ready: Vec<_> = ready.collect();
-            if ready.is_empty() {
-                return judge;
+            let placed = judge.list.len();
+            for (name, statement) in &roster.statements {
+                if !judge.index.contains_key(name) && judge.knows(statement) {
+                    judge.place(*name, statement);
+                }
             }
-            for (name, statement) in ready {
-                judge.place(*name, statement, roster.anchor);
+            if judge.list.len() == placed {
+                return judge;
             }
         }
     }
 
-    fn place(&mut self, name: RosterHash, statement: &'a Statement, anchor: RosterHash) {
+    fn knows(&self, statement: &Statement) -> bool {
+        statement.seen.iter().all(|seen| self.index.contains_key(seen))
+    }
+
+    fn place(&mut self, name: RosterHash, statement: &'a Statement) {
         let at = self.list.len();
-        let mut before = Set::default();
-        for seen in statement.seen.iter().filter_map(|seen| self.index.get(seen)) {
-            before = Set(before.0 | self.before(*seen).0).with(*seen);
-        }
+        let before = self.seen_by(statement);
         self.list.push(statement);
         self.names.push(name);
         self.index.insert(name, at);
         self.before.push(before);
-        if name == anchor {
-            self.anchor = Some(at);
+        if statement.deed == Deed::Remove {
+            // What it overrules hangs on how things stood before it.
+            self.look(before);
+            self.removals = self.removals.with(at);
         }
-        if self.is_sound(at, statement, before) {
-            self.sound = self.sound.with(at);
-            if statement.deed == Deed::Remove {
-                self.removals = self.removals.with(at);
+    }
+
+    /// All that lies before a statement.
+    fn seen_by(&self, statement: &Statement) -> Set {
+        let seen = statement.seen.iter().filter_map(|seen| self.index.get(seen));
+        seen.fold(Set::default(), |before, seen| before.or(self.before(*seen)).with(*seen))
+    }
+
+    /// Looks at all of a view, what is earlier first.
+    fn look(&self, view: Set) {
+        for at in view.iter() {
+            match self.list.get(at).map(|statement| &statement.deed) {
+                Some(Deed::Add { .. }) => {
+                    self.add_stands(view, at);
+                }
+                Some(Deed::Remove) => {
+                    self.is_doubtful(view, at);
+                }
+                None => {}
             }
         }
     }
 
-    fn is_sound(&self, at: usize, statement: &Statement, before: Set) -> bool {
-        let signing = if self.anchor == Some(at) {
-            // The first device let itself in.
-            if statement.author != statement.device || !statement.seen.is_empty() {
-                return false;
-            }
-            statement.deed.adds()
-        } else {
-            match self.standing(before, statement.author) {
-                Standing::Member { keys, .. } => Some(keys),
-                _ => None,
-            }
-        };
-        let was_added = self.adds(before, statement.device).next().is_some();
+    /// Whether a statement that is not among them is sound by what lies before it.
+    fn is_sound(&self, name: RosterHash, statement: &Statement, anchor: RosterHash) -> bool {
+        if !self.knows(statement) {
+            return false;
+        }
         let signed =
             |keys: Keys| verify(&keys.signing, &statement.signed_bytes(), &statement.signature).is_ok();
+        if name == anchor {
+            // The first device let itself in.
+            let is_first = statement.author == statement.device && statement.seen.is_empty();
+            return is_first && statement.deed.adds().is_some_and(signed);
+        }
+        let before = self.seen_by(statement);
         // A number is used once, and who was never in cannot be put out.
-        was_added == (statement.deed == Deed::Remove) && signing.is_some_and(signed)
+        let was_added = self.adds(before, statement.device).next().is_some();
+        was_added == (statement.deed == Deed::Remove)
+            && matches!(self.standing(before, statement.author), Standing::Member { keys, .. } if signed(keys))
     }
 
     fn all(&self) -> Set {
@@ -258,8 +317,8 @@ impl<'a> Judge<'a> {
 
     /// The hashes of those that no other one saw, in ascending order.
     fn last(&self) -> Vec<RosterHash> {
-        let seen = self.sound.iter().fold(Set::default(), |seen, at| Set(seen.0 | self.before(at).0));
-        let last = self.sound.iter().filter(|at| !seen.has(*at));
+        let seen = self.before.iter().fold(Set::default(), |seen, before| seen.or(*before));
+        let last = self.all().iter().filter(|at| !seen.has(*at));
         let mut last: Vec<RosterHash> = last.filter_map(|at| self.names.get(at).copied()).collect();
         last.sort_unstable();
         last
@@ -273,15 +332,15 @@ impl<'a> Judge<'a> {
         self.list.get(at).map(|statement| statement.author)
     }
 
-    /// The sound additions of a device.
+    /// The additions of a device.
     fn adds(&self, view: Set, device: DeviceId) -> impl Iterator<Item = usize> {
         let about = move |at: &usize| {
             self.list.get(*at).is_some_and(|s| s.device == device && s.deed != Deed::Remove)
         };
-        view.and(self.sound).iter().filter(about)
+        view.iter().filter(about)
     }
 
-    /// The sound removals of a device that are not overruled.
+    /// The removals of a device that are not overruled.
     fn removals_of(&self, view: Set, device: Option<DeviceId>) -> impl Iterator<Item = usize> {
         let about = move |at: &usize| self.list.get(*at).map(|s| s.device) == device;
         view.and(self.removals).iter().filter(about).filter(move |at| !self.is_overruled(view, *at))
@@ -289,39 +348,39 @@ impl<'a> Judge<'a> {
 
     /// A later removal of its author saw it, and it was doubtful then.
     fn is_overruled(&self, view: Set, removal: usize) -> bool {
-        view.and(self.removals).iter().any(|later| {
-            self.list.get(later).map(|s| s.device) == self.author(removal)
-                && self.before(later).has(removal)
-                && self.is_doubtful(self.before(later), removal)
+        remembered(&self.overruled, (view, removal), || {
+            view.and(self.removals).iter().any(|later| {
+                self.list.get(later).map(|s| s.device) == self.author(removal)
+                    && self.before(later).has(removal)
+                    && self.is_doubtful(self.before(later), removal)
+            })
         })
     }
 
     /// Its author was removed by somebody who had not seen it, or was let in by such a one.
     fn is_doubtful(&self, view: Set, removal: usize) -> bool {
-        if let Some(known) = self.doubts.borrow().get(&(view, removal)) {
-            return *known;
-        }
-        let author = self.author(removal);
-        let doubtful =
-            self.removals_of(view, author).any(|other| other != removal && !self.before(other).has(removal))
-                || !self.author_stands(view, removal);
-        self.doubts.borrow_mut().insert((view, removal), doubtful);
-        doubtful
+        remembered(&self.doubts, (view, removal), || {
+            let mut removals = self.removals_of(view, self.author(removal));
+            removals.any(|other| other != removal && !self.before(other).has(removal))
+                || !self.author_stands(view, removal)
+        })
     }
 
     fn author_stands(&self, view: Set, at: usize) -> bool {
-        let author = self.author(at);
-        self.anchor == Some(at)
-            || author.is_some_and(|author| {
-                self.adds(self.before(at), author).any(|add| self.add_stands(view, add))
-            })
+        let before = self.before(at);
+        // Only the first one saw nothing.
+        before == Set::default()
+            || self
+                .author(at)
+                .is_some_and(|author| self.adds(before, author).any(|add| self.add_stands(view, add)))
     }
 
     /// An addition counts if its author's own does and its author was not removed, or only by somebody who had seen it.
     fn add_stands(&self, view: Set, add: usize) -> bool {
-        let author = self.author(add);
-        self.author_stands(view, add)
-            && self.removals_of(view, author).all(|removal| self.before(removal).has(add))
+        remembered(&self.stands, (view, add), || {
+            self.author_stands(view, add)
+                && self.removals_of(view, self.author(add)).all(|removal| self.before(removal).has(add))
+        })
     }
 
     fn standing(&self, view: Set, device: DeviceId) -> Standing {
@@ -329,6 +388,7 @@ impl<'a> Judge<'a> {
         if adds.is_empty() {
             return Standing::Outside;
         }
+        self.look(view);
         let removals: Vec<usize> = self.removals_of(view, Some(device)).collect();
         if removals.iter().any(|removal| !self.is_doubtful(view, *removal)) {
             return Standing::Removed;
@@ -345,4 +405,18 @@ impl<'a> Judge<'a> {
             _ => Standing::Disputed,
         }
     }
+}
+
+/// What was found before, or is found now.
+fn remembered(
+    found: &RefCell<HashMap<(Set, usize), bool>>,
+    about: (Set, usize),
+    find: impl FnOnce() -> bool,
+) -> bool {
+    let known = found.borrow().get(&about).copied();
+    known.unwrap_or_else(|| {
+        let it = find();
+        found.borrow_mut().insert(about, it);
+        it
+    })
 }

@@ -72,6 +72,9 @@ fn her_recovery_key_opens_it_without_the_passphrase_and_survives_a_change_of_it(
     assert_eq!(vault.recovery_made_at(), Some(1_700_000_000));
     assert_eq!(vault.open(&key.to_text()).as_ref(), Ok(&master));
     assert_eq!(vault.open(&words("correct horse")).as_ref(), Ok(&master), "so does the passphrase");
+    let afar = |words: &SecretText| vault.open_by_passphrase(words);
+    assert_eq!(afar(&key.to_text()), Err(VaultError::WrongPassphrase), "which alone counts from afar");
+    assert_eq!(afar(&words("correct horse")).as_ref(), Ok(&master));
     vault.change_passphrase(&master, &words("new words"), Cost::MINIMUM);
     let vault = Vault::from_bytes(&vault.to_bytes()).unwrap();
     assert_eq!(vault.open(&words(&key.to_text().expose().to_lowercase())).as_ref(), Ok(&master));

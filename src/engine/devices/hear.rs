@@ -72,9 +72,9 @@ pub(super) async fn announced(app: &App, account: &AccountRow, raw: &[u8]) -> Re
                 commit(c).await?;
             }
         }
-        // The statement bears its author's own signature, and the roster looks at that.
         Body::Removed(statement) => {
-            let is_news = mine.roster.take(statement);
+            let counts = removal_counts(&mine, &letter, claimed.from, &statement);
+            let is_news = counts && mine.roster.take(statement);
             if is_news {
                 mine.save(&mut c).await?;
                 commit(c).await?;
@@ -83,6 +83,15 @@ pub(super) async fn announced(app: &App, account: &AccountRow, raw: &[u8]) -> Re
         _ => {}
     }
     Ok(Fate::Stays)
+}
+
+/// Whether the roster looks at a removal from among the announcements: it was sent under a key that was ever let in. Who was put
+/// out has to be heard, too, for it may be the thief's word that put it out; but once for each device it removes, or it could
+/// fill the roster.
+fn removal_counts(mine: &Mine, letter: &Letter, from: DeviceId, statement: &Statement) -> bool {
+    let roster = &mine.roster;
+    roster.ever(from).any(|keys| verified(&letter.signed, &keys.signing).is_ok())
+        && (roster.keys_of(from).is_some() || !roster.has_removal(statement.device, statement.author))
 }
 
 /// Takes in one message for this device.
@@ -171,7 +180,9 @@ async fn told(
         return Ok(());
     }
     let mut sessions = mine::sessions(&other);
+    let taken = other.taken;
     other.heard = payload.seq;
+    other.roster = payload.roster.map(Vec::from).unwrap_or_default();
     other.last_seen = other.last_seen.max(payload.created.min(now));
     let mut news = Vec::new();
     let mut untell = None;
@@ -184,7 +195,7 @@ async fn told(
             Some(contents) => {
                 other.confirmed = other.confirmed.max(contents.heard);
                 untell = contents.missed.then_some(other.confirmed);
-                if !contents.entries.is_empty() {
+                if !contents.entries.is_empty() || contents.passed_over > 0 {
                     other.owes = true;
                     if contents.after <= other.taken {
                         other.taken = payload.seq;
@@ -200,12 +211,13 @@ async fn told(
     }
     // Before the session's step is kept: killed in between, the message is taken again, which changes nothing.
     adopt(&mut mine, payload.from, &news);
-    for statement in news.iter().filter_map(statement) {
-        mine.roster.take(statement.clone());
+    if mine.roster.take_all(news.iter().filter_map(statement)) {
+        // What they follow was kept back on the way; it is all to be said again.
+        (other.missed, other.taken) = (true, taken);
     }
     let still = mine.keys_of(payload.from).is_some();
     if still {
-        share::take_in(app, account, &mut mine, news.clone()).await?;
+        share::take_in(app, account, &mut mine, news.clone(), payload.created).await?;
     }
     other.sessions = sessions.to_kept()?.to_string();
     let writer = app.writer.lock().await;
@@ -246,10 +258,7 @@ fn adopt(mine: &mut Mine, from: DeviceId, entries: &[Entry]) {
     let first = statements.iter().filter(|s| s.author == s.device && s.seen.is_empty());
     for first in first {
         let mut roster = Roster::anchored(&mine.address, hash(&first.signed_bytes()));
-        // In any order: those whose forerunners come later wait for them.
-        for statement in &statements {
-            roster.take((*statement).clone());
-        }
+        roster.take_all(statements.iter().copied());
         let both = roster.keys_of(joined) == Some(keys)
             && roster.keys_of(mine.device.id()) == Some(mine.device.keys());
         if both {

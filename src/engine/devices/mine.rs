@@ -24,6 +24,9 @@ impl From<DeviceError> for Failure {
     }
 }
 
+/// The hashes of so many rosters that were are remembered.
+const ROSTERS: usize = 64;
+
 /// What a new device is called until its owner says otherwise.
 pub(super) const NAME: &str = "Mailkeep";
 
@@ -37,11 +40,9 @@ impl Mine {
         let device = Device::from_kept(id, &row.secret)?;
         let anchor = row.anchor.as_slice().try_into().map_err(|_| damaged())?;
         let mut roster = Roster::anchored(&account.address, anchor);
-        for bytes in table::statements(c, account.id).await? {
-            if let Ok(statement) = Statement::parse(&bytes) {
-                roster.take(statement);
-            }
-        }
+        let kept = table::statements(c, account.id).await?;
+        let kept: Vec<Statement> = kept.iter().filter_map(|bytes| Statement::parse(bytes).ok()).collect();
+        roster.take_all(&kept);
         Ok(Some(Self { account: account.id, address: account.address.clone(), device, roster, row }))
     }
 
@@ -65,6 +66,7 @@ impl Mine {
             mutual,
             mutual_at: 0,
             mutual_by: device.id().to_string(),
+            rosters: Vec::new(),
         };
         Ok(Self { account: account.id, address: account.address.clone(), device, roster, row })
     }
@@ -73,10 +75,22 @@ impl Mine {
     pub(super) async fn save(&mut self, c: &mut Connection) -> Result<(), Failure> {
         self.row.secret = self.device.to_kept()?.to_string();
         self.row.anchor = self.roster.anchor().to_vec();
+        let now = self.roster.hash();
+        if self.row.rosters.last_chunk() != Some(&now) {
+            self.row.rosters.extend_from_slice(&now);
+            let over = self.row.rosters.len().saturating_sub(ROSTERS * now.len());
+            self.row.rosters.drain(..over);
+        }
         table::put_own(c, self.account, &self.row).await?;
         let statements: Vec<_> =
             self.roster.statements().map(|(hash, s)| (hash.to_vec(), s.to_bytes())).collect();
         Ok(table::put_statements(c, self.account, &statements).await?)
+    }
+
+    /// Whether this device's roster is or was the one with this hash. Whoever has another one knows something that is not
+    /// known here.
+    pub(super) fn had(&self, roster: &[u8]) -> bool {
+        roster == self.roster.hash() || self.row.rosters.chunks_exact(32).any(|had| had == roster)
     }
 
     /// A payload of this device's, with the next number.

@@ -9,7 +9,8 @@ use crate::engine::{envelopes, keyring, peers};
 use crate::mail::autocrypt::Peer;
 use crate::mail::sma::{Entry, OwnKey, PeerState, Preference, Shared, Trust, merged_peer, merged_trust};
 use crate::storage::database::{
-    AccountRow, Connection, DecisionRow, OwnKeyRow, PeerRow, commit, keys, peers as peer_table,
+    AccountRow, Connection, DecisionRow, OwnKeyRow, PeerRow, accounts as account_table, commit,
+    devices as table, keys, peers as peer_table,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -48,13 +49,10 @@ pub(super) async fn collect(
             current: row.current,
         }));
     }
-    let mutual = Settings::of(account)?.prefer_encrypt == "mutual";
-    if mutual != mine.row.mutual {
-        (mine.row.mutual, mine.row.mutual_at) = (mutual, now);
-        mine.row.mutual_by = mine.device.id().to_string();
-    }
+    note_preference(account, mine, now)?;
     if let (Ok(device), true) = (mine.row.mutual_by.parse(), mine.row.mutual_at > 0) {
         let at = mine.row.mutual_at;
+        let mutual = mine.row.mutual;
         entries.push(Entry::Preference(Preference { address: account.address.clone(), mutual, at, device }));
     }
     entries.extend(super::shared::collect(c, mine, now).await?);
@@ -86,6 +84,17 @@ pub(super) async fn collect(
     Ok(entries)
 }
 
+/// Notes what the owner wishes of the account, if that was said on this device since: as later than all that was said before.
+fn note_preference(account: &AccountRow, mine: &mut Mine, now: i64) -> Result<(), Failure> {
+    let mutual = Settings::of(account)?.prefer_encrypt == "mutual";
+    if mutual != mine.row.mutual {
+        mine.row.mutual = mutual;
+        mine.row.mutual_at = now.max(mine.row.mutual_at.saturating_add(1));
+        mine.row.mutual_by = mine.device.id().to_string();
+    }
+    Ok(())
+}
+
 fn state(row: &PeerRow, decided_at: i64) -> PeerState {
     PeerState {
         address: row.address.clone(),
@@ -103,16 +112,19 @@ fn state(row: &PeerRow, decided_at: i64) -> PeerState {
             verified_at: row.verified_at,
             refused: row.refused.clone(),
             decided_at,
+            changes: row.changes,
         },
     }
 }
 
-/// Takes in what another device of the owner's told. Each entry is whole, so that taking one twice changes nothing.
+/// Takes in what another device of the owner's told at `created`. Each entry is whole, so that taking one twice changes nothing.
+/// What is said to have been decided later than that is passed over: it would count against all decisions to come.
 pub(super) async fn take_in(
     app: &Arc<App>,
     account: &AccountRow,
     mine: &mut Mine,
     entries: Vec<Entry>,
+    created: i64,
 ) -> Result<(), Failure> {
     // Certificates go before those who are known by them.
     let mut states = Vec::new();
@@ -121,9 +133,14 @@ pub(super) async fn take_in(
             Entry::Statement(_) => {}
             Entry::Certificate { fingerprint, bytes } => certificate(app, &fingerprint, bytes).await?,
             Entry::OwnKey(key) => own_key(app, account, key).await?,
-            Entry::Preference(preference) => prefer(app, account, mine, &preference).await?,
-            Entry::Peer(peer) => states.push(peer),
-            Entry::Shared(shared) => set_elsewhere(app, &shared).await?,
+            Entry::Preference(preference) if preference.at <= created => {
+                prefer(app, account, mine, &preference).await?;
+            }
+            Entry::Peer(peer) if peer.trust.decided_at <= created => states.push(peer),
+            Entry::Shared(shared) if shared.at <= created.saturating_add(super::shared::SLACK) => {
+                set_elsewhere(app, &shared).await?;
+            }
+            Entry::Preference(_) | Entry::Peer(_) | Entry::Shared(_) => {}
         }
     }
     for peer in states {
@@ -170,17 +187,20 @@ async fn own_key(app: &Arc<App>, account: &AccountRow, told: OwnKey) -> Result<(
         let key = held.map(|own| own.key.clone()).filter(|ours| form(ours) > form(&key)).unwrap_or(key);
         let held = held.is_some();
         let theirs = key.certificate();
+        // One that is expired, revoked or another address's takes no key's place.
+        let serves = theirs.addresses(now).contains(&account.address) && keyring::signs(&key, now);
         let goes_first = match app.keyring.current(&account.address) {
             Some(ours) if ours.key.fingerprint() == key.fingerprint() => true,
             Some(ours) => {
-                let ours = ours.key.certificate();
+                let cert = ours.key.certificate();
                 let rank = |c: &Certificate| (c.created(), c.fingerprint().to_string());
-                theirs.is_vouched_by(&ours, now)
-                    || !ours.is_vouched_by(&theirs, now) && rank(&theirs) < rank(&ours)
+                !keyring::signs(&ours.key, now)
+                    || theirs.is_vouched_by(&cert, now)
+                    || !cert.is_vouched_by(&theirs, now) && rank(&theirs) < rank(&cert)
             }
             None => true,
         };
-        let current = told.current && goes_first;
+        let current = told.current && serves && goes_first;
         let row = OwnKeyRow {
             fingerprint: told.fingerprint.clone(),
             address: told.address.clone(),
@@ -218,14 +238,21 @@ async fn own_key(app: &Arc<App>, account: &AccountRow, told: OwnKey) -> Result<(
 }
 
 async fn prefer(app: &App, account: &AccountRow, mine: &mut Mine, told: &Preference) -> Result<(), Failure> {
-    let Ok(by) = mine.row.mutual_by.parse() else { return Ok(()) };
-    if told.address != account.address || (told.at, told.device) <= (mine.row.mutual_at, by) {
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    // What was said here since the last look counts with its own time.
+    let Some(row) = account_table::list(&mut c).await?.into_iter().find(|row| row.id == account.id) else {
         return Ok(());
+    };
+    note_preference(&row, mine, app.now())?;
+    let Ok(by) = mine.row.mutual_by.parse() else { return Ok(()) };
+    if told.address == account.address && (told.at, told.device) > (mine.row.mutual_at, by) {
+        (mine.row.mutual, mine.row.mutual_at) = (told.mutual, told.at);
+        mine.row.mutual_by = told.device.to_string();
+        accounts::set_preference(&mut c, &row, told.mutual).await?;
     }
-    (mine.row.mutual, mine.row.mutual_at) = (told.mutual, told.at);
-    mine.row.mutual_by = told.device.to_string();
-    accounts::prefer(app, &account.address, if told.mutual { "mutual" } else { "nopreference" }).await?;
-    Ok(())
+    table::prefer(&mut c, account.id, (mine.row.mutual, mine.row.mutual_at, &mine.row.mutual_by)).await?;
+    Ok(commit(c).await?)
 }
 
 /// What another device knows of a correspondent, merged with what is known here.
@@ -252,7 +279,7 @@ async fn correspondent(app: &App, told: &PeerState) -> Result<(), Failure> {
             keys::note_peer_key(&mut c, &row.address, new, "device", 0, now).await?;
         }
     }
-    if trust != ours.trust && trust.decided_at > 0 {
+    if trust.decided_at > ours.trust.decided_at {
         let deed = if trust.verified_at > 0 { "verified" } else { "changed" };
         let decision = DecisionRow {
             at: trust.decided_at,
@@ -274,6 +301,7 @@ async fn correspondent(app: &App, told: &PeerState) -> Result<(), Failure> {
         pinned_at: trust.pinned_at,
         verified_at: trust.verified_at,
         refused: trust.refused,
+        changes: trust.changes,
         ..row
     };
     peer_table::put(&mut c, &merged).await?;

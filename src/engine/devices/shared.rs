@@ -22,6 +22,8 @@ const SIGNATURE: &str = "signature";
 const SIGNATURE_SETTING: &str = "writing.signature";
 /// So many things are shared at most.
 const MOST: usize = 5_000;
+/// What is said to be later than the message that tells of it, by more seconds than this, is passed over.
+pub(super) const SLACK: i64 = 15 * 60;
 /// A device's name is no longer than this, in characters.
 const LONGEST: usize = 60;
 

@@ -6,7 +6,7 @@ use super::share;
 use crate::crypto::devices::hash;
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
-use crate::mail::sma::{Announce, Body, Contents, DeviceId, Keys, Writer};
+use crate::mail::sma::{Announce, Body, Contents, DeviceId, Entry, Keys, Writer};
 use crate::storage::database::devices::{self as table, OtherDeviceRow};
 use crate::storage::database::{AccountRow, Connection, accounts, commit};
 
@@ -35,6 +35,13 @@ pub(super) async fn speak(app: &App, account: &AccountRow) -> Result<(), Failure
     let mut told = exchange::recipients(&mine.roster, mine.device.id(), &seen, now);
     let joined = mine.joined().filter(|(joined, _)| told.iter().all(|(device, _)| device != joined));
     told.extend(joined);
+    // One of them knows of a statement that is not here: perhaps that a device was removed which would be told a secret now.
+    let behind = told.iter().any(|(device, _)| {
+        let row = others.iter().find(|row| row.device == device.to_string());
+        row.is_some_and(|row| !row.roster.is_empty() && !mine.had(&row.roster))
+    });
+    let entries: Vec<Entry> =
+        entries.into_iter().filter(|entry| !behind || matches!(entry, Entry::Statement(_))).collect();
     for (device, keys) in told {
         let known = others.iter().find(|row| row.device == device.to_string()).cloned();
         let Some(mut other) = known else { continue };
@@ -76,7 +83,7 @@ async fn tell(
     mine: &mut Mine,
     (device, keys): (DeviceId, Keys),
     other: &mut OtherDeviceRow,
-    entries: &[crate::mail::sma::Entry],
+    entries: &[Entry],
     now: i64,
 ) -> Result<(), Failure> {
     if other.closed {
@@ -110,7 +117,8 @@ async fn tell(
         }
     }
     for piece in pieces {
-        let contents = Contents { heard: other.taken, missed: other.missed, after, entries: piece };
+        let contents =
+            Contents { heard: other.taken, missed: other.missed, after, entries: piece, passed_over: 0 };
         let sealed = sessions.encrypt(&zeroize::Zeroizing::new(contents.to_bytes()))?;
         let payload = mine.payload(Some(device), Body::Update(sealed), now);
         mine.post(c, &payload).await?;

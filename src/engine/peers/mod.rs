@@ -207,6 +207,7 @@ async fn consider(
         row.refused = pinned;
         row.pinned = Some(fingerprint.clone());
         (row.pinned_at, row.verified_at) = (now, 0);
+        row.changes = row.changes.saturating_add(1);
         decide(c, now, &row.address, &fingerprint, "changed", way).await?;
     }
     Ok(())
@@ -245,6 +246,8 @@ pub(in crate::engine) async fn decide(
     deed: &str,
     way: &str,
 ) -> Result<(), Failure> {
+    // A clock that was ahead, here or on another device, does not keep a later decision from counting.
+    let at = at.max(keys::last_decided(c, address).await?.saturating_add(1));
     let decision = DecisionRow {
         at,
         address: address.to_owned(),

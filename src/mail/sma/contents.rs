@@ -64,6 +64,8 @@ pub struct Trust {
     pub refused: String,
     /// When a person last decided about it; 0 where everything came by itself.
     pub decided_at: i64,
+    /// How often the key changed by itself, following the one before it.
+    pub changes: u32,
 }
 
 /// What is remembered of a correspondent.
@@ -179,6 +181,7 @@ fn write_peer(w: Writer, peer: &PeerState) -> Writer {
         .time(trust.verified_at)
         .text(&trust.refused)
         .time(trust.decided_at)
+        .number(trust.changes.into())
 }
 
 fn read_peer(r: &mut Reader<'_>) -> Result<PeerState, Flaw> {
@@ -197,6 +200,7 @@ fn read_peer(r: &mut Reader<'_>) -> Result<PeerState, Flaw> {
         verified_at: r.time("verified at")?,
         refused: fingerprint_or_none(r)?.unwrap_or_default(),
         decided_at: r.time("decided at")?,
+        changes: r.number("changes")?.try_into().map_err(|_| Flaw::Value("changes"))?,
     };
     Ok(PeerState { address, state, trust })
 }
@@ -236,6 +240,8 @@ pub struct Contents {
     pub after: u64,
     /// What changed.
     pub entries: Vec<Entry>,
+    /// How many entries were passed over by the reader: those of later versions, and those that make no sense.
+    pub passed_over: usize,
 }
 
 impl Contents {
@@ -250,7 +256,8 @@ impl Contents {
             .done()
     }
 
-    /// Reads it back; entries of later versions are passed over.
+    /// Reads it back. An entry that cannot be read is passed over: one that somebody outside could bring about, as a key that is
+    /// too long, must not keep the others from being heard.
     ///
     /// # Errors
     /// Why it is none.
@@ -261,8 +268,10 @@ impl Contents {
         whole(bytes, |r| {
             r.is(WHAT)?;
             let (heard, missed, after) = (r.number("heard")?, r.flag("missed")?, r.number("after")?);
-            let entries = r.list(ENTRIES_MAX, ENTRY_MAX, Entry::parse)?;
-            Ok(Self { heard, missed, after, entries: entries.into_iter().flatten().collect() })
+            let all = r.list(ENTRIES_MAX, ENTRY_MAX, |bytes| Ok(Entry::parse(bytes).unwrap_or(None)))?;
+            let read = all.len();
+            let entries: Vec<Entry> = all.into_iter().flatten().collect();
+            Ok(Self { heard, missed, after, passed_over: read - entries.len(), entries })
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::contents::Trust;
 use crate::mail::autocrypt::Peer;
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 
 /// What is remembered of a correspondent when two devices remember different things: field by field the newer one. The same
 /// whoever asks and in whichever order, and merging again changes nothing.
@@ -22,37 +22,18 @@ pub fn merged_peer(one: &Peer, other: &Peer) -> Peer {
     }
 }
 
-/// Which of two devices' trust counts. The latest decision of a person does. Where nobody decided, a pin wins over none, the key
-/// that one device saw take the place of the other's wins over that one, and otherwise the key that was there first: that is
-/// what trust on first use means.
+/// Which of two devices' trust counts. The latest decision of a person does. Where both have the same one, or nobody decided, a
+/// pin wins over none; then the one that followed the contact through more changes of key; then the key that was there first:
+/// that is what trust on first use means.
 #[must_use]
 pub fn merged_trust<'a>(one: &'a Trust, other: &'a Trust) -> &'a Trust {
-    if compared(one, other) == Ordering::Less { other } else { one }
+    if rank(one) < rank(other) { other } else { one }
 }
 
-fn compared(one: &Trust, other: &Trust) -> Ordering {
-    let decided = one.decided_at.cmp(&other.decided_at);
-    if decided.is_ne() {
-        return decided;
-    }
-    if one.decided_at == 0 && one.pinned != other.pinned {
-        match (replaces(one, other), replaces(other, one)) {
-            (true, false) => return Ordering::Greater,
-            (false, true) => return Ordering::Less,
-            _ => {}
-        }
-    }
-    rank(one).cmp(&rank(other))
-}
-
-/// Whether the one key took the place of the other.
-fn replaces(one: &Trust, other: &Trust) -> bool {
-    one.pinned.is_some() && other.pinned.as_ref() == Some(&one.refused)
-}
-
-type Rank<'a> = (bool, Reverse<i64>, Option<&'a str>, i64, &'a str);
+type Rank<'a> = (i64, bool, u32, Reverse<i64>, Option<&'a str>, i64, &'a str);
 
 fn rank(trust: &Trust) -> Rank<'_> {
     let since = Reverse(trust.pinned_at);
-    (trust.pinned.is_some(), since, trust.pinned.as_deref(), trust.verified_at, &trust.refused)
+    let pinned = trust.pinned.as_deref();
+    (trust.decided_at, pinned.is_some(), trust.changes, since, pinned, trust.verified_at, &trust.refused)
 }

@@ -9,9 +9,9 @@ use super::payload::{ADDRESS_MAX, address};
 /// What every statement begins with.
 const WHAT: &str = "autocrypt-sma/1 roster";
 /// A statement is no longer than this, in bytes.
-pub(super) const STATEMENT_MAX: usize = 4 << 10;
-/// A statement names at most so many others.
-const SEEN_MAX: usize = 16;
+pub(super) const STATEMENT_MAX: usize = 8 << 10;
+/// A statement names at most so many others: as many as a roster has.
+const SEEN_MAX: usize = 128;
 
 /// What a statement does to its device.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -147,13 +147,14 @@ fn peer() -> impl Strategy<Value = Peer> {
 /// Few values, so that ties are common.
 fn trust() -> impl Strategy<Value = Trust> {
     let key = || prop_oneof![Just("A".repeat(40)), Just("B".repeat(40)), Just("C".repeat(40))];
-    (option::of(key()), 0_i64..3, 0_i64..3, option::of(key()), 0_i64..3).prop_map(
-        |(pinned, pinned_at, verified_at, refused, decided_at)| Trust {
+    (option::of(key()), 0_i64..3, 0_i64..3, option::of(key()), 0_i64..3, 0_u32..3).prop_map(
+        |(pinned, pinned_at, verified_at, refused, decided_at, changes)| Trust {
             pinned,
             pinned_at,
             verified_at,
             refused: refused.unwrap_or_default(),
             decided_at,
+            changes,
         },
     )
 }
@@ -203,7 +204,7 @@ proptest! {
 
     #[test]
     fn contents_are_read_again(heard in 0..1_u64 << 50, missed: bool, after in 0..1_u64 << 50, entries in vec(entry(), 0..8)) {
-        let contents = Contents { heard, missed, after, entries };
+        let contents = Contents { heard, missed, after, entries, passed_over: 0 };
         prop_assert_eq!(Contents::parse(&contents.to_bytes()).unwrap(), contents);
     }
 
@@ -249,8 +250,6 @@ proptest! {
         let merge = |x: &Trust, y: &Trust| merged_trust(x, y).clone();
         prop_assert_eq!(merge(&a, &b), merge(&b, &a));
         prop_assert_eq!(merge(&a, &a), a.clone());
-        // Of more than two devices the same, as long as no key took the place of another by itself.
-        let [a, b, c] = [a, b, c].map(|trust| Trust { refused: String::new(), ..trust });
         prop_assert_eq!(merge(&merge(&a, &b), &c), merge(&a, &merge(&b, &c)));
     }
 }
@@ -258,15 +257,19 @@ proptest! {
 #[test]
 fn a_person_outweighs_what_came_by_itself() {
     let key = |letter: &str| Some(letter.repeat(40));
-    let met =
-        Trust { pinned: key("A"), pinned_at: 50, verified_at: 50, refused: String::new(), decided_at: 50 };
+    let met = Trust { pinned: key("A"), pinned_at: 50, verified_at: 50, decided_at: 50, ..Trust::default() };
     let first = Trust { pinned: key("C"), pinned_at: 10, ..Trust::default() };
     let came = Trust { pinned: key("B"), pinned_at: 90, ..Trust::default() };
-    let followed = Trust { refused: "C".repeat(40), ..came.clone() };
+    let followed = Trust { refused: "C".repeat(40), changes: 1, ..came.clone() };
+    let again =
+        Trust { pinned: key("D"), pinned_at: 92, refused: "B".repeat(40), changes: 2, ..Trust::default() };
+    let after = Trust { pinned: key("D"), pinned_at: 99, refused: "A".repeat(40), changes: 1, ..met.clone() };
     let later = Trust { pinned: key("B"), pinned_at: 95, decided_at: 95, ..Trust::default() };
     assert_eq!(merged_trust(&met, &followed), &met, "a meeting outweighs a newer key");
     assert_eq!(merged_trust(&came, &first), &first, "the first one seen stays");
     assert_eq!(merged_trust(&followed, &first), &followed, "unless one device saw the other take its place");
+    assert_eq!(merged_trust(&first, &again), &again, "also where it was away for two changes");
+    assert_eq!(merged_trust(&met, &after), &after, "also after a meeting, of which both know");
     assert_eq!(merged_trust(&met, &later), &later, "the owner decided anew");
     assert_eq!(merged_trust(&Trust::default(), &first), &first, "a key outweighs none");
 }
@@ -371,17 +374,19 @@ fn everything_has_an_end() {
 }
 
 #[test]
-fn entries_of_later_versions_are_passed_over() {
+fn entries_of_later_versions_and_those_that_make_no_sense_are_passed_over() {
     let later = Writer::new("tag").text("holidays").done();
+    // Somebody outside can bring about a key that is longer than a reader takes.
+    let long = Entry::Certificate { fingerprint: "B".repeat(40), bytes: vec![1; 70_000] };
     let known = Entry::Certificate { fingerprint: "A".repeat(40), bytes: vec![1] };
     let bytes = Writer::new("autocrypt-sma/1 contents")
         .number(3)
         .flag(false)
         .number(2)
-        .list(&[later, known.to_bytes()], Clone::clone)
+        .list(&[later, long.to_bytes(), known.to_bytes()], Clone::clone)
         .done();
     assert_eq!(
         Contents::parse(&bytes),
-        Ok(Contents { heard: 3, missed: false, after: 2, entries: vec![known] })
+        Ok(Contents { heard: 3, missed: false, after: 2, entries: vec![known], passed_over: 2 })
     );
 }

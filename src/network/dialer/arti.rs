@@ -109,6 +109,11 @@ impl Arti {
         })
     }
 
+    /// Ends it for whoever still waits for it, too: what is being opened, what is announced.
+    pub(super) fn end(&self) {
+        self.ended.cancel();
+    }
+
     /// The folder of a network: guards and directory of one are nothing to another.
     fn place(folder: &Path, config: &str) -> PathBuf {
         folder.join(match config.trim() {
@@ -151,7 +156,12 @@ impl Arti {
             prefs.set_isolation(apart);
             // Boxed: arti's own futures are as deep as the compiler bears.
             let connected = client.connect_with_prefs((host, port), &prefs).boxed().await;
-            self.told.note(&client, connected.as_ref().map_or_else(|error| trouble_of(error), |_| ""));
+            match &connected {
+                // Why it has not started is known better by who starts it.
+                Err(error) if error.kind() == ErrorKind::BootstrapRequired => {}
+                Err(error) => self.told.note(&client, trouble_of(error)),
+                Ok(_) => self.told.note(&client, ""),
+            }
             connected.map_err(|error| {
                 tracing::debug!(kind = ?error.kind(), "A connection through Tor failed");
                 match answer(error.kind()) {

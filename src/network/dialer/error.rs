@@ -20,6 +20,12 @@ pub enum DialError {
         /// The server.
         host: String,
     },
+    /// The settings changed while it was opened.
+    #[error("{host} was not asked: the way there was just changed. Try again.")]
+    Cut {
+        /// The server.
+        host: String,
+    },
     /// It has to go through Tor, and there is none.
     #[error("Tor is not there: {why}. So {host} was not asked ({purpose}).")]
     NoTor {

@@ -97,9 +97,12 @@ async fn an_onion_is_reached_by_tor_alone_and_only_where_the_owner_named_it() {
     mail().await.unwrap();
     let named = dialer.connect_public(Purpose::RemoteImage, "abcdef.onion", 80, Security::None).await;
     assert!(matches!(named, Err(DialError::NotPublic { .. })));
-    assert_eq!(socks.hosts(), ["abcdef.onion"]);
+    // However it is typed.
+    let typed = dialer.connect(Purpose::Imap, "ABCDEF。ｏｎｉｏｎ", 143, Security::None, None).await;
+    typed.unwrap();
+    assert_eq!(socks.hosts(), ["abcdef.onion", "abcdef.onion"]);
     assert_eq!((dialer.rigged().looked_up().len(), dialer.rigged().tried().len()), (0, 0));
-    assert!(dialer.log().iter().take(2).all(|entry| entry.route == Route::Tor));
+    assert!(dialer.log().iter().take(3).all(|entry| entry.route == Route::Tor));
 }
 
 #[tokio::test]
@@ -161,6 +164,33 @@ async fn switches_cut_what_should_not_be_open_any_more() {
     dialer.set_offline(false);
     dialer.set_tor_for_everything(false);
     open("127.0.0.1", there.port()).await.unwrap();
+}
+
+#[tokio::test]
+async fn switches_cut_what_is_being_opened() {
+    // Servers that hold the line and say nothing: no handshake ever ends.
+    let silent = serve(|mut client| async move { while !client.hear().await.is_empty() {} }).await;
+    let dialer = dialer();
+    let offline = async {
+        let opening = dialer.connect(Purpose::Imap, "127.0.0.1", silent.port(), Security::Tls, None);
+        let switch = async {
+            while dialer.rigged().tried().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            dialer.set_offline(true);
+        };
+        tokio::join!(opening, switch).0
+    };
+    assert!(matches!(offline.await, Err(DialError::Offline { .. })));
+    dialer.set_offline(false);
+    let opening = dialer.connect(Purpose::Imap, "127.0.0.1", silent.port(), Security::Tls, None);
+    let switch = async {
+        while dialer.rigged().tried().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        dialer.set_tor_for_everything(true);
+    };
+    assert!(matches!(tokio::join!(opening, switch).0, Err(DialError::Cut { .. })));
 }
 
 #[tokio::test]

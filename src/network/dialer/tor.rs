@@ -134,11 +134,21 @@ pub(super) struct Used {
     inside: Option<Arc<Arti>>,
 }
 
+impl Used {
+    /// Ends the Tor inside, whoever still waits for it.
+    fn rest(&mut self) {
+        if let Some(inside) = self.inside.take() {
+            inside.end();
+        }
+    }
+}
+
 impl Dialer {
     /// Says which Tor is used from now on. The one inside ends where it is another, or none.
     pub fn set_tor(&self, tor: Tor) {
         let mut used = self.shared.tor.write().unwrap_or_else(PoisonError::into_inner);
         if used.tor != tor {
+            used.rest();
             *used = Used { tor, inside: None };
             self.shared.tor_news.send_replace(TorReport::resting());
         }
@@ -150,7 +160,7 @@ impl Dialer {
 
     /// Ends the Tor inside; it starts again when something needs it.
     pub(super) fn rest_tor(&self) {
-        self.shared.tor.write().unwrap_or_else(PoisonError::into_inner).inside = None;
+        self.shared.tor.write().unwrap_or_else(PoisonError::into_inner).rest();
         self.shared.tor_news.send_replace(TorReport::resting());
     }
 

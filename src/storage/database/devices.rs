@@ -36,6 +36,27 @@ pub struct OwnDeviceRow {
     pub mutual_at: i64,
     /// On which device.
     pub mutual_by: String,
+    /// The hashes of the rosters it had, 32 bytes each, the present one last.
+    pub rosters: Vec<u8>,
+}
+
+/// Notes what the owner wishes of an account.
+///
+/// # Errors
+/// When the database fails.
+pub async fn prefer(
+    c: &mut Connection,
+    account: AccountId,
+    (mutual, at, by): (bool, i64, &str),
+) -> Result<(), DatabaseError> {
+    sqlx::query("UPDATE device_own SET mutual = ?, mutual_at = ?, mutual_by = ? WHERE account_id = ?")
+        .bind(mutual)
+        .bind(at)
+        .bind(by)
+        .bind(account.0)
+        .execute(c)
+        .await?;
+    Ok(())
 }
 
 /// Another device of an account.
@@ -67,6 +88,8 @@ pub struct OtherDeviceRow {
     pub confirmed: u64,
     /// When it was last told something that it has not confirmed, UTC seconds; 0 for never.
     pub told_at: i64,
+    /// The hash of the roster it last said it has; empty before it did.
+    pub roster: Vec<u8>,
 }
 
 /// A message on its way into a folder.
@@ -113,6 +136,7 @@ pub async fn own(c: &mut Connection, account: AccountId) -> Result<Option<OwnDev
             mutual: row.try_get("mutual")?,
             mutual_at: row.try_get("mutual_at")?,
             mutual_by: row.try_get("mutual_by")?,
+            rosters: row.try_get("rosters")?,
         })
     };
     row.map(read).transpose()
@@ -130,9 +154,9 @@ pub async fn put_own(
     sqlx::query(
         "INSERT OR REPLACE INTO device_own (
              account_id, device, secret, seq, anchor, fallback, fallback_at, announced, announced_at, announced_seq,
-             joined, joined_keys, mutual, mutual_at, mutual_by
+             joined, joined_keys, mutual, mutual_at, mutual_by, rosters
          )
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(account.0)
     .bind(&row.device)
@@ -149,6 +173,7 @@ pub async fn put_own(
     .bind(row.mutual)
     .bind(row.mutual_at)
     .bind(&row.mutual_by)
+    .bind(&row.rosters)
     .execute(c)
     .await?;
     Ok(())
@@ -210,6 +235,7 @@ pub async fn others(c: &mut Connection, account: AccountId) -> Result<Vec<OtherD
             closed: row.try_get("closed")?,
             confirmed: number(row, "confirmed")?,
             told_at: row.try_get("told_at")?,
+            roster: row.try_get("roster")?,
         })
     };
     rows.iter().map(read).collect()
@@ -227,9 +253,9 @@ pub async fn put_other(
     sqlx::query(
         "INSERT OR REPLACE INTO device_other (
              account_id, device, keys, fallback, program, last_seen, sessions, heard, taken, owes, missed, closed,
-             confirmed, told_at
+             confirmed, told_at, roster
          )
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(account.0)
     .bind(&row.device)
@@ -245,6 +271,7 @@ pub async fn put_other(
     .bind(row.closed)
     .bind(row.confirmed.cast_signed())
     .bind(row.told_at)
+    .bind(&row.roster)
     .execute(c)
     .await?;
     Ok(())

@@ -95,8 +95,13 @@ pub async fn put_own(c: &mut Connection, key: &OwnKeyRow) -> Result<(), Database
          ON CONFLICT (fingerprint) DO UPDATE
          SET
              secret = excluded.secret,
+             made_at = MIN(made_at, excluded.made_at),
              current = MAX(current, excluded.current),
-             revocation = CASE WHEN excluded.revocation = '' THEN revocation ELSE excluded.revocation END",
+             -- Any one of them serves; devices that each made one keep the same one.
+             revocation = CASE
+                 WHEN revocation = '' OR excluded.revocation = '' THEN MAX(revocation, excluded.revocation)
+                 ELSE MIN(revocation, excluded.revocation)
+             END",
     )
     .bind(&key.fingerprint)
     .bind(&key.address)
@@ -380,6 +385,18 @@ pub async fn last_decisions(
     .fetch_all(c)
     .await?;
     rows.iter().map(|row| Ok((row.try_get("address")?, row.try_get("at")?))).collect()
+}
+
+/// When something was last decided about an address, UTC seconds; 0 for never.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_decided(c: &mut Connection, address: &str) -> Result<i64, DatabaseError> {
+    let row = sqlx::query("SELECT COALESCE(MAX(at), 0) AS at FROM decision WHERE address = ?")
+        .bind(address)
+        .fetch_one(c)
+        .await?;
+    Ok(row.try_get("at")?)
 }
 
 fn decided(row: &SqliteRow) -> Result<(DecisionRow, Vec<u8>), DatabaseError> {

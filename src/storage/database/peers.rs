@@ -30,6 +30,8 @@ pub struct PeerRow {
     pub verified_at: i64,
     /// A newer key that the owner said not to use.
     pub refused: String,
+    /// How often the key changed by itself, signed by the one before it or gossiped by verified contacts.
+    pub changes: u32,
     /// How many private messages came.
     pub private: u32,
     /// How many in clear.
@@ -72,6 +74,7 @@ fn peer(row: &SqliteRow) -> Result<PeerRow, DatabaseError> {
         pinned_at: row.try_get("pinned_at")?,
         verified_at: row.try_get("verified_at")?,
         refused: row.try_get("refused")?,
+        changes: row.try_get("changes")?,
         private: row.try_get("private")?,
         clear: row.try_get("clear")?,
         answered: row.try_get("answered")?,
@@ -129,9 +132,9 @@ pub async fn put(c: &mut Connection, row: &PeerRow) -> Result<(), DatabaseError>
     sqlx::query(
         "INSERT OR REPLACE INTO peer (
              address, last_seen, autocrypt_timestamp, public_key, mutual, gossip_timestamp, gossip_key, pinned,
-             pinned_at, verified_at, refused, private, clear, answered, private_at, program
+             pinned_at, verified_at, refused, changes, private, clear, answered, private_at, program
          )
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&row.address)
     .bind(row.last_seen)
@@ -144,6 +147,7 @@ pub async fn put(c: &mut Connection, row: &PeerRow) -> Result<(), DatabaseError>
     .bind(row.pinned_at)
     .bind(row.verified_at)
     .bind(&row.refused)
+    .bind(row.changes)
     .bind(row.private)
     .bind(row.clear)
     .bind(row.answered)

@@ -4,15 +4,17 @@ use super::form::Form;
 use super::setup::{filled, new_account};
 use super::shell::shell;
 use crate::crypto::secret::SecretText;
-use crate::engine::failure::Failure;
+use crate::engine::failure::{Failure, Kind};
 use crate::engine::settings::{self, Scope};
 use crate::engine::{accounts, recovery};
 use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::error::{WebError, page, sentence};
+use crate::web::listener::From;
 use crate::web::view::{AccountForm, AccountView, NewToken, Notice, SettingsPage, Spot, TokenView};
 use crate::web::words;
 use axum::Router;
+use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -191,11 +193,21 @@ async fn privacy(owner: Owner, form: Form) -> Result<Response, WebError> {
     Ok(Redirect::to("/settings#privacy").into_response())
 }
 
-async fn passphrase(owner: Owner, form: Form) -> Result<Response, WebError> {
+async fn passphrase(
+    owner: Owner,
+    ConnectInfo(From(from)): ConnectInfo<From>,
+    form: Form,
+) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
     let changed = if form.get("passphrase") == form.get("again") {
         let (old, new) = (form.get("old").to_owned(), form.get("passphrase").to_owned());
-        owner.web.vault.change_passphrase(&SecretText::new(old), &SecretText::new(new)).await
+        // Guesses are slowed down like those at the door.
+        owner.web.throttle.attempt(from)?;
+        let changed = owner.web.vault.change_passphrase(&SecretText::new(old), &SecretText::new(new)).await;
+        if !matches!(&changed, Err(failure) if failure.kind == Kind::Locked) {
+            owner.web.throttle.note(from, true);
+        }
+        changed
     } else {
         Err(Failure::usage("The two differ. Type the same passphrase twice"))
     };

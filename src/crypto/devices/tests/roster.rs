@@ -23,9 +23,7 @@ fn member(roster: &Roster, number: u64) -> bool {
 
 /// Takes over what another one knows.
 fn hear(to: &mut Roster, from: &Roster) {
-    for (_, statement) in from.statements() {
-        to.take(statement.clone());
-    }
+    assert!(!to.take_all(from.statements().map(|(_, statement)| statement)), "nothing is missing");
 }
 
 /// Device 1 founded it and let in those up to `last`.
@@ -147,6 +145,79 @@ fn two_that_let_the_same_one_in_agree() {
     assert_eq!(a.standing(id(3)), Standing::Disputed, "one number, two keys");
 }
 
+#[test]
+fn a_wrong_copy_of_a_removal_does_not_keep_the_right_one_out() {
+    let (one, mut home, mut phone) = (known(1), of(2), of(2));
+    // The provider keeps back that the phone was let in, so that the removal has no forerunner, and spoils a copy of it.
+    let lets_in = home.add(&one, id(3), known(3).keys(), "Phone", 3).unwrap();
+    let removes = home.remove(&one, id(2), 4).unwrap();
+    let mut spoilt = removes.clone();
+    spoilt.signature[0] ^= 1;
+    assert!(phone.take_all([&spoilt]), "what it follows is missing");
+    assert!(!phone.take(removes.clone()));
+    assert!(phone.take(lets_in));
+    assert!(!phone.take(spoilt), "now it can be told that it is forged");
+    assert!(phone.take(removes));
+    assert_eq!(phone.standing(id(2)), Standing::Removed);
+    assert_eq!(phone.hash(), home.hash());
+}
+
+#[test]
+fn statements_from_nowhere_take_no_room() {
+    let (one, two) = (known(1), known(2));
+    let mut home = of(2);
+    for n in 0..200 {
+        let removes = two.state(ALICE, id(1), Deed::Remove, n, vec![[7; 32]]);
+        assert!(!home.take(removes));
+    }
+    assert!(home.remove(&one, id(2), 300).is_some());
+}
+
+#[test]
+fn chains_of_devices_that_a_thief_lets_in_cost_no_time() {
+    let (one, two) = (known(1), known(2));
+    let home = of(2);
+    // Each is let in twice behind its own back, and lets in the next one twice.
+    let mut thief = home.clone();
+    let mut last = (id(2), two);
+    let mut level = 0;
+    while !thief.is_full() {
+        let next = Device::new(id(100 + level));
+        let (mut left, mut right) = (thief.clone(), thief.clone());
+        left.add(&last.1, next.id(), next.keys(), "", 5).unwrap();
+        right.add(&last.1, next.id(), next.keys(), "", 6).unwrap();
+        thief = left;
+        thief.take_all(right.statements().map(|(_, statement)| statement));
+        last = (next.id(), next);
+        level += 1;
+    }
+    assert!(level > 60 && member(&thief, 1) && matches!(thief.standing(last.0), Standing::Member { .. }));
+    // The owner removes the thief without having seen any of it.
+    let mut owner = home;
+    owner.remove(&one, id(2), 9).unwrap();
+    owner.take_all(thief.statements().map(|(_, statement)| statement));
+    assert_eq!(owner.standing(id(2)), Standing::Removed);
+    assert_eq!(owner.standing(last.0), Standing::Disputed);
+    assert!(owner.devices().values().filter(|it| matches!(it, Standing::Member { .. })).count() == 1);
+}
+
+#[test]
+fn a_removal_has_seen_all_that_there_was_however_many_ends_it_has() {
+    let (one, two) = (known(1), known(2));
+    let base = of(2);
+    let mut home = base.clone();
+    for number in 0..40 {
+        let mut fork = base.clone();
+        fork.add(&two, id(200 + number), known(3).keys(), "", 5).unwrap();
+        hear(&mut home, &fork);
+    }
+    home.remove(&one, id(2), 9).unwrap();
+    assert!(
+        (0..40).all(|number| member(&home, 200 + number)),
+        "they were let in before, and its author had seen it"
+    );
+}
+
 /// What happens to the rosters of six devices: somebody adds, removes, or hears of another's, some of it only.
 #[derive(Clone, Debug)]
 enum Op {
@@ -211,9 +282,7 @@ proptest! {
             if turn % 2 == 1 {
                 all.reverse();
             }
-            for statement in &all {
-                roster.take(statement.clone());
-            }
+            prop_assert!(!roster.take_all(&all));
             let now = (roster.devices(), roster.hash());
             prop_assert_eq!(agreed.get_or_insert(now.clone()), &now);
         }

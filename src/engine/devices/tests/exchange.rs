@@ -33,9 +33,7 @@ fn only_members_that_were_heard_of_are_told_anything() {
     rival.remove(&two, one.id(), 3).unwrap();
     roster.remove(&one, two.id(), 3).unwrap();
     assert!(told(&roster, &one).is_empty(), "who was seen removed is told nothing");
-    for (_, statement) in rival.statements() {
-        roster.take(statement.clone());
-    }
+    roster.take_all(rival.statements().map(|(_, statement)| statement));
     assert!(told(&roster, &one).is_empty());
     assert!(told(&roster, &three).is_empty());
 }
@@ -56,11 +54,14 @@ fn what_is_due_is_split_into_messages() {
     let certificate =
         |n: usize, size: usize| Entry::Certificate { fingerprint: format!("{n:040X}"), bytes: vec![0; size] };
     let mut entries: Vec<Entry> = (0..20).map(|n| certificate(n, 40_000)).collect();
-    entries.push(certificate(99, ENTRY_MAX));
+    // Between what fits into a message and what its reader takes for a key.
+    entries.extend([70_000, 95_000, ENTRY_MAX].map(|size| certificate(size, size)));
     let pieces = due(&entries, &HashMap::new());
-    assert_eq!(pieces.iter().map(Vec::len).sum::<usize>(), 20, "one is too large for any message");
+    assert_eq!(pieces.iter().map(Vec::len).sum::<usize>(), 20, "three are too large for any reader");
     for entries in pieces {
-        let bytes = Contents { entries, ..Contents::default() }.to_bytes();
-        assert!(bytes.len() <= CONTENTS_MAX && Contents::parse(&bytes).is_ok());
+        let contents = Contents { entries, ..Contents::default() };
+        let bytes = contents.to_bytes();
+        assert!(bytes.len() <= CONTENTS_MAX);
+        assert_eq!(Contents::parse(&bytes).unwrap(), contents, "nothing is passed over");
     }
 }

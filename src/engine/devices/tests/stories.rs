@@ -13,7 +13,7 @@ use crate::engine::{accounts, keyring, peers};
 use crate::mail::sma::{ANNOUNCEMENTS, DeviceId};
 use crate::storage::database::devices as table;
 use crate::storage::database::{
-    AccountRow, PeerRow, accounts as account_table, commit, keys, peers as peer_table,
+    AccountRow, OwnKeyRow, PeerRow, accounts as account_table, commit, keys, peers as peer_table,
 };
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -275,16 +275,7 @@ async fn three_devices_agree_and_a_removed_one_hears_nothing_more() {
     assert!(matches!(home.standing(&phone).await, Standing::Member { .. }), "nobody had to pair with home");
     assert_eq!(phone.own_keys().await.len(), 1);
     // The phone is lost.
-    {
-        let writer = home.app.writer.lock().await;
-        let mut c = writer.begin().await.unwrap();
-        let mut mine = Mine::load(&mut c, &home.account).await.unwrap().unwrap();
-        let statement = mine.roster.remove(&mine.device, phone.id, home.app.now()).unwrap();
-        let payload = mine.payload(None, crate::mail::sma::Body::Removed(statement), home.app.now());
-        mine.post(&mut c, &payload).await.unwrap();
-        mine.save(&mut c).await.unwrap();
-        commit(c).await.unwrap();
-    }
+    removes(&home, &phone).await;
     settle(&all).await;
     for machine in all {
         assert_eq!(machine.standing(&phone).await, Standing::Removed, "the phone knows it, too");
@@ -294,6 +285,167 @@ async fn three_devices_agree_and_a_removed_one_hears_nothing_more() {
     assert!(said.iter().all(|(folder, _)| *folder != phone.id.inbox()), "nothing was laid for it");
     assert_eq!((laptop.own_keys().await.len(), phone.own_keys().await.len()), (2, 1));
     agree(&all[..2]).await;
+}
+
+/// The owner removes a device on another one; nothing of it is laid yet.
+async fn removes(on: &Machine, gone: &Machine) {
+    let writer = on.app.writer.lock().await;
+    let mut c = writer.begin().await.unwrap();
+    let mut mine = Mine::load(&mut c, &on.account).await.unwrap().unwrap();
+    let statement = mine.roster.remove(&mine.device, gone.id, on.app.now()).unwrap();
+    let payload = mine.payload(None, crate::mail::sma::Body::Removed(statement), on.app.now());
+    mine.post(&mut c, &payload).await.unwrap();
+    mine.save(&mut c).await.unwrap();
+    commit(c).await.unwrap();
+}
+
+#[tokio::test]
+async fn while_rosters_differ_nobody_is_told_a_secret() {
+    let (home, laptop, phone) = (Machine::new().await, Machine::new().await, Machine::new().await);
+    let all = [&home, &laptop, &phone];
+    keyring::make(&home.app, ALICE).await.unwrap();
+    pair(&home, &laptop, &all[..2]).await;
+    pair(&laptop, &phone, &all).await;
+    // The phone is lost. The provider keeps every word of that from the laptop …
+    removes(&home, &phone).await;
+    let kept_back = home.lays().await;
+    assert!(kept_back.iter().any(|(folder, _)| folder == ANNOUNCEMENTS));
+    // … but not the next thing that home says, and the laptop makes a key meanwhile.
+    accounts::prefer(&home.app, ALICE, "nopreference").await.unwrap();
+    for mail in home.lays().await {
+        laptop.hears(&mail).await;
+    }
+    keyring::renew(&laptop.app, ALICE).await.unwrap();
+    for mail in laptop.lays().await {
+        phone.hears(&mail).await;
+    }
+    assert_eq!(phone.own_keys().await.len(), 1, "it was told nothing new");
+    // What was kept back comes after all, or is said again.
+    settle(&all).await;
+    for mail in &kept_back {
+        laptop.hears(mail).await;
+    }
+    settle(&all).await;
+    assert_eq!(laptop.standing(&phone).await, Standing::Removed);
+    assert_eq!((home.own_keys().await.len(), phone.own_keys().await.len()), (2, 1));
+    agree(&all[..2]).await;
+}
+
+#[tokio::test]
+async fn a_spoilt_copy_of_a_removal_does_not_keep_it_out() {
+    let (home, laptop, phone) = (Machine::new().await, Machine::new().await, Machine::new().await);
+    let all = [&home, &laptop, &phone];
+    pair(&home, &laptop, &all[..2]).await;
+    pair(&laptop, &phone, &all).await;
+    removes(&home, &phone).await;
+    let laid = home.lays().await;
+    for (folder, raw) in laid.iter().filter(|(folder, _)| folder == ANNOUNCEMENTS) {
+        // Each letter of what was signed is spoilt once.
+        let text = String::from_utf8(raw.clone()).unwrap();
+        let (head, part) = text.split_once("AAAA").unwrap();
+        for at in (0..part.len()).step_by(61) {
+            let mut spoilt = part.as_bytes().to_vec();
+            spoilt[at] = if spoilt[at] == b'A' { b'B' } else { b'A' };
+            laptop.hears(&(folder.clone(), [head.as_bytes(), b"AAAA", &spoilt].concat())).await;
+        }
+    }
+    assert!(matches!(laptop.standing(&phone).await, Standing::Member { .. }));
+    for mail in &laid {
+        laptop.hears(mail).await;
+    }
+    assert_eq!(laptop.standing(&phone).await, Standing::Removed);
+}
+
+#[tokio::test]
+async fn what_was_said_last_of_an_account_counts_wherever_it_was_said() {
+    let (home, laptop) = (Machine::new().await, Machine::new().await);
+    let all = [&home, &laptop];
+    pair(&home, &laptop, &all).await;
+    let wishes = async |on: &Machine| accounts::list(&on.app).await.unwrap()[0].prefer_encrypt.clone();
+    // Home says one thing twice; before the laptop hears of it, the owner says the other thing there.
+    accounts::prefer(&home.app, ALICE, "nopreference").await.unwrap();
+    home.lays().await;
+    accounts::prefer(&home.app, ALICE, "mutual").await.unwrap();
+    let late = home.lays().await;
+    accounts::prefer(&laptop.app, ALICE, "nopreference").await.unwrap();
+    for mail in &late {
+        laptop.hears(mail).await;
+    }
+    settle(&all).await;
+    assert_eq!(wishes(&home).await, wishes(&laptop).await);
+    // With a clock that was ahead when it was last said, what is said now counts all the same.
+    {
+        let writer = laptop.app.writer.lock().await;
+        let mut c = writer.begin().await.unwrap();
+        let mut mine = Mine::load(&mut c, &laptop.account).await.unwrap().unwrap();
+        mine.row.mutual_at = laptop.app.now() + 600;
+        mine.save(&mut c).await.unwrap();
+        commit(c).await.unwrap();
+    }
+    let was = wishes(&laptop).await;
+    let other = if was == "mutual" { "nopreference" } else { "mutual" };
+    accounts::prefer(&laptop.app, ALICE, other).await.unwrap();
+    laptop.lays().await;
+    assert_eq!(wishes(&laptop).await, other);
+}
+
+#[tokio::test]
+async fn the_same_key_brought_to_both_is_told_once() {
+    let (home, laptop) = (Machine::new().await, Machine::new().await);
+    let (key, _) = SecretKey::generate(ALICE, home.app.now() - 1000).unwrap();
+    for (machine, ago) in [(&home, 500), (&laptop, 100)] {
+        let row = OwnKeyRow {
+            fingerprint: key.certificate().fingerprint().to_string(),
+            address: ALICE.into(),
+            secret: key.bytes().to_vec(),
+            // Each made one of its own.
+            revocation: format!("revocation {ago}"),
+            made_at: machine.app.now() - ago,
+            current: true,
+            backed_up_at: 0,
+        };
+        let writer = machine.app.writer.lock().await;
+        let mut c = writer.begin().await.unwrap();
+        keys::put_own(&mut c, &row).await.unwrap();
+        commit(c).await.unwrap();
+    }
+    let all = [&home, &laptop];
+    // Or they would never stop talking.
+    pair(&home, &laptop, &all).await;
+    agree(&all).await;
+    let kept = async |on: &Machine| {
+        let rows = keys::own_keys(&mut on.app.reader.get().await.unwrap()).await.unwrap();
+        let kept = rows.into_iter().map(|row| (row.fingerprint, row.made_at, row.revocation, row.current));
+        kept.collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&home).await, kept(&laptop).await);
+}
+
+#[tokio::test]
+async fn a_key_that_followed_another_stays_on_both() {
+    let (home, laptop) = (Machine::new().await, Machine::new().await);
+    let all = [&home, &laptop];
+    let (first, second) = (bobs_key(home.app.now()), bobs_key(home.app.now()));
+    home.meets(&first).await;
+    pair(&home, &laptop, &all).await;
+    let fingerprint = first.certificate().fingerprint().to_string();
+    peers::choose(&home.app, "bob@lab.test", &peers::Choice::Verify(fingerprint)).await.unwrap();
+    settle(&all).await;
+    // Bob's key follows by itself on one of them only, as where the laptop did not see his mail.
+    home.meets(&second).await;
+    {
+        let mut row = home.bob().await.unwrap();
+        let (old, new) = [&first, &second].map(|key| key.certificate().fingerprint().to_string()).into();
+        (row.refused, row.pinned, row.verified_at) = (old, Some(new), 0);
+        (row.pinned_at, row.changes) = (home.app.now() + 5, 1);
+        let writer = home.app.writer.lock().await;
+        let mut c = writer.begin().await.unwrap();
+        peer_table::put(&mut c, &row).await.unwrap();
+        commit(c).await.unwrap();
+    }
+    settle(&all).await;
+    agree(&all).await;
+    assert_eq!(laptop.bob().await.unwrap().pinned, Some(second.certificate().fingerprint().to_string()));
 }
 
 #[tokio::test]
