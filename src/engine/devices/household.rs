@@ -142,6 +142,8 @@ fn stage(app: &App, account: &AccountRow, is_joining: bool) -> Stage {
         Shown::Comparing { device, name, .. } => Stage::Types(text(device), name),
         Shown::Nothing if is_joining => Stage::Joining,
         Shown::Nothing => match (app.devices.ended(account.id), app.devices.sight.done(account.id)) {
+            // That one of the others let it in is no news worth a word.
+            (Some(Cancel::Elsewhere), _) => Stage::Nothing,
             (Some(why), _) => Stage::Ended(why_words(why)),
             (None, Some(device)) => Stage::Done(text(device)),
             (None, None) => Stage::Nothing,

@@ -106,7 +106,7 @@ fn household(house: Household, shares: bool, now: i64) -> HouseholdView {
     let is_paired = house.others.iter().any(|other| other.state == "paired" || other.state == "inactive");
     let may_ask = !is_out && !is_paired && !stage.goes_on() && stage.kind != "joining";
     let (removed, others): (Vec<Shape>, Vec<Shape>) =
-        house.others.into_iter().partition(|other| other.state == "removed");
+        house.others.into_iter().filter(|_| !is_out).partition(|other| other.state == "removed");
     let is_alone = others.is_empty() && house.noticed.is_empty() && stage.kind == "nothing";
     let member = |shape: Shape| member(shape, shares, now);
     let noticed: Vec<MemberView> = house.noticed.into_iter().map(member).collect();

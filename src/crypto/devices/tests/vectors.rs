@@ -70,7 +70,7 @@ fn the_formulas_are_those_of_the_library() {
     assert_eq!(comparison.mac(id(1), &keys(1)), mac(shared.as_bytes(), &digest, id(1), &keys(1)));
 }
 
-fn shared() -> Shared {
+fn a_signature() -> Shared {
     Shared { name: "signature".into(), value: "Alice\nOld Harbour".into(), at: 1_700_000_000, device: id(27) }
 }
 
@@ -132,7 +132,7 @@ fn vectors() -> Vec<(&'static str, String)> {
     assert_eq!(Letter::read(&letter.write(ALICE, [0; 16], 0).1).unwrap(), letter);
     vec![
         ("fields", hex(&Writer::new("ab").number(258).flag(true).done())),
-        ("shared", hex(&Entry::Shared(shared()).to_bytes())),
+        ("shared", hex(&Entry::Shared(a_signature()).to_bytes())),
         ("old.signing", hex(&old.signing)),
         ("old.agreement", hex(&old.agreement)),
         ("new.signing", hex(&new.signing)),
