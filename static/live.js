@@ -59,6 +59,8 @@ function listen() {
   on('tor', showTor);
   on('outbox', (told) => { if (told.words) say(told.words); });
   for (const kind of ['mail', 'tags', 'pictures']) on(kind, changed);
+  // The first word tells of what happened between the page and its ear.
+  for (const kind of ['standing', 'devices']) on(kind, () => document.dispatchEvent(new CustomEvent('mailkeep:devices')));
   own.addEventListener('open', () => {
     clearTimeout(patience);
     patience = 0;

@@ -29,6 +29,7 @@ mod cage;
 mod corpora;
 mod damage;
 mod devices;
+mod devices_pages;
 mod disk_full;
 mod doors;
 mod envelopes;

@@ -175,7 +175,7 @@ pub(super) enum Command {
     /// Correspondents and their keys: list, show, verify, accept, keep, invite, join, invitations
     #[command(subcommand)]
     Peer(Peer),
-    /// Your devices: list, pair, requests, accept, confirm, remove
+    /// Your devices: list, pair, requests, accept, confirm, cancel, name, remove
     #[command(subcommand)]
     Device(Device),
     /// API tokens: create, list, revoke
@@ -722,6 +722,18 @@ pub(super) enum Device {
         /// The three numbers that the new device shows
         #[arg(long)]
         sas: Option<String>,
+    },
+    /// End the pairing that goes on
+    Cancel {
+        /// The account; all of them where none is named
+        email: Option<String>,
+    },
+    /// Call a device by another name, on all devices
+    Name {
+        /// The device
+        id: String,
+        /// Its name
+        name: String,
     },
     /// Remove a device for good
     Remove {

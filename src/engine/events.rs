@@ -42,6 +42,11 @@ pub enum Event {
         /// In words.
         words: String,
     },
+    /// Something about the owner's devices changed: a pairing went on, or one came or went.
+    Devices {
+        /// In words.
+        words: String,
+    },
     /// An entry of the outbox changed.
     Outbox {
         /// In words.

@@ -52,6 +52,9 @@ const KNOWN: [Known; 29] = [
     Known { key: "tor.socks", default: "", allowed: &[] },
     // A file in arti's TOML that adds to the configuration of the Tor inside.
     Known { key: "tor.config", default: "", allowed: &[] },
+    // Whether this Mailkeep shows itself to the owner's others in the mailbox, and what it shares with paired ones beyond keys.
+    Known { key: super::devices::ANNOUNCE, default: "on", allowed: &["on", "off"] },
+    Known { key: super::devices::SHARE, default: "off", allowed: &["off", "on"] },
     Known { key: "network.offline", default: "off", allowed: &["off", "on"] },
     Known { key: "network.tor-for-everything", default: "off", allowed: &["off", "on"] },
     // What becomes of a purpose; what is not by the owner's own servers goes through Tor or not at all.
@@ -180,6 +183,9 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
         avatars::clear(app).await?;
     }
     apply(app).await?;
+    if key.starts_with("devices.") {
+        app.devices.changed();
+    }
     if key.starts_with("remote.") || opens_a_way {
         app.remote_access.changed.send_replace(());
     }

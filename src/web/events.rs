@@ -41,9 +41,9 @@ pub(super) async fn events(owner: Owner) -> Result<Response, WebError> {
     let told = listen(&owner.app).then(move |event| {
         let app = Weak::clone(&app);
         async move {
-            let Some(app) =
-                app.upgrade().filter(|_| !matches!(event, Event::Progress { .. } | Event::Tor { .. }))
-            else {
+            let Some(app) = app.upgrade().filter(|_| {
+                !matches!(event, Event::Progress { .. } | Event::Tor { .. } | Event::Devices { .. })
+            }) else {
                 return named(&event, &event);
             };
             match shell::standing(&app).await {
@@ -101,6 +101,7 @@ fn named(event: &Event, body: &impl serde::Serialize) -> sse::Event {
         Event::Tor { .. } => "tor",
         Event::Pictures { .. } => "pictures",
         Event::Outbox { .. } => "outbox",
+        Event::Devices { .. } => "devices",
     };
     sse::Event::default().event(name).json_data(body).unwrap_or_default()
 }

@@ -141,6 +141,7 @@ pub(super) async fn step(app: &Arc<App>, account: &AccountRow, event: Event) -> 
                     other.keys = mine::keys_bytes(&keys);
                     table::put_other(&mut c, account.id, &other).await?;
                     app.devices.note(account.id, None);
+                    app.devices.sight.finish(account.id, device);
                     app.tell(events::Event::Progress { words: "A new device was paired".into() });
                 }
             }
@@ -148,6 +149,7 @@ pub(super) async fn step(app: &Arc<App>, account: &AccountRow, event: Event) -> 
                 mine.row.joined = device.to_string();
                 mine.row.joined_keys = mine::keys_bytes(&keys);
                 app.devices.note(account.id, None);
+                app.devices.sight.finish(account.id, device);
             }
             Action::Ended { why, .. } => app.devices.note(account.id, Some(why)),
         }

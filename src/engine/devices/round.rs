@@ -2,9 +2,11 @@
 //! background task beside sync, and by whoever waits for the other device.
 
 use super::hear::{self, Fate};
+use super::household;
 use super::mine::Mine;
 use super::pairing::{Event, Shown};
 use super::speak;
+use super::withdraw;
 use crate::crypto::devices::Standing;
 use crate::engine::accounts::Settings;
 use crate::engine::app::App;
@@ -36,7 +38,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Failure> 
     app.devices.runs.store(true, Ordering::Relaxed);
     loop {
         let rows = accounts::list(&mut *app.reader.get().await?).await?;
-        let mut wait = EVERY;
+        let mut wait = if app.devices.sight.is_watched(app.now()) { SOON } else { EVERY };
         for account in &rows {
             if let Err(error) = round(&app, account).await {
                 tracing::info!(%error, "Devices wait for the server");
@@ -69,11 +71,16 @@ async fn is_joining(app: &App, account: &AccountRow) -> Result<bool, Failure> {
 /// # Errors
 /// When the server or the store fails.
 pub(super) async fn round(app: &Arc<App>, account: &AccountRow) -> Result<(), Failure> {
+    if withdraw::is_off(app).await? {
+        return withdraw::withdraw(app, account).await;
+    }
+    let before = household::mark(app, account).await?;
     let _turn = app.devices.turn.lock().await;
     let login = Settings::of(account)?.imap_login()?;
     let mut session = Session::open(&app.dialer, &login).await?;
     let done = visit(app, account, &mut session).await;
     session.logout().await;
+    household::tell(app, account, before).await?;
     done
 }
 
@@ -125,7 +132,10 @@ pub(super) async fn known(app: &App, account: &AccountRow) -> Result<Mine, Failu
 }
 
 /// The oldest messages of a folder, in their order; what cannot be one of ours is only named.
-async fn read(session: &mut Session, raw_name: &str) -> Result<(Vec<(Uid, Vec<u8>)>, Vec<Uid>), Failure> {
+pub(super) async fn read(
+    session: &mut Session,
+    raw_name: &str,
+) -> Result<(Vec<(Uid, Vec<u8>)>, Vec<Uid>), Failure> {
     session.select(raw_name).await?;
     let mut uids = session.uids().await?;
     uids.truncate(AT_ONCE);

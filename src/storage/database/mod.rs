@@ -22,6 +22,7 @@ pub mod remote_access;
 pub mod roles;
 pub mod senders;
 pub mod settings;
+pub mod shared;
 pub mod signatures;
 pub mod skipped;
 pub mod tags;
@@ -106,7 +107,7 @@ pub struct Writer(SqlitePool);
 /// Tables that are empty in every copy, and how they are emptied there: pictures of people, the keys of other pictures, tokens,
 /// what lets somebody in from afar, or a code that was used would work again, and all that makes this store one of the owner's
 /// devices, so that a restored one cannot pass for it.
-const FORGOTTEN: [(&str, &str); 12] = [
+const FORGOTTEN: [(&str, &str); 14] = [
     ("avatar", "DELETE FROM snapshot.avatar"),
     ("picture", "DELETE FROM snapshot.picture"),
     ("token", "DELETE FROM snapshot.token"),
@@ -119,6 +120,8 @@ const FORGOTTEN: [(&str, &str); 12] = [
     ("device_other", "DELETE FROM snapshot.device_other"),
     ("device_told", "DELETE FROM snapshot.device_told"),
     ("device_letter", "DELETE FROM snapshot.device_letter"),
+    ("device_shared", "DELETE FROM snapshot.device_shared"),
+    ("device_dismissed", "DELETE FROM snapshot.device_dismissed"),
 ];
 
 /// Changes that are made together or not at all.

@@ -301,13 +301,21 @@ const ANSWERS: &[Noun] = &[
             ("sas", "string|null"),
             ("account", "string"),
             ("words", "string"),
+            ("program", "string"),
         ],
     ),
     noun(
         "Pairing",
         "A pairing that goes on",
-        &[("id", "string"), ("name", "string"), ("state", "string"), ("sas", "string|null")],
+        &[
+            ("id", "string"),
+            ("name", "string"),
+            ("state", "string"),
+            ("sas", "string|null"),
+            ("words", "string"),
+        ],
     ),
+    noun("CancelledPairings", "Pairings that were ended", &[("cancelled", "integer")]),
     noun("RemovedDevice", "A device that was removed", &[("removed", "string"), ("words", "string")]),
     noun("ImportedKeys", "The keys that were taken in", &[("keys", "[Key]")]),
     noun(

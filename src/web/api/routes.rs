@@ -647,6 +647,15 @@ pub(super) static TABLE: &[Route] = &[
     )
     .body("DeviceSas")
     .gives(One("Pairing")),
+    call(Delete, "/api/v1/devices/requests", Admin, "Ends the pairing that goes on", |_| {
+        Ok(Deed::Ask(Request::DeviceCancel(None)))
+    })
+    .gives(One("CancelledPairings")),
+    call(Put, "/api/v1/devices/{id}/name", Admin, "Names a device, on all devices", |g| {
+        Ok(Deed::Ask(Request::DeviceName { id: g.segment("id"), name: g.body::<Name>()?.name }))
+    })
+    .body("Name")
+    .gives(One("Device")),
     call(Delete, "/api/v1/devices/{id}", Admin, "Removes a device for good", |g| {
         Ok(Deed::Ask(Request::DeviceRemove(g.segment("id"))))
     })

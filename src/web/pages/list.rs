@@ -98,7 +98,8 @@ async fn list(
         return page(&RowsPart { shell, list });
     }
     let reminds = spot == Spot::Inbox && super::keys::reminds(&owner.app, headers)?;
-    page(&ListPage { shell, heading, reminds, list })
+    let devices = if spot == Spot::Inbox { super::devices::notice(&owner.app).await? } else { "" };
+    page(&ListPage { shell, heading, reminds, devices, list })
 }
 
 /// What cannot be understood in a query, and the place.

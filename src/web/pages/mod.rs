@@ -6,6 +6,7 @@ mod compose;
 mod composer;
 mod contacts;
 mod cut;
+mod devices;
 mod forecast;
 mod form;
 mod frame;
@@ -47,6 +48,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(avatars::routes())
         .merge(compose::routes())
         .merge(contacts::routes())
+        .merge(devices::routes())
         .merge(keys::routes())
         .merge(invitations::routes())
         .merge(origin::routes())

@@ -15,6 +15,8 @@ pub struct ListPage {
     pub heading: String,
     /// Whether to remind of a copy of the keys.
     pub reminds: bool,
+    /// What is to be known of the owner's devices; empty for nothing.
+    pub devices: &'static str,
     /// The list itself.
     pub list: Rows,
 }

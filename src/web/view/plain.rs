@@ -113,17 +113,3 @@ pub struct KeyboardPage {
     /// What surrounds it.
     pub shell: Shell,
 }
-
-/// A page whose matter is not there yet, and says so: `/devices`.
-#[derive(Debug, Clone, Template)]
-#[template(path = "pages/later.html")]
-pub struct LaterPage {
-    /// What surrounds it.
-    pub shell: Shell,
-    /// "Devices".
-    pub heading: String,
-    /// "Only this one".
-    pub words: String,
-    /// What that means.
-    pub hint: String,
-}
