@@ -105,6 +105,29 @@ impl Imap {
         }
     }
 
+    /// The same of a message that the server may not want; whether it took it.
+    pub fn offer(&mut self, folder: &str, message: &[u8]) -> bool {
+        self.tag += 1;
+        let tag = format!("t{} ", self.tag);
+        let command = format!("{tag}APPEND \"{folder}\" {{{}}}\r\n", message.len());
+        self.writer.write_all(command.as_bytes()).unwrap();
+        loop {
+            let reply = self.reply();
+            if reply.text.starts_with('+') {
+                self.writer.write_all(message).unwrap();
+                self.writer.write_all(b"\r\n").unwrap();
+            } else if let Some(end) = reply.text.strip_prefix(&tag) {
+                return end.starts_with("OK");
+            }
+        }
+    }
+
+    /// How many messages lie in a folder, and how many bytes.
+    pub fn weight(&mut self, folder: &str) -> (usize, usize) {
+        let held = self.held(folder);
+        (held.len(), held.iter().map(|held| held.bytes.len()).sum())
+    }
+
     pub fn select(&mut self, folder: &str) -> Vec<Reply> {
         self.command(&format!("SELECT \"{folder}\""))
     }
@@ -130,7 +153,10 @@ impl Imap {
         replies
             .iter()
             .filter(|r| r.text.starts_with("* LIST") && !r.text.contains("\\No"))
-            .map(|r| r.text.rsplit("\"/\" ").next().unwrap().trim_matches('"').to_owned())
+            .map(|r| {
+                let name = r.text.split_once("\"/\" ").or_else(|| r.text.split_once("\".\" ")).unwrap().1;
+                name.trim_matches('"').to_owned()
+            })
             .collect()
     }
 

@@ -33,28 +33,46 @@ pub struct Person {
 impl Lab {
     /// The one that all stories share.
     pub fn shared() -> &'static Self {
-        SHARED.get_or_init(|| Self::start(None))
+        SHARED.get_or_init(|| Self::start(None, &[]))
     }
 
     /// One of a story's own, because it stops the servers or wants a password of its choosing. Taken down when dropped.
     pub fn own(password: Option<&str>) -> Self {
-        let mut lab = Self::start(password);
+        let mut lab = Self::start(password, &[]);
         lab.owned = true;
         lab
     }
 
-    fn start(password: Option<&str>) -> Self {
+    /// One of a story's own whose IMAP server is of another kind: `LAB_PREFIX`, `LAB_LACKS`, `LAB_QUOTA`.
+    pub fn of_another_kind(kind: &[(&str, &str)]) -> Self {
+        let mut lab = Self::start(None, kind);
+        lab.owned = true;
+        lab
+    }
+
+    fn start(password: Option<&str>, kind: &[(&str, &str)]) -> Self {
         let users: Vec<String> = ["alice", "bob", "carol"]
             .iter()
             .flat_map(|n| (1..=PEOPLE).map(move |i| format!("{n}{i}")))
             .collect();
         let mut command = script(&["up"]);
         command.env("LAB_USERS", users.join(" ")).env_remove("LAB_DIR").env_remove("LAB_PORT_BASE");
+        for name in ["LAB_PREFIX", "LAB_LACKS", "LAB_QUOTA"] {
+            command.env_remove(name);
+        }
+        command.envs(kind.iter().copied());
         match password {
             Some(password) => command.env("LAB_PASSWORD", password),
             None => command.env_remove("LAB_PASSWORD"),
         };
-        let output = command.output().unwrap();
+        let mut output = command.output().unwrap();
+        for _ in 0..4 {
+            // Somebody else may take the ports between the look and the start.
+            if !String::from_utf8_lossy(&output.stderr).contains("already in use") {
+                break;
+            }
+            output = command.output().unwrap();
+        }
         assert!(
             output.status.success(),
             "the mail servers did not start (they want Debian 12 and root or sudo): {}",
@@ -175,6 +193,21 @@ impl Lab {
     pub fn switch(&self, verb: &str, what: &str) {
         assert!(self.owned, "others use this lab");
         self.script(&[verb, what]);
+    }
+
+    /// Puts messages into somebody's inbox, many at once, straight into the folder on the server's disk.
+    pub fn pour(&self, to: &Person, messages: impl Iterator<Item = Vec<u8>>) {
+        let new = format!("{}/mail/home/{}/Maildir/new", self.dir, to.user);
+        let here = tempfile::tempdir().unwrap();
+        for (n, message) in messages.enumerate() {
+            let time = 1_700_000_000 + n;
+            std::fs::write(here.path().join(format!("{time}.P{n}.poured")), message).unwrap();
+        }
+        // As the user that the server runs as, and in one go.
+        let script = "chown -R --reference=\"$2\" \"$1\" && find \"$1\" -type f -exec mv -t \"$2\" {} +";
+        let mut move_in = super::as_root("sh");
+        move_in.args(["-c", script, "sh", here.path().to_str().unwrap(), &new]);
+        assert!(move_in.status().unwrap().success(), "the messages could not be put into {new}");
     }
 
     fn script(&self, args: &[&str]) {

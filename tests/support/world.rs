@@ -197,6 +197,22 @@ impl World {
         Server::start(self, self.global_first(&all, false))
     }
 
+    /// The server, unlocked, on a machine whose clock is so many days ahead. Whoever asks for it ends it before the store goes.
+    pub fn serve_ahead(&self, days: u32) -> Server<'static> {
+        let mut command = self.global_first(&["serve", "--listen", "127.0.0.1:0"], false);
+        if days > 0 {
+            let library =
+                format!("/usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1", std::env::consts::ARCH);
+            assert!(
+                Path::new(&library).exists(),
+                "the Debian package libfaketime is missing (tests/lab/lab install)"
+            );
+            command.env("LD_PRELOAD", library).env("FAKETIME", format!("+{days}d"));
+            command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
+        Server::begin(command)
+    }
+
     /// The server, locked until somebody signs in.
     pub fn serve_locked(&self) -> Server<'_> {
         self.serve_locked_at("127.0.0.1:0")
@@ -239,7 +255,11 @@ pub struct Server<'w> {
 }
 
 impl<'w> Server<'w> {
-    fn start(_: &'w World, mut command: Command) -> Self {
+    fn start(_: &'w World, command: Command) -> Self {
+        Self::begin(command)
+    }
+
+    fn begin(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = std::sync::Arc::new(Mutex::new(String::new()));
         let mut stderr = child.stderr.take().unwrap();

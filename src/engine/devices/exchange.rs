@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// A device that was silent for longer is told nothing, in seconds.
 pub(super) const SILENT: i64 = 90 * 24 * 3600;
+/// The folder of one that was silent for longer goes, in seconds.
+pub(super) const GONE: i64 = 180 * 24 * 3600;
 /// Room for what is around the entries of an update, in bytes.
 const AROUND: usize = 1 << 10;
 

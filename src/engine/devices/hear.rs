@@ -9,7 +9,7 @@ use crate::crypto::devices::{Roster, Standing, hash, verified, verified_announce
 use crate::engine::app::App;
 use crate::engine::events;
 use crate::engine::failure::Failure;
-use crate::mail::sma::{Body, Contents, DeviceId, Entry, Kind, Letter, Payload, Sealed, Statement};
+use crate::mail::sma::{Body, Cancel, Contents, DeviceId, Entry, Kind, Letter, Payload, Sealed, Statement};
 use crate::storage::database::devices::{self as table};
 use crate::storage::database::{AccountRow, Connection, commit};
 use std::sync::Arc;
@@ -20,11 +20,16 @@ const SKEW: i64 = 15 * 60;
 /// So many programs that say they are the owner's are remembered.
 const MOST_OTHERS: usize = 64;
 
+/// The roster of a device whose word was taken is waited for so long, in seconds.
+const JOINING: i64 = 24 * 3600;
+
 /// What becomes of a message among the announcements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It stays for the others.
     Stays,
+    /// It stays, and is this device's own.
+    Ours,
     /// It is past its time, or this device's own and replaced.
     Goes,
 }
@@ -53,15 +58,20 @@ pub(super) async fn announced(app: &App, account: &AccountRow, raw: &[u8]) -> Re
             };
             if payload.from == mine.device.id() {
                 let is_mine = announce.keys == mine.device.keys();
-                let is_replaced = is_mine && payload.seq != mine.row.announced_seq;
-                return Ok(if is_replaced { Fate::Goes } else { Fate::Stays });
+                return Ok(match payload.seq == mine.row.announced_seq {
+                    _ if !is_mine => Fate::Stays,
+                    true => Fate::Ours,
+                    false => Fate::Goes,
+                });
             }
             if mine.roster.standing(payload.from) == Standing::Removed {
                 return Ok(Fate::Goes);
             }
             let counts = mine.keys_of(payload.from).is_none_or(|keys| keys == announce.keys);
             let mut other = mine::other(&mut c, account.id, payload.from).await?;
-            let room = table::others(&mut c, account.id).await?.len() < MOST_OTHERS || other.last_seen > 0;
+            let others = table::others(&mut c, account.id).await?;
+            let lately = others.iter().filter(|row| now - row.last_seen < exchange::SILENT).count();
+            let room = lately < MOST_OTHERS || other.last_seen > 0;
             // What a provider hands out again is not news.
             if counts && room && payload.created >= other.last_seen {
                 other.last_seen = payload.created.min(now);
@@ -105,14 +115,24 @@ pub(super) async fn addressed(app: &Arc<App>, account: &AccountRow, raw: &[u8]) 
         Kind::Announce | Kind::Removed => Ok(()),
         Kind::Update | Kind::Reset => told(app, account, &letter, &claimed).await,
         _ => {
-            // A device that was ever on the roster does not pair again: its number is used once.
-            let known = {
+            let may = {
                 let mut reader = app.reader.get().await?;
                 let mine = Mine::load(&mut reader, account).await?;
-                mine.is_none_or(|mine| mine.roster.devices().contains_key(&claimed.from))
+                mine.is_some_and(|mine| may_pair(&mine.roster.standing(claimed.from), &claimed.body))
             };
-            if known { Ok(()) } else { step(app, account, Event::Heard(letter.signed)).await }
+            if may { step(app, account, Event::Heard(letter.signed)).await } else { Ok(()) }
         }
+    }
+}
+
+/// A number that was removed is used up, and that of a member is its own. A member that asks under its own keys never heard that
+/// it was let in: the program was killed just then, or the provider kept it back.
+fn may_pair(standing: &Standing, body: &Body) -> bool {
+    match (standing, body) {
+        (Standing::Outside, _) => true,
+        (Standing::Member { keys, .. }, Body::Request(request)) => request.keys == *keys,
+        (Standing::Member { .. }, _) => true,
+        (Standing::Removed | Standing::Disputed, _) => false,
     }
 }
 
@@ -125,17 +145,25 @@ pub(super) async fn step(app: &Arc<App>, account: &AccountRow, event: Event) -> 
     let mut stamp = Stamp { now, seq: mine.row.seq, roster: Some(mine.roster.hash()) };
     let actions = app.devices.step(&mine, event, &mut stamp);
     mine.row.seq = stamp.seq;
+    if mine.joined().is_some() && now - mine.row.joined_at > JOINING {
+        mine.row.joined.clear();
+        mine.row.joined_keys.clear();
+        app.devices.note(account.id, Some(Cancel::Expired));
+    }
     for action in actions {
         match action {
             Action::Send(payload) => {
                 mine.post(&mut c, &payload).await?;
             }
             Action::Admit { device, keys, name, one_time } => {
-                let added = mine.roster.add(&mine.device, device, keys, &name, now).is_some();
-                if added {
-                    let mut other = mine::other(&mut c, account.id, device).await?;
-                    let mut sessions = mine::sessions(&other);
-                    sessions.begin(&mine.device, device, &keys, &one_time)?;
+                let again = mine.roster.keys_of(device) == Some(keys);
+                let added = again || mine.roster.add(&mine.device, device, keys, &name, now).is_some();
+                let mut other = mine::other(&mut c, account.id, device).await?;
+                let mut sessions = mine::sessions(&other);
+                if added && sessions.begin(&mine.device, device, &keys, &one_time).is_ok() {
+                    // It has nothing of what it was told before.
+                    table::forget_told(&mut c, account.id, &other.device).await?;
+                    (other.confirmed, other.told_at) = (0, 0);
                     other.sessions = sessions.to_kept()?.to_string();
                     other.last_seen = now;
                     other.keys = mine::keys_bytes(&keys);
@@ -143,11 +171,14 @@ pub(super) async fn step(app: &Arc<App>, account: &AccountRow, event: Event) -> 
                     app.devices.note(account.id, None);
                     app.devices.sight.finish(account.id, device);
                     app.tell(events::Event::Progress { words: "A new device was paired".into() });
+                } else {
+                    app.devices.note(account.id, Some(Cancel::Broken));
                 }
             }
             Action::Join { device, keys } => {
                 mine.row.joined = device.to_string();
                 mine.row.joined_keys = mine::keys_bytes(&keys);
+                mine.row.joined_at = now;
                 app.devices.note(account.id, None);
                 app.devices.sight.finish(account.id, device);
             }
@@ -188,8 +219,10 @@ async fn told(
     let mut untell = None;
     match payload.body {
         Body::Reset(key) => {
-            sessions.begin(&mine.device, payload.from, &keys, &key)?;
-            untell = Some(other.confirmed);
+            // One that no session can begin with is passed over.
+            if sessions.begin(&mine.device, payload.from, &keys, &key).is_ok() {
+                untell = Some(other.confirmed);
+            }
         }
         Body::Update(sealed) => match opened(&mut mine, &mut sessions, &keys, &sealed) {
             Some(contents) => {

@@ -63,6 +63,7 @@ impl Mine {
             announced_seq: 0,
             joined: String::new(),
             joined_keys: Vec::new(),
+            joined_at: 0,
             mutual,
             mutual_at: 0,
             mutual_by: device.id().to_string(),

@@ -4,6 +4,7 @@ mod deeds;
 mod exchange;
 mod hear;
 mod household;
+mod lay;
 mod mine;
 pub mod pairing;
 mod round;
@@ -44,6 +45,8 @@ const PATIENCE: u32 = 40;
 pub struct Devices {
     pairings: Mutex<HashMap<AccountId, Pairing>>,
     ended: Mutex<HashMap<AccountId, Cancel>>,
+    /// Why the last round at an account's server came to nothing.
+    troubles: Mutex<HashMap<AccountId, String>>,
     /// One round at the server, or one deed of a person's, at a time.
     turn: tokio::sync::Mutex<()>,
     /// Told when a round is wanted.
@@ -86,6 +89,19 @@ impl Devices {
             Some(why) => ended.insert(account, why),
             None => ended.remove(&account),
         };
+    }
+
+    /// Notes how a round ended.
+    fn trouble(&self, account: AccountId, failure: Option<&Failure>) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure {
+            Some(failure) => troubles.insert(account, format!("{}.", failure.words.trim_end_matches('.'))),
+            None => troubles.remove(&account),
+        };
+    }
+
+    fn troubled(&self, account: AccountId) -> Option<String> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).get(&account).cloned()
     }
 
     fn ended(&self, account: AccountId) -> Option<Cancel> {
@@ -204,15 +220,24 @@ fn this_one(app: &App, account: &AccountRow, mine: &Mine) -> Shape {
     };
     let asks = matches!(shown, Shown::Asking) || sas.is_some() || mine.joined().is_some();
     let standing = mine.roster.standing(me);
+    let trouble = app.devices.troubled(account.id);
     let (state, words) = match standing {
-        _ if asks => ("waiting", String::new()),
+        _ if asks && trouble.is_none() && shown == Shown::Nothing => (
+            "waiting",
+            "Your other device has not sent what this one needs yet; if it does not, ask it again to pair this one."
+                .to_owned(),
+        ),
+        _ if asks => ("waiting", trouble.unwrap_or_default()),
         Standing::Removed => (
             "removed",
             "This device was removed by another one. Your mail stays here; it hears nothing from the others any more."
                 .to_owned(),
         ),
         Standing::Disputed => ("inactive", "Your devices contradict each other about this one.".to_owned()),
-        _ => ("paired", app.devices.ended(account.id).map(why_words).unwrap_or_default().to_owned()),
+        _ => {
+            let ended = app.devices.ended(account.id).map(why_words).map(str::to_owned);
+            ("paired", trouble.or(ended).unwrap_or_default())
+        }
     };
     Shape {
         id: me.to_string(),
@@ -324,10 +349,21 @@ pub async fn pair(app: &Arc<App>, address: Option<&str>) -> Result<Step, Failure
             "This device is paired already; ask from the new one, and accept here or on any other paired one",
         ));
     }
+    if members.get(&mine.device.id()) == Some(&Standing::Removed) {
+        return Err(Failure::usage(format!(
+            "This device was removed by another one; remove the account {0} here and add it again, then pair it anew",
+            account.address
+        )));
+    }
     let now = app.now();
-    let there = others.iter().filter(|row| now - row.last_seen < exchange::SILENT);
-    let devices: Vec<_> =
-        there.filter_map(|row| Some((row.device.parse().ok()?, Handshake::new()))).take(16).collect();
+    // Those that were heard of last go first.
+    let mut there: Vec<_> = others.iter().filter(|row| now - row.last_seen < exchange::SILENT).collect();
+    there.sort_by_key(|row| std::cmp::Reverse(row.last_seen));
+    let devices: Vec<_> = there
+        .into_iter()
+        .filter_map(|row| Some((row.device.parse().ok()?, Handshake::new())))
+        .take(16)
+        .collect();
     if devices.is_empty() {
         return Err(Failure::failed(format!(
             "No other device is there for {}; start Mailkeep on it first, with the same account",

@@ -1,8 +1,10 @@
 //! One round at an account's server: the folders are there, what lay in them is taken in, what is due is laid. Done by the
 //! background task beside sync, and by whoever waits for the other device.
 
+use super::exchange;
 use super::hear::{self, Fate};
 use super::household;
+use super::lay::{lay, weed};
 use super::mine::Mine;
 use super::pairing::{Event, Shown};
 use super::speak;
@@ -12,10 +14,10 @@ use crate::engine::accounts::Settings;
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::mail::ids::Uid;
-use crate::mail::sma::{ANNOUNCEMENTS, FolderKind, LETTER_MAX};
-use crate::network::imap::{Fetched, Session};
+use crate::mail::sma::{ANNOUNCEMENTS, DeviceId, FolderKind, LETTER_MAX};
+use crate::network::imap::{Fetched, Limits, Session};
 use crate::storage::database::{AccountRow, accounts, commit, devices as table};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,9 +28,11 @@ const EVERY: Duration = Duration::from_secs(300);
 /// How often while a pairing goes on.
 const SOON: Duration = Duration::from_secs(3);
 /// So many messages of a folder are taken in at a time.
-const AT_ONCE: usize = 64;
-/// So often in a round this device's own folder is looked into.
-const MOST_TIMES: usize = 8;
+pub(super) const AT_ONCE: usize = 64;
+/// So often in a round a folder is looked into.
+pub(super) const MOST_TIMES: usize = 8;
+/// So often in a row the folders are looked into soon, because a roster is waited for.
+const MOST_SOON: u32 = 300;
 
 /// The background task, for all accounts.
 ///
@@ -36,6 +40,7 @@ const MOST_TIMES: usize = 8;
 /// When the store fails; the supervisor starts it again.
 pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Failure> {
     app.devices.runs.store(true, Ordering::Relaxed);
+    let mut soon = 0;
     loop {
         let rows = accounts::list(&mut *app.reader.get().await?).await?;
         let mut wait = if app.devices.sight.is_watched(app.now()) { SOON } else { EVERY };
@@ -43,8 +48,10 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Failure> 
             if let Err(error) = round(&app, account).await {
                 tracing::info!(%error, "Devices wait for the server");
             }
-            if app.devices.shown(account.id) != Shown::Nothing || is_joining(&app, account).await? {
+            if app.devices.shown(account.id) != Shown::Nothing {
                 wait = SOON;
+            } else if soon < MOST_SOON && is_joining(&app, account).await? {
+                (wait, soon) = (SOON, soon + 1);
             }
             if stop.is_cancelled() {
                 return Ok(());
@@ -76,11 +83,19 @@ pub(super) async fn round(app: &Arc<App>, account: &AccountRow) -> Result<(), Fa
     }
     let before = household::mark(app, account).await?;
     let _turn = app.devices.turn.lock().await;
+    let done = call(app, account).await;
+    app.devices.trouble(account.id, done.as_ref().err());
+    household::tell(app, account, before).await?;
+    done
+}
+
+async fn call(app: &Arc<App>, account: &AccountRow) -> Result<(), Failure> {
     let login = Settings::of(account)?.imap_login()?;
-    let mut session = Session::open(&app.dialer, &login).await?;
+    // Whatever a server says of its size, nothing larger than a message of ours is taken.
+    let limits = Limits { message_bytes: LETTER_MAX as u64, piece_bytes: LETTER_MAX, ..Limits::default() };
+    let mut session = Session::open_within(&app.dialer, &login, limits).await?;
     let done = visit(app, account, &mut session).await;
     session.logout().await;
-    household::tell(app, account, before).await?;
     done
 }
 
@@ -96,6 +111,7 @@ async fn visit(app: &Arc<App>, account: &AccountRow, session: &mut Session) -> R
     let mine = known(app, account).await?;
     let is_out = mine.roster.standing(mine.device.id()) == Standing::Removed;
     let inbox = mine.device.id().inbox();
+    let is_new = !folders.contains_key(ANNOUNCEMENTS);
     for name in [ANNOUNCEMENTS, inbox.as_str()] {
         // A device that was removed has no folder any more, and makes none.
         let is_wanted = !is_out || name != inbox.as_str();
@@ -103,17 +119,22 @@ async fn visit(app: &Arc<App>, account: &AccountRow, session: &mut Session) -> R
             folders.insert(name.to_owned(), session.create_hidden_folder(name).await?);
         }
     }
-    if let Some(raw_name) = folders.get(ANNOUNCEMENTS) {
-        announcements(app, account, session, raw_name).await?;
+    if let Some(raw_name) = folders.get(ANNOUNCEMENTS)
+        && !announcements(app, account, session, raw_name).await?
+    {
+        speak::is_not_there(app, account, is_new).await?;
     }
     if let Some(raw_name) = folders.get(&inbox) {
         messages(app, account, session, raw_name).await?;
     }
     hear::step(app, account, Event::Passed).await?;
-    if !is_out {
-        speak::speak(app, account).await?;
-    }
+    // What waits from before goes first: as long as the server takes nothing, nothing is added to it.
     lay(app, account, session, &folders).await?;
+    if !is_out {
+        weed(app, account, session, &folders).await?;
+        speak::speak(app, account).await?;
+        lay(app, account, session, &folders).await?;
+    }
     tidy(app, account, session, &folders).await
 }
 
@@ -131,14 +152,16 @@ pub(super) async fn known(app: &App, account: &AccountRow) -> Result<Mine, Failu
     Ok(mine)
 }
 
-/// The oldest messages of a folder, in their order; what cannot be one of ours is only named.
+/// Messages of a folder in their order, after the oldest ones have been stepped over; what cannot be one of ours is only named.
 pub(super) async fn read(
     session: &mut Session,
     raw_name: &str,
+    step_over: usize,
 ) -> Result<(Vec<(Uid, Vec<u8>)>, Vec<Uid>), Failure> {
     session.select(raw_name).await?;
     let mut uids = session.uids().await?;
-    uids.truncate(AT_ONCE);
+    uids.sort_unstable();
+    let uids: Vec<Uid> = uids.into_iter().skip(step_over).take(AT_ONCE).collect();
     if uids.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
@@ -158,20 +181,30 @@ pub(super) async fn read(
     Ok((found, large.into_iter().map(|meta| meta.uid).collect()))
 }
 
+/// Takes in what is said to all. Whether this device's own announcement lies there.
 async fn announcements(
     app: &App,
     account: &AccountRow,
     session: &mut Session,
     raw_name: &str,
-) -> Result<(), Failure> {
-    let (found, _) = read(session, raw_name).await?;
-    let mut over = Vec::new();
-    for (uid, raw) in found {
-        if hear::announced(app, account, &raw).await? == Fate::Goes {
-            over.push(uid);
+) -> Result<bool, Failure> {
+    let (mut over, mut lies_there) = (Vec::new(), false);
+    for time in 0..MOST_TIMES {
+        let (found, large) = read(session, raw_name, time * AT_ONCE).await?;
+        let is_last = found.len() + large.len() < AT_ONCE;
+        for (uid, raw) in found {
+            match hear::announced(app, account, &raw).await? {
+                Fate::Goes => over.push(uid),
+                Fate::Ours => lies_there = true,
+                Fate::Stays => {}
+            }
+        }
+        if is_last {
+            break;
         }
     }
-    Ok(session.delete_ours(&over).await?)
+    session.delete_ours(&over).await?;
+    Ok(lies_there)
 }
 
 /// Whatever lies in this device's own folder is taken in, or is none of ours; then it goes.
@@ -183,7 +216,7 @@ async fn messages(
 ) -> Result<(), Failure> {
     // A server that removes nothing hands out the same ones for ever.
     for _ in 0..MOST_TIMES {
-        let (found, mut over) = read(session, raw_name).await?;
+        let (found, mut over) = read(session, raw_name, 0).await?;
         for (uid, raw) in found {
             hear::addressed(app, account, &raw).await?;
             over.push(uid);
@@ -196,43 +229,8 @@ async fn messages(
     Ok(())
 }
 
-/// Lays what is on its way. What may lie there already, because the program was killed, is looked for first.
-async fn lay(
-    app: &App,
-    account: &AccountRow,
-    session: &mut Session,
-    folders: &BTreeMap<String, String>,
-) -> Result<(), Failure> {
-    let letters = table::letters(&mut *app.reader.get().await?, account.id).await?;
-    for letter in letters {
-        // Whose folder is gone makes it again, and hears of it then: everything is said until it is confirmed.
-        if let Some(raw_name) = folders.get(&letter.folder) {
-            let lies_there = letter.tried && {
-                session.select(raw_name).await?;
-                !session.find_message_id(&letter.message_id).await?.is_empty()
-            };
-            if !lies_there {
-                note(app, letter.number, false).await?;
-                session.append(raw_name, &letter.bytes, &["\\Seen"], None).await?;
-            }
-        }
-        note(app, letter.number, true).await?;
-    }
-    Ok(())
-}
-
-async fn note(app: &App, letter: i64, done: bool) -> Result<(), Failure> {
-    let writer = app.writer.lock().await;
-    let mut c = writer.begin().await?;
-    if done {
-        table::posted(&mut c, letter).await?;
-    } else {
-        table::try_letter(&mut c, letter).await?;
-    }
-    Ok(commit(c).await?)
-}
-
-/// The folders of devices that were removed go.
+/// The folders of devices that were removed go, and of those that were silent for very long. These stay on the roster: only a
+/// person removes one, and one that comes back makes its folder again.
 async fn tidy(
     app: &App,
     account: &AccountRow,
@@ -240,12 +238,13 @@ async fn tidy(
     folders: &BTreeMap<String, String>,
 ) -> Result<(), Failure> {
     let mine = known(app, account).await?;
-    let me = mine.device.id();
-    for (device, standing) in mine.roster.devices() {
-        if device != me
-            && standing == Standing::Removed
-            && let Some(raw_name) = folders.get(&device.inbox())
-        {
+    let others = table::others(&mut *app.reader.get().await?, account.id).await?;
+    let gone = others.iter().filter(|row| row.last_seen > 0 && app.now() - row.last_seen >= exchange::GONE);
+    let gone = gone.filter_map(|row| row.device.parse().ok());
+    let removed = mine.roster.devices().into_iter().filter(|(_, standing)| *standing == Standing::Removed);
+    let out: BTreeSet<DeviceId> = gone.chain(removed.map(|(device, _)| device)).collect();
+    for device in out.into_iter().filter(|device| *device != mine.device.id()) {
+        if let Some(raw_name) = folders.get(&device.inbox()) {
             session.delete_folder(raw_name).await?;
         }
     }

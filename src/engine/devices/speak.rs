@@ -9,6 +9,7 @@ use crate::engine::failure::Failure;
 use crate::mail::sma::{Announce, Body, Contents, DeviceId, Entry, Keys, Writer};
 use crate::storage::database::devices::{self as table, OtherDeviceRow};
 use crate::storage::database::{AccountRow, Connection, accounts, commit};
+use std::collections::BTreeSet;
 
 const DAY: i64 = 24 * 3600;
 /// How often a device says anew that it is there, and changes the key that sessions with it begin with.
@@ -55,6 +56,56 @@ pub(super) async fn speak(app: &App, account: &AccountRow) -> Result<(), Failure
     Ok(commit(c).await?)
 }
 
+/// This device's announcement does not lie where it should: it is made anew, at once where the folder was gone, and else after a
+/// day, for a server may hide it for ever.
+pub(super) async fn is_not_there(
+    app: &App,
+    account: &AccountRow,
+    folder_was_gone: bool,
+) -> Result<(), Failure> {
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    let Some(mut mine) = Mine::load(&mut c, account).await? else { return Ok(()) };
+    if folder_was_gone || app.now() - mine.row.announced_at >= DAY {
+        mine.row.announced.clear();
+        mine.save(&mut c).await?;
+        commit(c).await?;
+    }
+    Ok(())
+}
+
+/// The devices that have not confirmed for long what they were told, with the numbers of the messages that told it.
+pub(super) async fn unheard(
+    app: &App,
+    account: &AccountRow,
+) -> Result<Vec<(DeviceId, BTreeSet<u64>)>, Failure> {
+    let now = app.now();
+    let mut reader = app.reader.get().await?;
+    let mut found = Vec::new();
+    for other in table::others(&mut reader, account.id).await? {
+        if let (true, Ok(device)) = (is_unheard(&other, now), other.device.parse()) {
+            let told = table::told(&mut reader, account.id, &other.device).await?;
+            let said = told.into_values().map(|(_, seq)| seq).filter(|seq| *seq > other.confirmed).collect();
+            found.push((device, said));
+        }
+    }
+    Ok(found)
+}
+
+const fn is_unheard(other: &OtherDeviceRow, now: i64) -> bool {
+    other.told_at > 0 && now - other.told_at > AGAIN
+}
+
+/// All that a device was told lies there still: it is waited for.
+pub(super) async fn wait_on(app: &App, account: &AccountRow, device: DeviceId) -> Result<(), Failure> {
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    let mut other = mine::other(&mut c, account.id, device).await?;
+    other.told_at = app.now();
+    table::put_other(&mut c, account.id, &other).await?;
+    Ok(commit(c).await?)
+}
+
 async fn announce(c: &mut Connection, mine: &mut Mine, now: i64) -> Result<(), Failure> {
     if now - mine.row.fallback_at >= ANNOUNCED {
         // The one before it is kept for a week more.
@@ -93,7 +144,7 @@ async fn tell(
         mine.post(c, &payload).await?;
         other.closed = false;
     }
-    if other.told_at > 0 && now - other.told_at > AGAIN {
+    if is_unheard(other, now) {
         table::untell(c, mine.account, &other.device, other.confirmed).await?;
         other.told_at = 0;
     }

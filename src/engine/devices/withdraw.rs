@@ -60,7 +60,7 @@ async fn take_away(session: &mut Session, mine: &Mine) -> Result<(), Failure> {
                 session.delete_folder(&folder.raw_name).await?;
             }
             Some(FolderKind::Announcements) => {
-                let (found, large) = round::read(session, &folder.raw_name).await?;
+                let (found, large) = round::read(session, &folder.raw_name, 0).await?;
                 let all = found.len() + large.len();
                 let ours: Vec<_> =
                     found.into_iter().filter(|(_, raw)| is_ours(raw, mine)).map(|(uid, _)| uid).collect();

@@ -30,6 +30,8 @@ pub struct OwnDeviceRow {
     pub joined: String,
     /// The keys of that device.
     pub joined_keys: Vec<u8>,
+    /// Since when, UTC seconds.
+    pub joined_at: i64,
     /// What the owner last said of the account: encryption where both sides wish it.
     pub mutual: bool,
     /// When, UTC seconds; 0 for never.
@@ -133,6 +135,7 @@ pub async fn own(c: &mut Connection, account: AccountId) -> Result<Option<OwnDev
             announced_seq: number(&row, "announced_seq")?,
             joined: row.try_get("joined")?,
             joined_keys: row.try_get("joined_keys")?,
+            joined_at: row.try_get("joined_at")?,
             mutual: row.try_get("mutual")?,
             mutual_at: row.try_get("mutual_at")?,
             mutual_by: row.try_get("mutual_by")?,
@@ -154,9 +157,9 @@ pub async fn put_own(
     sqlx::query(
         "INSERT OR REPLACE INTO device_own (
              account_id, device, secret, seq, anchor, fallback, fallback_at, announced, announced_at, announced_seq,
-             joined, joined_keys, mutual, mutual_at, mutual_by, rosters
+             joined, joined_keys, joined_at, mutual, mutual_at, mutual_by, rosters
          )
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(account.0)
     .bind(&row.device)
@@ -170,6 +173,7 @@ pub async fn put_own(
     .bind(row.announced_seq.cast_signed())
     .bind(&row.joined)
     .bind(&row.joined_keys)
+    .bind(row.joined_at)
     .bind(row.mutual)
     .bind(row.mutual_at)
     .bind(&row.mutual_by)
@@ -334,6 +338,19 @@ pub async fn untell(
         .bind(account.0)
         .bind(device)
         .bind(above.cast_signed())
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
+/// A device has nothing of what it was told.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_told(c: &mut Connection, account: AccountId, device: &str) -> Result<(), DatabaseError> {
+    sqlx::query("DELETE FROM device_told WHERE account_id = ? AND device = ?")
+        .bind(account.0)
+        .bind(device)
         .execute(c)
         .await?;
     Ok(())
