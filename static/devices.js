@@ -8,10 +8,9 @@ const OFTEN = 30_000;
 let busy = false;
 let again = false;
 
-/** Whether somebody is at it: types, or has opened something. */
+/** Whether somebody is at it: stands in it, types, or has opened something. */
 function inUse(place) {
-  const at = document.activeElement;
-  return (place.contains(at) && at.matches('input, select, textarea')) || place.querySelector('details[open]') !== null;
+  return place.contains(document.activeElement) || place.querySelector('details[open]') !== null;
 }
 
 function renew(old, fresh) {

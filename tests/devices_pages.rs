@@ -270,7 +270,8 @@ fn a_mailkeep_that_does_not_show_itself_leaves_nothing_in_the_mailbox() {
     wait_until("the folders to be there", || ours().len() == 2);
 
     // A copy of what lies there, among her mail, is not shown and does nothing; a mail that only bears the marker is mail.
-    let copy = lab.imap(&alice).held("_Autocrypt_SMA").remove(0).bytes;
+    let announced = || lab.imap(&alice).held("_Autocrypt_SMA").into_iter().next();
+    let copy = wait_for("the announcement", announced).bytes;
     lab.imap(&alice).append("INBOX", "", &copy);
     let mail =
         String::from_utf8(plain("bob@lab.test", &alice.address, "Your contract ends", "On Friday.")).unwrap();
@@ -285,6 +286,8 @@ fn a_mailkeep_that_does_not_show_itself_leaves_nothing_in_the_mailbox() {
     let page = || machine.server.request("GET", "/devices").cookie(&cookie).send().text();
     assert!(page().contains("1 message lies among your mail"), "{}", page());
     assert_eq!(lab.imap(&alice).held("INBOX").len(), 2, "it stays where it is");
+    let status = machine.world.ok(&["status"]);
+    assert_eq!(status["accounts"][0]["skipped"], Value::Array(Vec::new()), "it is no trouble: {status}");
     let path = machine.world.file("stray.eml", &copy);
     assert_eq!(machine.world.ok(&["import", &path])["messages"], 0);
 
@@ -292,6 +295,8 @@ fn a_mailkeep_that_does_not_show_itself_leaves_nothing_in_the_mailbox() {
     wait_until("the folders to be gone", || ours().is_empty());
     let refused = machine.world.fails(2, &["device", "pair"]);
     assert!(refused.contains("devices.announce"), "{refused}");
+    // A removal that no other device would hear of is not said to be done.
+    assert!(machine.world.fails(2, &["device", "remove", "27"]).contains("devices.announce"));
     machine.world.ok(&["sync"]);
     assert!(ours().is_empty(), "they are not made again");
     machine.world.ok(&["config", "set", "devices.announce", "on"]);

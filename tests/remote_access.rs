@@ -462,7 +462,7 @@ fn from_afar_no_device_is_let_in_or_removed_without_the_passphrase() {
         fields.extend(typed.map(|(k, v)| (k.to_owned(), v.to_owned())));
         afar.post(path, &jar, &fields).text()
     };
-    for path in ["/devices/accept", "/devices/remove"] {
+    for path in ["/devices/accept", "/devices/confirm", "/devices/remove", "/devices/settings"] {
         assert!(post(path, "").contains("That is not the passphrase"), "{path}");
     }
     assert!(post("/devices/remove", PASSPHRASE).contains("There is no device 27"));

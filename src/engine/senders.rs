@@ -1,6 +1,7 @@
 //! What the owner decided about a sender: pictures from elsewhere, and which view of their mail comes first.
 
 use super::app::App;
+use super::devices::note_sender;
 use super::failure::Failure;
 use super::read::Opened;
 use crate::mail::address::canonical;
@@ -112,6 +113,7 @@ pub async fn set(app: &App, address: &str, change: &Change) -> Result<Sender, Fa
         row.view.clone_from(view);
     }
     senders::set(&mut c, &row).await?;
+    note_sender(&mut c, &row, app.now()).await?;
     commit(c).await?;
     Ok(shown(row))
 }
@@ -128,6 +130,8 @@ pub async fn forget(app: &App, address: &str) -> Result<String, Failure> {
         let shown: String = address.chars().take(100).collect();
         return Err(Failure::not_found(format!("Nothing was decided about the sender {shown:?}")));
     }
+    let none = SenderRow { address: address.clone(), ..SenderRow::default() };
+    note_sender(&mut c, &none, app.now()).await?;
     commit(c).await?;
     Ok(address)
 }

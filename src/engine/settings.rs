@@ -1,6 +1,7 @@
 //! Settings by name, and API tokens.
 
 use super::app::App;
+use super::devices::{SIGNATURE_SETTING, note_signature};
 use super::failure::Failure;
 use super::{avatars, find_servers, lookup};
 use crate::crypto::secret::random;
@@ -167,6 +168,9 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     let mut c = writer.begin().await?;
     let changed = read(&mut c, key).await? != value;
     settings::set(&mut c, key, value).await?;
+    if changed && key == SIGNATURE_SETTING {
+        note_signature(&mut c, value, app.now()).await?;
+    }
     // What waited for a way out is tried at once where these change.
     let opens_a_way =
         ["tor.", "network."].iter().any(|start| key.starts_with(start)) || key == "dkim.resolver";

@@ -43,7 +43,7 @@ async function numbers(old, fresh) {
   await says(fresh, 'Let this one on, on your other device');
   await shot(fresh, 'asking');
   await says(old, 'A program asks to be let in');
-  check(words(await old.locator('.pairing').innerText()).includes('It calls itself Mailkeep, number'), 'what it calls itself');
+  check(words(await old.locator('.pairing').innerText()).includes('It calls itself “Mailkeep”. Its number is'), 'what it calls itself');
   await shot(old, 'asked');
   await press(old, 'Let it on');
   await says(fresh, 'Type these numbers into the other device');
@@ -71,7 +71,7 @@ story(async (browser, state) => {
   if (env.FIRST === 'yes') {
     // The inbox says so, until it is told not to.
     await old.goto(`${env.OLD}/`);
-    const notice = old.locator('.reminder', { hasText: 'Another Mailkeep reads this mailbox.' });
+    const notice = old.locator('.reminder', { hasText: 'A program that calls itself Mailkeep reads this mailbox.' });
     check((await notice.count()) === 1, 'the inbox says that another one was noticed');
     await shot(old, 'inbox');
     await notice.getByRole('button', { name: 'Not now' }).click();

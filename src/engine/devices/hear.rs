@@ -11,7 +11,7 @@ use crate::engine::events;
 use crate::engine::failure::Failure;
 use crate::mail::sma::{Body, Cancel, Contents, DeviceId, Entry, Kind, Letter, Payload, Sealed, Statement};
 use crate::storage::database::devices::{self as table};
-use crate::storage::database::{AccountRow, Connection, commit};
+use crate::storage::database::{AccountRow, Connection, commit, shared};
 use std::sync::Arc;
 
 /// Clocks may differ so much, in seconds.
@@ -65,6 +65,10 @@ pub(super) async fn announced(app: &App, account: &AccountRow, raw: &[u8]) -> Re
                 });
             }
             if mine.roster.standing(payload.from) == Standing::Removed {
+                return Ok(Fate::Goes);
+            }
+            let was = (payload.from.to_string(), mine::keys_bytes(&announce.keys));
+            if shared::former(&mut c, account.id).await?.contains(&was) {
                 return Ok(Fate::Goes);
             }
             let counts = mine.keys_of(payload.from).is_none_or(|keys| keys == announce.keys);
@@ -143,8 +147,18 @@ pub(super) async fn step(app: &Arc<App>, account: &AccountRow, event: Event) -> 
     let mut c = writer.begin().await?;
     let Some(mut mine) = Mine::load(&mut c, account).await? else { return Ok(()) };
     let mut stamp = Stamp { now, seq: mine.row.seq, roster: Some(mine.roster.hash()) };
+    let ends = matches!(event, Event::End);
     let actions = app.devices.step(&mine, event, &mut stamp);
     mine.row.seq = stamp.seq;
+    if let Some((joined, _)) = mine.joined().filter(|_| ends) {
+        // Its roster is waited for no longer; it may wait itself for a word that was lost.
+        mine.row.joined.clear();
+        mine.row.joined_keys.clear();
+        let cancel = Body::Cancel { why: Cancel::Ended, signing: mine.device.keys().signing };
+        let payload = mine.payload(Some(joined), cancel, now);
+        mine.post(&mut c, &payload).await?;
+        app.devices.sight.forget(account.id);
+    }
     if mine.joined().is_some() && now - mine.row.joined_at > JOINING {
         mine.row.joined.clear();
         mine.row.joined_keys.clear();
@@ -258,7 +272,8 @@ async fn told(
     if let Some(above) = untell {
         table::untell(&mut c, account.id, &other.device, above).await?;
     }
-    for entry in &news {
+    // What was passed over for its time is not here: it may be said again.
+    for entry in news.iter().filter(|entry| !share::is_early(entry, payload.created)) {
         let known = (exchange::name(entry), exchange::version(entry));
         table::tell(&mut c, account.id, &other.device, (known.0.as_slice(), known.1.as_slice()), 0).await?;
     }

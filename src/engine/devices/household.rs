@@ -2,7 +2,7 @@
 
 use super::mine::Mine;
 use super::pairing::Shown;
-use super::{Shape, list, rows, why_words, withdraw};
+use super::{Shape, list, round, rows, why_words, withdraw};
 use crate::crypto::devices::Standing;
 use crate::engine::app::App;
 use crate::engine::events::Event;
@@ -14,21 +14,37 @@ use crate::storage::database::{AccountRow, devices as table, keys, shared};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-/// So long after a page was asked for the folders are looked into often, in seconds.
+/// So long after a page was asked for somebody has it before them, in seconds.
 const WATCHED: i64 = 90;
+/// So long after a page was first asked for, and after a deed, the folders are looked into very often, in seconds: longer, and a
+/// server would take the many sign-ins for an attack.
+const FRESH: i64 = 180;
+/// How often the folders are looked into after that, while somebody has the page before them.
+const OFTEN: Duration = Duration::from_secs(30);
 
 /// Who looks on, and what they have not been told was done.
 #[derive(Default)]
 pub(super) struct Sight {
     until: AtomicI64,
+    fresh: AtomicI64,
     done: Mutex<HashMap<AccountId, DeviceId>>,
 }
 
 impl Sight {
-    /// Whether somebody has the page before them.
-    pub(super) fn is_watched(&self, now: i64) -> bool {
-        now < self.until.load(Ordering::Relaxed)
+    /// How often the folders are looked into now.
+    pub(super) fn pace(&self, now: i64) -> Duration {
+        match now < self.until.load(Ordering::Relaxed) {
+            true if now < self.fresh.load(Ordering::Relaxed) => round::SOON,
+            true => OFTEN,
+            false => round::EVERY,
+        }
+    }
+
+    /// Somebody did something, or came just now.
+    pub(super) fn hurry(&self, now: i64) {
+        self.fresh.store(now.saturating_add(FRESH), Ordering::Relaxed);
     }
 
     /// A pairing with this device is done.
@@ -115,7 +131,13 @@ pub async fn households(app: &Arc<App>) -> Result<Vec<Household>, Failure> {
         };
         let is_joining = mine.is_some_and(|mine| mine.joined().is_some());
         all.push(Household {
-            stage: stage(app, &account, is_joining),
+            stage: match stage(app, &account, is_joining) {
+                // One that was removed since, here or elsewhere.
+                Stage::Done(id) if others.iter().all(|other| other.id != id || other.state == "removed") => {
+                    Stage::Nothing
+                }
+                stage => stage,
+            },
             until: app.devices.until(account.id),
             keys: own.iter().filter(|row| row.address == account.address).count() as u64,
             people,
@@ -156,6 +178,7 @@ fn watch(app: &App) {
     let now = app.now();
     let was = app.devices.sight.until.swap(now.saturating_add(WATCHED), Ordering::Relaxed);
     if was <= now {
+        app.devices.sight.hurry(now);
         app.devices.changed();
     }
 }
@@ -165,15 +188,17 @@ fn watch(app: &App) {
 pub enum Notice {
     /// One asks to be let in.
     Asks,
-    /// Another Mailkeep reads the mailbox, and is not paired.
+    /// A program that calls itself Mailkeep reads the mailbox, and is not paired.
     Mailkeep,
     /// Another program that announces itself does.
     Program,
 }
 
-/// The program that announces itself as a Mailkeep.
-fn is_mailkeep(shape: &Shape) -> bool {
-    shape.name.starts_with("Mailkeep")
+/// Whether a program announces itself as a Mailkeep; anybody can.
+#[must_use]
+pub fn is_mailkeep(program: &str) -> bool {
+    let version = program.strip_prefix("Mailkeep/").unwrap_or_default();
+    !version.is_empty() && version.chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
 /// What there is to know of, unless the owner wants to hear no more of it.
@@ -185,7 +210,7 @@ pub async fn notice(app: &Arc<App>) -> Result<Option<Notice>, Failure> {
     for shape in undismissed(app).await? {
         found = match shape {
             None => return Ok(Some(Notice::Asks)),
-            Some((_, shape)) if is_mailkeep(&shape) => Some(Notice::Mailkeep),
+            Some((_, shape)) if is_mailkeep(&shape.program) => Some(Notice::Mailkeep),
             Some(_) => found.or(Some(Notice::Program)),
         };
     }

@@ -68,6 +68,7 @@ impl Mine {
             mutual_at: 0,
             mutual_by: device.id().to_string(),
             rosters: Vec::new(),
+            withdrawn: false,
         };
         Ok(Self { account: account.id, address: account.address.clone(), device, roster, row })
     }

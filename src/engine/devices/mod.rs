@@ -5,6 +5,7 @@ mod exchange;
 mod hear;
 mod household;
 mod lay;
+mod merge;
 mod mine;
 pub mod pairing;
 mod round;
@@ -23,13 +24,14 @@ use crate::mail::ids::AccountId;
 use crate::mail::sma::{Cancel, DeviceId};
 use crate::storage::database::devices::{self as table, OtherDeviceRow};
 use crate::storage::database::{AccountRow, accounts as account_table, commit};
-pub use deeds::{Ended, begin_anew, cancel, rename};
-pub use household::{Household, Notice, Stage, dismiss, households, notice, strays};
+pub use deeds::{Before, Ended, begin_anew, cancel, forget_signature, rename, signatures, use_signature};
+pub use household::{Household, Notice, Stage, dismiss, households, is_mailkeep, notice, strays};
 use mine::Mine;
 use pairing::{Action, Event, Pairing, Shown, Stamp};
 pub use round::run;
 use serde::Serialize;
 pub use shared::SHARE;
+pub(in crate::engine) use shared::{SIGNATURE_SETTING, note_sender, note_signature};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -224,7 +226,7 @@ fn this_one(app: &App, account: &AccountRow, mine: &Mine) -> Shape {
     let (state, words) = match standing {
         _ if asks && trouble.is_none() && shown == Shown::Nothing => (
             "waiting",
-            "Your other device has not sent what this one needs yet; if it does not, ask it again to pair this one."
+            "Your other device has not sent what this one needs yet; if it does not, end this, and ask again."
                 .to_owned(),
         ),
         _ if asks => ("waiting", trouble.unwrap_or_default()),
@@ -289,6 +291,7 @@ async fn step(app: &Arc<App>, account: &AccountRow, event: Event) -> Result<(), 
         let _turn = app.devices.turn.lock().await;
         hear::step(app, account, event).await?;
     }
+    app.devices.sight.hurry(app.now());
     household::say(app);
     Ok(())
 }
@@ -401,7 +404,8 @@ pub async fn requests(app: &Arc<App>) -> Result<Vec<Step>, Failure> {
         };
         found.extend(asked.map(|(device, name)| Step {
             id: device.to_string(),
-            words: format!("It calls itself {name}; accept it only if you asked from it just now"),
+            words: "It asks to be let in under the name it gives itself; accept it only if you asked from it just now"
+                .to_owned(),
             name,
             state: "waiting",
             sas: None,
@@ -416,6 +420,7 @@ pub async fn requests(app: &Arc<App>) -> Result<Vec<Step>, Failure> {
 /// Not found, where that device does not ask.
 pub async fn accept(app: &Arc<App>, id: &str) -> Result<Step, Failure> {
     must_run(app)?;
+    withdraw::must_be_on(app).await?;
     let device: Option<DeviceId> = id.parse().ok();
     for account in rows(app).await? {
         round::round(app, &account).await?;
@@ -437,6 +442,7 @@ pub async fn accept(app: &Arc<App>, id: &str) -> Result<Step, Failure> {
 /// Not found, where no such pairing goes on; failed, where the string is another one: then it is over.
 pub async fn confirm(app: &Arc<App>, id: &str, sas: &str) -> Result<Step, Failure> {
     must_run(app)?;
+    withdraw::must_be_on(app).await?;
     let device: Option<DeviceId> = id.parse().ok();
     for account in rows(app).await? {
         let Some(me) = hear::mine(&mut *app.reader.get().await?, &account).await?.map(|it| it.device.id())
@@ -501,8 +507,10 @@ pub struct Removed {
 /// Removes a device for good.
 ///
 /// # Errors
-/// Not found, where there is no such device; failed, where this one may not remove any.
+/// Not found, where there is no such device; failed, where this one may not remove any; usage, where this one does not show
+/// itself: no other device would hear of it.
 pub async fn remove(app: &Arc<App>, id: &str) -> Result<Removed, Failure> {
+    withdraw::must_be_on(app).await?;
     let device: Option<DeviceId> = id.parse().ok();
     for account in rows(app).await? {
         {
@@ -532,6 +540,7 @@ pub async fn remove(app: &Arc<App>, id: &str) -> Result<Removed, Failure> {
             mine.save(&mut c).await?;
             commit(c).await?;
         }
+        app.devices.sight.forget(account.id);
         household::say(app);
         let words = "It hears nothing from your other devices any more. What it has already, your keys among it, stays on \
                      it: if it was lost, make new keys and change the password of the mailbox.";

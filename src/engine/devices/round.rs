@@ -16,7 +16,7 @@ use crate::engine::failure::Failure;
 use crate::mail::ids::Uid;
 use crate::mail::sma::{ANNOUNCEMENTS, DeviceId, FolderKind, LETTER_MAX};
 use crate::network::imap::{Fetched, Limits, Session};
-use crate::storage::database::{AccountRow, accounts, commit, devices as table};
+use crate::storage::database::{AccountRow, accounts, commit, devices as table, shared};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,9 +24,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How often the folders are looked into.
-const EVERY: Duration = Duration::from_secs(300);
+pub(super) const EVERY: Duration = Duration::from_secs(300);
 /// How often while a pairing goes on.
-const SOON: Duration = Duration::from_secs(3);
+pub(super) const SOON: Duration = Duration::from_secs(3);
 /// So many messages of a folder are taken in at a time.
 pub(super) const AT_ONCE: usize = 64;
 /// So often in a round a folder is looked into.
@@ -42,21 +42,24 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Failure> 
     app.devices.runs.store(true, Ordering::Relaxed);
     let mut soon = 0;
     loop {
+        let mut joins = false;
         let rows = accounts::list(&mut *app.reader.get().await?).await?;
-        let mut wait = if app.devices.sight.is_watched(app.now()) { SOON } else { EVERY };
+        let mut wait = app.devices.sight.pace(app.now());
         for account in &rows {
             if let Err(error) = round(&app, account).await {
                 tracing::info!(%error, "Devices wait for the server");
             }
             if app.devices.shown(account.id) != Shown::Nothing {
                 wait = SOON;
-            } else if soon < MOST_SOON && is_joining(&app, account).await? {
-                (wait, soon) = (SOON, soon + 1);
+            } else if is_joining(&app, account).await? {
+                joins = true;
+                wait = if soon < MOST_SOON { SOON } else { wait };
             }
             if stop.is_cancelled() {
                 return Ok(());
             }
         }
+        soon = if joins { soon + 1 } else { 0 };
         let mut changed = std::pin::pin!(app.accounts_changed.notified());
         changed.as_mut().enable();
         tokio::select! {
@@ -78,12 +81,12 @@ async fn is_joining(app: &App, account: &AccountRow) -> Result<bool, Failure> {
 /// # Errors
 /// When the server or the store fails.
 pub(super) async fn round(app: &Arc<App>, account: &AccountRow) -> Result<(), Failure> {
-    if withdraw::is_off(app).await? {
-        return withdraw::withdraw(app, account).await;
-    }
     let before = household::mark(app, account).await?;
     let _turn = app.devices.turn.lock().await;
-    let done = call(app, account).await;
+    let done = match withdraw::is_off(app).await? {
+        true => withdraw::withdraw(app, account).await,
+        false => call(app, account).await,
+    };
     app.devices.trouble(account.id, done.as_ref().err());
     household::tell(app, account, before).await?;
     done
@@ -108,6 +111,7 @@ async fn visit(app: &Arc<App>, account: &AccountRow, session: &mut Session) -> R
             None => None,
         };
     }
+    withdraw::show(app, account).await?;
     let mine = known(app, account).await?;
     let is_out = mine.roster.standing(mine.device.id()) == Standing::Removed;
     let inbox = mine.device.id().inbox();
@@ -229,7 +233,7 @@ async fn messages(
     Ok(())
 }
 
-/// The folders of devices that were removed go, and of those that were silent for very long. These stay on the roster: only a
+/// The folders of devices that were removed go, of those that this one was before it began anew, and of those that were silent for very long. These stay on the roster: only a
 /// person removes one, and one that comes back makes its folder again.
 async fn tidy(
     app: &App,
@@ -242,7 +246,9 @@ async fn tidy(
     let gone = others.iter().filter(|row| row.last_seen > 0 && app.now() - row.last_seen >= exchange::GONE);
     let gone = gone.filter_map(|row| row.device.parse().ok());
     let removed = mine.roster.devices().into_iter().filter(|(_, standing)| *standing == Standing::Removed);
-    let out: BTreeSet<DeviceId> = gone.chain(removed.map(|(device, _)| device)).collect();
+    let former = shared::former(&mut *app.reader.get().await?, account.id).await?;
+    let former = former.into_iter().filter_map(|(device, _)| device.parse().ok());
+    let out: BTreeSet<DeviceId> = gone.chain(removed.map(|(device, _)| device)).chain(former).collect();
     for device in out.into_iter().filter(|device| *device != mine.device.id()) {
         if let Some(raw_name) = folders.get(&device.inbox()) {
             session.delete_folder(raw_name).await?;

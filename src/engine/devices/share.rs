@@ -1,5 +1,6 @@
 //! What devices keep alike: collected from the store to be told, and taken into the store when it was told.
 
+use super::merge;
 use super::mine::Mine;
 use crate::crypto::openpgp::{Certificate, SecretKey};
 use crate::engine::accounts::{self, Settings};
@@ -12,7 +13,7 @@ use crate::storage::database::{
     AccountRow, Connection, DecisionRow, OwnKeyRow, PeerRow, accounts as account_table, commit,
     devices as table, keys, peers as peer_table,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// So many correspondents are read at a time.
@@ -50,6 +51,11 @@ pub(super) async fn collect(
         }));
     }
     note_preference(account, mine, now)?;
+    // A clock was ahead when this device said so; nobody took it in.
+    let is_own = mine.row.mutual_by == mine.device.id().to_string();
+    if is_own && mine.row.mutual_at > now.saturating_add(merge::FAR) {
+        mine.row.mutual_at = now;
+    }
     if let (Ok(device), true) = (mine.row.mutual_by.parse(), mine.row.mutual_at > 0) {
         let at = mine.row.mutual_at;
         let mutual = mine.row.mutual;
@@ -65,7 +71,7 @@ pub(super) async fn collect(
         let Some(last) = rows.last() else { break };
         after.clone_from(&last.address);
         for row in rows {
-            let at = decided.get(&row.address).copied().unwrap_or_default();
+            let at = decided_at(&decided, &row.address, now);
             let refused = Some(&row.refused).filter(|refused| !refused.is_empty());
             wanted.extend([&row.public_key, &row.gossip_key, &row.pinned].into_iter().flatten().cloned());
             wanted.extend(refused.cloned());
@@ -81,7 +87,19 @@ pub(super) async fn collect(
         }
     }
     entries.extend(states);
+    // What others would pass over is told when its time has come.
+    entries.retain(|entry| !is_early(entry, now));
     Ok(entries)
+}
+
+/// Whether an entry says that it was decided later than the message that tells of it was made.
+pub(super) const fn is_early(entry: &Entry, created: i64) -> bool {
+    match entry {
+        Entry::Preference(preference) => preference.at > created,
+        Entry::Peer(peer) => peer.trust.decided_at > created,
+        Entry::Shared(shared) => !merge::may_be_told(shared.at, created),
+        Entry::Statement(_) | Entry::Certificate { .. } | Entry::OwnKey(_) => false,
+    }
 }
 
 /// Notes what the owner wishes of the account, if that was said on this device since: as later than all that was said before.
@@ -89,10 +107,16 @@ fn note_preference(account: &AccountRow, mine: &mut Mine, now: i64) -> Result<()
     let mutual = Settings::of(account)?.prefer_encrypt == "mutual";
     if mutual != mine.row.mutual {
         mine.row.mutual = mutual;
-        mine.row.mutual_at = now.max(mine.row.mutual_at.saturating_add(1));
+        mine.row.mutual_at = merge::dated(now, mine.row.mutual_at);
         mine.row.mutual_by = mine.device.id().to_string();
     }
     Ok(())
+}
+
+/// When a correspondent was last decided about; what a clock that was ahead dated counts as not dated.
+fn decided_at(decided: &HashMap<String, i64>, address: &str, now: i64) -> i64 {
+    let at = decided.get(address).copied().unwrap_or_default();
+    if at > now.saturating_add(merge::FAR) { 0 } else { at }
 }
 
 fn state(row: &PeerRow, decided_at: i64) -> PeerState {
@@ -127,32 +151,33 @@ pub(super) async fn take_in(
     created: i64,
 ) -> Result<(), Failure> {
     // Certificates go before those who are known by them.
-    let mut states = Vec::new();
-    for entry in entries {
+    let (mut states, mut set) = (Vec::new(), Vec::new());
+    for entry in entries.into_iter().filter(|entry| !is_early(entry, created)) {
         match entry {
             Entry::Statement(_) => {}
             Entry::Certificate { fingerprint, bytes } => certificate(app, &fingerprint, bytes).await?,
             Entry::OwnKey(key) => own_key(app, account, key).await?,
-            Entry::Preference(preference) if preference.at <= created => {
-                prefer(app, account, mine, &preference).await?;
-            }
-            Entry::Peer(peer) if peer.trust.decided_at <= created => states.push(peer),
-            Entry::Shared(shared) if shared.at <= created.saturating_add(super::shared::SLACK) => {
-                set_elsewhere(app, &shared).await?;
-            }
-            Entry::Preference(_) | Entry::Peer(_) | Entry::Shared(_) => {}
+            Entry::Preference(preference) => prefer(app, account, mine, &preference).await?,
+            Entry::Peer(peer) => states.push(peer),
+            Entry::Shared(shared) => set.push(shared),
         }
     }
+    set_elsewhere(app, mine, &set).await?;
     for peer in states {
         correspondent(app, &peer).await?;
     }
     Ok(())
 }
 
-async fn set_elsewhere(app: &App, told: &Shared) -> Result<(), Failure> {
+async fn set_elsewhere(app: &App, mine: &Mine, told: &[Shared]) -> Result<(), Failure> {
+    if told.is_empty() {
+        return Ok(());
+    }
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
-    super::shared::take_in(&mut c, told).await?;
+    for one in told {
+        super::shared::take_in(&mut c, mine, one, app.now()).await?;
+    }
     Ok(commit(c).await?)
 }
 
@@ -246,7 +271,9 @@ async fn prefer(app: &App, account: &AccountRow, mine: &mut Mine, told: &Prefere
     };
     note_preference(&row, mine, app.now())?;
     let Ok(by) = mine.row.mutual_by.parse() else { return Ok(()) };
-    if told.address == account.address && (told.at, told.device) > (mine.row.mutual_at, by) {
+    let is_ahead = mine.row.mutual_at > app.now().saturating_add(merge::FAR);
+    let is_later = is_ahead || (told.at, told.device) > (mine.row.mutual_at, by);
+    if told.address == account.address && is_later {
         (mine.row.mutual, mine.row.mutual_at) = (told.mutual, told.at);
         mine.row.mutual_by = told.device.to_string();
         accounts::set_preference(&mut c, &row, told.mutual).await?;
@@ -270,7 +297,7 @@ async fn correspondent(app: &App, told: &PeerState) -> Result<(), Failure> {
     let row = peer_table::of(&mut c, std::slice::from_ref(&told.address)).await?.remove(&told.address);
     let row = row.unwrap_or_else(|| PeerRow { address: told.address.clone(), ..PeerRow::default() });
     let decided = keys::last_decisions(&mut c, &BY_PERSON).await?;
-    let ours = state(&row, decided.get(&row.address).copied().unwrap_or_default());
+    let ours = state(&row, decided_at(&decided, &row.address, now));
     let trust = merged_trust(&ours.trust, &told.trust).clone();
     let peer = merged_peer(&ours.state, &told.state);
     let known = [&ours.state.key, &ours.state.gossip_key, &ours.trust.pinned];

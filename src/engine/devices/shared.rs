@@ -1,6 +1,7 @@
 //! What a second Mailkeep takes over beyond keys and trust: what the devices are called, always; and where the owner switched it
-//! on, the signature and what was decided about senders. Of two values the later one counts, on all devices alike.
+//! on, the signature and what was decided about senders. Which of two values counts is told in `merge`.
 
+use super::merge;
 use super::mine::Mine;
 use crate::engine::failure::Failure;
 use crate::engine::settings as named;
@@ -19,11 +20,9 @@ const SENDER: &str = "sender ";
 /// The signature under what the owner writes.
 const SIGNATURE: &str = "signature";
 /// The setting that holds it here.
-const SIGNATURE_SETTING: &str = "writing.signature";
-/// So many things are shared at most.
+pub(in crate::engine) const SIGNATURE_SETTING: &str = "writing.signature";
+/// So many senders are shared at most.
 const MOST: usize = 5_000;
-/// What is said to be later than the message that tells of it, by more seconds than this, is passed over.
-pub(super) const SLACK: i64 = 15 * 60;
 /// A device's name is no longer than this, in characters.
 const LONGEST: usize = 60;
 
@@ -39,6 +38,13 @@ pub(super) fn default_name() -> String {
     }
 }
 
+/// Characters that are not seen, or turn around those that stand beside them.
+const fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
 /// A name as it may be given to a device.
 ///
 /// # Errors
@@ -46,9 +52,10 @@ pub(super) fn default_name() -> String {
 pub(super) fn sound_name(name: &str) -> Result<String, Failure> {
     let name = name.trim();
     let length = name.chars().count();
-    if length == 0 || length > LONGEST || name.chars().any(char::is_control) {
+    let is_seen = name.chars().any(|c| !c.is_whitespace() && !is_unseen(c));
+    if length > LONGEST || !is_seen || name.chars().any(|c| c.is_control() || is_unseen(c)) {
         return Err(Failure::usage(format!(
-            "A device's name has 1 to {LONGEST} characters, all in one line; nothing was changed"
+            "A device's name has 1 to {LONGEST} characters that are seen, all in one line; nothing was changed"
         )));
     }
     Ok(name.to_owned())
@@ -69,31 +76,53 @@ pub(super) async fn rename(
     now: i64,
 ) -> Result<(), Failure> {
     let key = format!("{DEVICE}{device}");
-    let before = table::list(c).await?.into_iter().find(|row| row.name == key);
-    let at = before.map_or(now, |row| now.max(row.at.saturating_add(1)));
-    let row = SharedRow { name: key, value: name.to_owned(), at, device: me.to_string(), seen: None };
+    let at = table::get(c, &key).await?.map_or(now, |row| merge::dated(now, row.at));
+    let (value, device) = (name.to_owned(), me.to_string());
+    let row = SharedRow { name: key, value, at, device, ..SharedRow::default() };
     Ok(table::put(c, &row).await?)
 }
 
+/// Notes when the owner set the signature here, whether it is shared now or later.
+pub(in crate::engine) async fn note_signature(
+    c: &mut Connection,
+    value: &str,
+    now: i64,
+) -> Result<(), Failure> {
+    note(c, SIGNATURE, value, now).await
+}
+
+/// Notes when the owner decided about a sender here, whether that is shared now or later.
+pub(in crate::engine) async fn note_sender(
+    c: &mut Connection,
+    row: &SenderRow,
+    now: i64,
+) -> Result<(), Failure> {
+    note(c, &format!("{SENDER}{}", row.address), &decided(row), now).await
+}
+
+async fn note(c: &mut Connection, name: &str, here: &str, now: i64) -> Result<(), Failure> {
+    let before = table::get(c, name).await?;
+    match merge::noted(name, before, here, now) {
+        Some(row) => Ok(table::put(c, &row).await?),
+        None => Ok(table::remove(c, name).await?),
+    }
+}
+
 /// What another device told, where it counts.
-pub(super) async fn take_in(c: &mut Connection, told: &Shared) -> Result<(), Failure> {
-    if !is_known(told) {
+pub(super) async fn take_in(c: &mut Connection, mine: &Mine, told: &Shared, now: i64) -> Result<(), Failure> {
+    // What others are called counts for those that were ever let in.
+    let is_named = |device: &str| {
+        device.parse().is_ok_and(|device: DeviceId| mine.roster.devices().contains_key(&device))
+    };
+    if !is_known(told) || told.name.strip_prefix(DEVICE).is_some_and(|device| !is_named(device)) {
         return Ok(());
     }
-    let held = table::list(c).await?;
-    let before = held.iter().find(|row| row.name == told.name);
-    let is_news = match before.and_then(value) {
-        Some(before) => told.outweighs(&before),
-        None => held.len() < MOST,
-    };
-    if is_news {
-        let row = SharedRow {
-            name: told.name.clone(),
-            value: told.value.clone(),
-            at: told.at,
-            device: told.device.to_string(),
-            seen: before.and_then(|row| row.seen.clone()),
-        };
+    let before = table::get(c, &told.name).await?;
+    let is_sender = told.name.starts_with(SENDER);
+    if before.is_none() && is_sender && table::count(c, SENDER).await? >= MOST as u64 {
+        return Ok(());
+    }
+    if let Some(row) = merge::taken(before.as_ref(), told, now) {
         table::put(c, &row).await?;
     }
     Ok(())
@@ -113,11 +142,6 @@ fn is_known(told: &Shared) -> bool {
     })
 }
 
-fn value(row: &SharedRow) -> Option<Shared> {
-    let device = row.device.parse().ok()?;
-    Some(Shared { name: row.name.clone(), value: row.value.clone(), at: row.at, device })
-}
-
 /// All that the other devices of an account are told. What was changed here since the last time is noted, and what was
 /// changed elsewhere is done here.
 pub(super) async fn collect(c: &mut Connection, mine: &Mine, now: i64) -> Result<Vec<Entry>, Failure> {
@@ -126,18 +150,30 @@ pub(super) async fn collect(c: &mut Connection, mine: &Mine, now: i64) -> Result
         table::list(c).await?.into_iter().map(|row| (row.name.clone(), row)).collect();
     let own = format!("{DEVICE}{me}");
     if !held.contains_key(&own) {
-        let row =
-            SharedRow { name: own.clone(), value: default_name(), at: 0, device: me.to_string(), seen: None };
+        let (value, device) = (default_name(), me.to_string());
+        let row = SharedRow { name: own.clone(), value, device, ..SharedRow::default() };
         table::put(c, &row).await?;
         held.insert(own, row);
     }
+    for row in held.values_mut() {
+        if let Some(anew) = merge::dated_anew(row, me, now) {
+            table::put(c, &anew).await?;
+            *row = anew;
+        }
+    }
     let shares = named::read(c, SHARE).await? == "on";
     if shares {
-        for (name, now_here) in current(c, held.keys()).await? {
+        for (name, here) in current(c, held.keys()).await? {
             let before = held.remove(&name);
-            if let Some(row) = settled(c, &name, now_here, before, (me, now)).await? {
-                held.insert(name, row);
+            let Some(row) = merge::settled(&name, &here, before.clone(), me, now) else { continue };
+            if row.value != here {
+                give_way(c, &name, &here, now).await?;
+                apply(c, &name, &row.value).await?;
             }
+            if before.as_ref() != Some(&row) {
+                table::put(c, &row).await?;
+            }
+            held.insert(name, row);
         }
     }
     let devices = mine.roster.devices();
@@ -145,7 +181,8 @@ pub(super) async fn collect(c: &mut Connection, mine: &Mine, now: i64) -> Result
         Some(device) => device.parse().is_ok_and(|device| devices.contains_key(&device)),
         None => shares,
     };
-    Ok(held.values().filter(|row| is_told(row)).filter_map(value).map(Entry::Shared).collect())
+    let told = held.values().filter(|row| is_told(row) && merge::may_be_told(row.at, now));
+    Ok(told.filter_map(merge::value).map(Entry::Shared).collect())
 }
 
 /// What is set here now, and what once was.
@@ -167,44 +204,13 @@ async fn current<'a>(
     Ok(all)
 }
 
-/// One thing as it stands after both sides were looked at; nothing where it was never set.
-async fn settled(
-    c: &mut Connection,
-    name: &str,
-    here: String,
-    before: Option<SharedRow>,
-    (me, now): (DeviceId, i64),
-) -> Result<Option<SharedRow>, Failure> {
-    let changed_here = |at| SharedRow {
-        name: name.to_owned(),
-        value: here.clone(),
-        at,
-        device: me.to_string(),
-        seen: Some(here.clone()),
-    };
-    let row = match before {
-        None if here.is_empty() => return Ok(None),
-        None => changed_here(0),
-        Some(row) => match &row.seen {
-            Some(seen) if *seen != here => changed_here(now.max(row.at.saturating_add(1))),
-            Some(_) => row,
-            // Both were set before they met.
-            None => {
-                let ours = changed_here(0);
-                let wins = match (value(&ours), value(&row)) {
-                    (Some(ours), Some(theirs)) => !here.is_empty() && ours.outweighs(&theirs),
-                    _ => false,
-                };
-                if wins { ours } else { row }
-            }
-        },
-    };
-    let row = SharedRow { seen: Some(row.value.clone()), ..row };
-    if row.value != here {
-        apply(c, name, &row.value).await?;
+/// A text of the owner's is kept when another device's takes its place: nobody can tell here whether whoever wrote that one had
+/// read this one.
+async fn give_way(c: &mut Connection, name: &str, here: &str, now: i64) -> Result<(), Failure> {
+    if name == SIGNATURE && !here.is_empty() {
+        table::keep_signature(c, here, now).await?;
     }
-    table::put(c, &row).await?;
-    Ok(Some(row))
+    Ok(())
 }
 
 async fn apply(c: &mut Connection, name: &str, value: &str) -> Result<(), Failure> {

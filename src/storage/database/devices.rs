@@ -40,6 +40,8 @@ pub struct OwnDeviceRow {
     pub mutual_by: String,
     /// The hashes of the rosters it had, 32 bytes each, the present one last.
     pub rosters: Vec<u8>,
+    /// Nothing of it lies in the mailbox any more, because its owner does not want it shown there.
+    pub withdrawn: bool,
 }
 
 /// Notes what the owner wishes of an account.
@@ -140,6 +142,7 @@ pub async fn own(c: &mut Connection, account: AccountId) -> Result<Option<OwnDev
             mutual_at: row.try_get("mutual_at")?,
             mutual_by: row.try_get("mutual_by")?,
             rosters: row.try_get("rosters")?,
+            withdrawn: row.try_get("withdrawn")?,
         })
     };
     row.map(read).transpose()
@@ -157,9 +160,9 @@ pub async fn put_own(
     sqlx::query(
         "INSERT OR REPLACE INTO device_own (
              account_id, device, secret, seq, anchor, fallback, fallback_at, announced, announced_at, announced_seq,
-             joined, joined_keys, joined_at, mutual, mutual_at, mutual_by, rosters
+             joined, joined_keys, joined_at, mutual, mutual_at, mutual_by, rosters, withdrawn
          )
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(account.0)
     .bind(&row.device)
@@ -178,6 +181,7 @@ pub async fn put_own(
     .bind(row.mutual_at)
     .bind(&row.mutual_by)
     .bind(&row.rosters)
+    .bind(row.withdrawn)
     .execute(c)
     .await?;
     Ok(())

@@ -107,7 +107,7 @@ pub struct Writer(SqlitePool);
 /// Tables that are empty in every copy, and how they are emptied there: pictures of people, the keys of other pictures, tokens,
 /// what lets somebody in from afar, or a code that was used would work again, and all that makes this store one of the owner's
 /// devices, so that a restored one cannot pass for it.
-const FORGOTTEN: [(&str, &str); 14] = [
+const FORGOTTEN: [(&str, &str); 15] = [
     ("avatar", "DELETE FROM snapshot.avatar"),
     ("picture", "DELETE FROM snapshot.picture"),
     ("token", "DELETE FROM snapshot.token"),
@@ -122,6 +122,7 @@ const FORGOTTEN: [(&str, &str); 14] = [
     ("device_letter", "DELETE FROM snapshot.device_letter"),
     ("device_shared", "DELETE FROM snapshot.device_shared"),
     ("device_dismissed", "DELETE FROM snapshot.device_dismissed"),
+    ("device_former", "DELETE FROM snapshot.device_former"),
 ];
 
 /// Changes that are made together or not at all.

@@ -11,7 +11,7 @@ use crate::web::auth::Owner;
 use crate::web::error::{WebError, page, sentence};
 use crate::web::listener::From;
 use crate::web::view::{
-    DevicesPage, HouseholdView, InvitationStep, MemberView, RemovedView, Spot, StageView,
+    BeforeView, DevicesPage, HouseholdView, InvitationStep, MemberView, RemovedView, Spot, StageView,
 };
 use crate::web::words;
 use axum::Router;
@@ -33,17 +33,22 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/devices/remove", post(remove))
         .route("/devices/anew", post(anew))
         .route("/devices/settings", post(set))
+        .route("/devices/signature", post(signature))
         .route("/devices/later", post(later))
 }
 
-/// What a list says of devices above its rows; empty for nothing.
-pub(super) async fn notice(app: &Arc<App>) -> Result<&'static str, Failure> {
-    Ok(match devices::notice(app).await? {
-        Some(Notice::Asks) => "A program asks to be let in among your devices.",
-        Some(Notice::Mailkeep) => "Another Mailkeep reads this mailbox.",
-        Some(Notice::Program) => "Another program that says it is yours reads this mailbox.",
-        None => "",
-    })
+/// What a list says of devices above its rows; empty for nothing. The mail is shown whatever is wrong with them.
+pub(super) async fn notice(app: &Arc<App>) -> &'static str {
+    match devices::notice(app).await {
+        Ok(Some(Notice::Asks)) => "A program asks to be let in among your devices.",
+        Ok(Some(Notice::Mailkeep)) => "A program that calls itself Mailkeep reads this mailbox.",
+        Ok(Some(Notice::Program)) => "Another program that says it is yours reads this mailbox.",
+        Ok(None) => "",
+        Err(error) => {
+            tracing::warn!(%error, "Devices cannot be looked at");
+            ""
+        }
+    }
 }
 
 /// What the page says beside the devices.
@@ -71,11 +76,22 @@ async fn devices_page(owner: &Owner, said: Said) -> Result<Response, WebError> {
     senders.sort_unstable();
     senders.dedup();
     let failed = !said.trouble.is_empty();
+    let before = devices::signatures(app).await?.into_iter().map(|it| BeforeView {
+        number: it.number,
+        text: it.text,
+        when: words::when(it.at, now).words,
+    });
+    let before: Vec<BeforeView> = before.collect();
     let waits = |house: &HouseholdView| {
         matches!(house.stage.kind, "asking" | "accepted" | "said" | "typed" | "joining")
     };
+    // Nothing that somebody types or reads is replaced by itself.
+    let is_in_use = failed
+        || said.removed.is_some()
+        || households.iter().any(|house| matches!(house.stage.kind, "asked" | "shows" | "types"));
     let mut response = page(&DevicesPage {
-        refreshes: households.iter().any(waits),
+        refreshes: !is_in_use && households.iter().any(waits),
+        before,
         trouble: said.trouble,
         removed: said.removed,
         households,
@@ -104,7 +120,7 @@ fn household(house: Household, shares: bool, now: i64) -> HouseholdView {
     let is_out = !out_words.is_empty();
     let stage = stage(&house, now);
     let is_paired = house.others.iter().any(|other| other.state == "paired" || other.state == "inactive");
-    let may_ask = !is_out && !is_paired && !stage.goes_on() && stage.kind != "joining";
+    let may_ask = !is_out && !is_paired && !stage.goes_on();
     let (removed, others): (Vec<Shape>, Vec<Shape>) =
         house.others.into_iter().filter(|_| !is_out).partition(|other| other.state == "removed");
     let is_alone = others.is_empty() && house.noticed.is_empty() && stage.kind == "nothing";
@@ -143,6 +159,7 @@ fn member(shape: Shape, shares: bool, now: i64) -> MemberView {
             _ => "",
         },
         nameable: matches!(shape.state, "paired" | "inactive") && !shape.name.is_empty(),
+        is_mailkeep: devices::is_mailkeep(&shape.program),
         program: shape.program.replacen('/', " ", 1),
         name: if shape.name.is_empty() { format!("Device {}", shape.id) } else { shape.name },
         id: shape.id,
@@ -176,7 +193,12 @@ fn stage(house: &Household, now: i64) -> StageView {
         until: house.until.map(|at| words::when(at, now).words).unwrap_or_default(),
         ..StageView::default()
     };
-    let of = |id: &str, name: &str| StageView { id: id.to_owned(), name: name.to_owned(), ..base.clone() };
+    // What a stranger calls itself is no sentence.
+    let of = |id: &str, name: &str| StageView {
+        id: id.to_owned(),
+        name: name.chars().take(40).collect(),
+        ..base.clone()
+    };
     let numbers = |sas: &str| sas.split(' ').map(str::to_owned).collect();
     let view = match &house.stage {
         Stage::Nothing => StageView { kind: "nothing", ..base },
@@ -233,7 +255,13 @@ fn stage(house: &Household, now: i64) -> StageView {
         Stage::Done(id) => {
             let known = house.others.iter().find(|other| other.id == *id);
             let name = known.map_or("the other device", |other| other.name.as_str());
-            StageView { kind: "done", heading: "The two are paired", words: came(house), ..of(id, name) }
+            StageView {
+                kind: "done",
+                heading: "The two are paired",
+                words: came(house),
+                name: name.to_owned(),
+                ..of(id, "")
+            }
         }
         Stage::Ended(why) => {
             StageView { kind: "ended", heading: "Nobody was let in", words: (*why).to_owned(), ..base }
@@ -291,9 +319,15 @@ async fn accept(
     after(&owner, done).await
 }
 
-async fn confirm(owner: Owner, form: Form) -> Result<Response, WebError> {
-    owner.prove(form.get("csrf"))?;
-    let done = devices::confirm(&owner.app, form.get("id"), form.get("sas")).await;
+async fn confirm(
+    owner: Owner,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
+    form: Form,
+) -> Result<Response, WebError> {
+    let done = match proved(&owner, from, &form).await? {
+        Ok(()) => devices::confirm(&owner.app, form.get("id"), form.get("sas")).await,
+        Err(failure) => Err(failure),
+    };
     after(&owner, done).await
 }
 
@@ -340,8 +374,18 @@ async fn anew(
     after(&owner, done).await
 }
 
-async fn set(owner: Owner, form: Form) -> Result<Response, WebError> {
+async fn set(
+    owner: Owner,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
+    form: Form,
+) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
+    // A device that hears nothing does not hear that one was removed.
+    let falls_silent =
+        form.get("announce") != "on" && settings::get(&owner.app, devices::ANNOUNCE).await? == "on";
+    if falls_silent && let Err(failure) = proved(&owner, from, &form).await? {
+        return after::<()>(&owner, Err(failure)).await;
+    }
     for (field, key) in [("announce", devices::ANNOUNCE), ("share", devices::SHARE)] {
         let value = if form.get(field) == "on" { "on" } else { "off" };
         if settings::get(&owner.app, key).await? != value {
@@ -349,6 +393,20 @@ async fn set(owner: Owner, form: Form) -> Result<Response, WebError> {
         }
     }
     Ok(Redirect::to("/devices#shown").into_response())
+}
+
+/// A signature from before is used again, or forgotten.
+async fn signature(owner: Owner, form: Form) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    let number = form.get("number").parse().unwrap_or_default();
+    let done = match form.get("deed") {
+        "use" => devices::use_signature(&owner.app, number).await,
+        _ => devices::forget_signature(&owner.app, number).await,
+    };
+    match done {
+        Ok(()) => Ok(Redirect::to("/devices#shown").into_response()),
+        failed => after(&owner, failed).await,
+    }
 }
 
 /// The owner wants to hear no more of what was noticed up to now.

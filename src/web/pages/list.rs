@@ -98,7 +98,7 @@ async fn list(
         return page(&RowsPart { shell, list });
     }
     let reminds = spot == Spot::Inbox && super::keys::reminds(&owner.app, headers)?;
-    let devices = if spot == Spot::Inbox { super::devices::notice(&owner.app).await? } else { "" };
+    let devices = if spot == Spot::Inbox { super::devices::notice(&owner.app).await } else { "" };
     page(&ListPage { shell, heading, reminds, devices, list })
 }
 

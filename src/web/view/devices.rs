@@ -24,8 +24,21 @@ pub struct DevicesPage {
     pub strays_words: String,
     /// The accounts that have a key, for other mail programs.
     pub senders: Vec<String>,
+    /// Signatures that gave way to another device's.
+    pub before: Vec<BeforeView>,
     /// Whether a page without a script asks anew by itself.
     pub refreshes: bool,
+}
+
+/// A signature that gave way to another device's.
+#[derive(Debug, Clone, Default)]
+pub struct BeforeView {
+    /// By what it is known.
+    pub number: i64,
+    /// The signature.
+    pub text: String,
+    /// "12:04".
+    pub when: String,
 }
 
 /// A device that was just removed.
@@ -81,6 +94,8 @@ pub struct MemberView {
     pub shares: &'static str,
     /// Whether it can be called something else.
     pub nameable: bool,
+    /// Whether it announces itself as a Mailkeep.
+    pub is_mailkeep: bool,
 }
 
 /// A pairing, as it stands at this device.
@@ -110,7 +125,7 @@ impl StageView {
     /// Whether something goes on that can be ended.
     #[must_use]
     pub fn goes_on(&self) -> bool {
-        !matches!(self.kind, "nothing" | "joining" | "done" | "ended")
+        !matches!(self.kind, "nothing" | "done" | "ended")
     }
 
     /// The numbers in one line.

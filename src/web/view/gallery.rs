@@ -48,7 +48,7 @@ fn lists() -> Vec<Page> {
         shell: shell("Inbox", Spot::Inbox, "/", "in:inbox"),
         heading: "Inbox".into(),
         reminds: true,
-        devices: "Another Mailkeep reads this mailbox.",
+        devices: "A program that calls itself Mailkeep reads this mailbox.",
         list: rows(),
     };
     let mut bars = inbox.clone();

@@ -44,7 +44,7 @@ mod sample_remote;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
 pub use contact::{ContactKey, ContactPage, Decided, FoundKey, Qr};
-pub use devices::{DevicesPage, HouseholdView, MemberView, RemovedView, StageView};
+pub use devices::{BeforeView, DevicesPage, HouseholdView, MemberView, RemovedView, StageView};
 pub use invitation::{InvitationStep, InvitationView};
 pub use keys::{KeyView, KeysPage, SetupCode};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};

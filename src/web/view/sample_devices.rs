@@ -12,6 +12,7 @@ fn member(name: &str, words: &str, caution: bool) -> MemberView {
         caution,
         shares: if caution { "" } else { "Keys, whom you trust, and how private mail is handled" },
         nameable: !caution,
+        is_mailkeep: true,
     }
 }
 
@@ -39,6 +40,7 @@ fn page(afar: bool, households: Vec<HouseholdView>) -> DevicesPage {
         shell: Shell { afar, ..shell("Devices", Spot::Devices, "/devices", "") },
         households,
         announces: true,
+        before: vec![BeforeView { number: 1, text: HOSTILE.into(), when: "12:04".into() }],
         senders: vec!["alice@example.org".into()],
         ..DevicesPage::default()
     }

@@ -18,22 +18,22 @@ use crate::storage::database::{
 use std::sync::Arc;
 use tempfile::TempDir;
 
-const ALICE: &str = "alice@lab.test";
+pub(super) const ALICE: &str = "alice@lab.test";
 
 /// A folder's name, and a mail in it.
-type Laid = (String, Vec<u8>);
+pub(super) type Laid = (String, Vec<u8>);
 
 /// One of Alice's stores.
-struct Machine {
-    app: Arc<App>,
-    account: AccountRow,
-    id: DeviceId,
+pub(super) struct Machine {
+    pub(super) app: Arc<App>,
+    pub(super) account: AccountRow,
+    pub(super) id: DeviceId,
     _vault: Vault,
     _home: TempDir,
 }
 
 impl Machine {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let home = TempDir::new().unwrap();
         let vault = Vault::new(&home.path().join("data"));
         let app =
@@ -54,12 +54,12 @@ impl Machine {
         Self { app, account, id, _vault: vault, _home: home }
     }
 
-    async fn mine(&self) -> Mine {
+    pub(super) async fn mine(&self) -> Mine {
         round::known(&self.app, &self.account).await.unwrap()
     }
 
     /// What is due, as it would be laid.
-    async fn lays(&self) -> Vec<Laid> {
+    pub(super) async fn lays(&self) -> Vec<Laid> {
         speak::speak(&self.app, &accounts::find(&self.app, ALICE).await.unwrap()).await.unwrap();
         let letters =
             table::letters(&mut self.app.reader.get().await.unwrap(), self.account.id).await.unwrap();
@@ -72,7 +72,7 @@ impl Machine {
         letters.into_iter().map(|letter| (letter.folder, letter.bytes)).collect()
     }
 
-    async fn hears(&self, (folder, raw): &Laid) {
+    pub(super) async fn hears(&self, (folder, raw): &Laid) {
         if folder == ANNOUNCEMENTS {
             let fate = hear::announced(&self.app, &self.account, raw).await.unwrap();
             assert!(matches!(fate, Fate::Stays | Fate::Ours | Fate::Goes));
@@ -81,19 +81,19 @@ impl Machine {
         }
     }
 
-    async fn does(&self, event: Event) {
+    pub(super) async fn does(&self, event: Event) {
         hear::step(&self.app, &self.account, event).await.unwrap();
     }
 
-    fn shown(&self) -> Shown {
+    pub(super) fn shown(&self) -> Shown {
         self.app.devices.shown(self.account.id)
     }
 
-    async fn standing(&self, other: &Self) -> Standing {
+    pub(super) async fn standing(&self, other: &Self) -> Standing {
         self.mine().await.roster.standing(other.id)
     }
 
-    async fn own_keys(&self) -> Vec<(String, bool)> {
+    pub(super) async fn own_keys(&self) -> Vec<(String, bool)> {
         keyring::learn(&self.app).await.unwrap();
         let all = self.app.keyring.all();
         let mut keys: Vec<_> =
@@ -102,13 +102,13 @@ impl Machine {
         keys
     }
 
-    async fn bob(&self) -> Option<PeerRow> {
+    pub(super) async fn bob(&self) -> Option<PeerRow> {
         let mut reader = self.app.reader.get().await.unwrap();
         peer_table::of(&mut reader, &["bob@lab.test".into()]).await.unwrap().remove("bob@lab.test")
     }
 
     /// Bob's key comes in.
-    async fn meets(&self, bob: &SecretKey) {
+    pub(super) async fn meets(&self, bob: &SecretKey) {
         let certificate = bob.certificate();
         let now = self.app.now();
         let writer = self.app.writer.lock().await;
@@ -131,7 +131,7 @@ impl Machine {
 
 /// Everybody says what is due and hears all of it, until nobody says anything more; `keeps` is what the provider lets through.
 /// Gives all that was laid.
-async fn settles(machines: &[&Machine], keeps: impl Fn(&Laid) -> bool) -> Vec<Laid> {
+pub(super) async fn settles(machines: &[&Machine], keeps: impl Fn(&Laid) -> bool) -> Vec<Laid> {
     let mut all = Vec::new();
     for _ in 0..20 {
         let mut laid = Vec::new();
@@ -151,11 +151,11 @@ async fn settles(machines: &[&Machine], keeps: impl Fn(&Laid) -> bool) -> Vec<La
     panic!("they never stop talking");
 }
 
-async fn settle(machines: &[&Machine]) -> Vec<Laid> {
+pub(super) async fn settle(machines: &[&Machine]) -> Vec<Laid> {
     settles(machines, |_| true).await
 }
 
-async fn pair(old: &Machine, new: &Machine, all: &[&Machine]) {
+pub(super) async fn pair(old: &Machine, new: &Machine, all: &[&Machine]) {
     settle(all).await;
     let devices = vec![(old.id, Handshake::new())];
     new.does(Event::Ask { devices, name: "Laptop".into() }).await;
@@ -168,7 +168,7 @@ async fn pair(old: &Machine, new: &Machine, all: &[&Machine]) {
     settle(all).await;
 }
 
-async fn agree(machines: &[&Machine]) {
+pub(super) async fn agree(machines: &[&Machine]) {
     let first = machines[0];
     let (devices, hash) = (first.mine().await.roster.devices(), first.mine().await.roster.hash());
     for other in machines {
@@ -184,7 +184,7 @@ async fn agree(machines: &[&Machine]) {
     }
 }
 
-fn bobs_key(now: i64) -> SecretKey {
+pub(super) fn bobs_key(now: i64) -> SecretKey {
     SecretKey::generate("bob@lab.test", now - 100).unwrap().0
 }
 
@@ -288,7 +288,7 @@ async fn three_devices_agree_and_a_removed_one_hears_nothing_more() {
 }
 
 /// The owner removes a device on another one; nothing of it is laid yet.
-async fn removes(on: &Machine, gone: &Machine) {
+pub(super) async fn removes(on: &Machine, gone: &Machine) {
     let writer = on.app.writer.lock().await;
     let mut c = writer.begin().await.unwrap();
     let mut mine = Mine::load(&mut c, &on.account).await.unwrap().unwrap();
