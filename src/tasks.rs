@@ -5,8 +5,8 @@ use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::vault::Vault;
 use crate::engine::{
-    accounts, authentication, devices, draft_copies, envelopes, indexing, keyring, lookup, outbox, snapshots,
-    status, sync,
+    accounts, authentication, avatars, devices, draft_copies, envelopes, indexing, keyring, lookup, outbox,
+    snapshots, status, sync,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -53,6 +53,7 @@ async fn work(app: Arc<App>) {
         keep(&app, "Indexing", &stop, indexing::run),
         keep(&app, "Sending", &stop, outbox::run),
         keep(&app, "Checking signatures", &stop, authentication::run),
+        keep(&app, "Pictures of people", &stop, avatars::run),
         keep(&app, "Keys", &stop, keyring::run),
         keep(&app, "Keys of others", &stop, lookup::run),
         keep(&app, "Judging", &stop, envelopes::run),

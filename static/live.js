@@ -58,7 +58,9 @@ function listen() {
   }
   on('tor', showTor);
   on('outbox', (told) => { if (told.words) say(told.words); });
-  for (const kind of ['mail', 'tags']) on(kind, changed);
+  for (const kind of ['mail', 'tags', 'pictures']) on(kind, changed);
+  // The first word tells of what happened between the page and its ear.
+  for (const kind of ['standing', 'devices']) on(kind, () => document.dispatchEvent(new CustomEvent('mailkeep:devices')));
   own.addEventListener('open', () => {
     clearTimeout(patience);
     patience = 0;

@@ -58,12 +58,13 @@ for (const form of document.querySelectorAll('[data-account-form]')) {
     const address = form.elements.address.value.trim();
     if (!/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(address) || address === asked) return;
     asked = address;
-    found.textContent = `Looking for the servers of ${address.split('@').at(-1)}.`;
+    found.textContent = `Looking for the servers of ${address.split('@').at(-1)} through Tor.`;
     try {
-      const { imap, smtp, found_by: by } = await post('/setup/find-servers', { csrf, address, route: form.elements.route?.checked ? 'tor' : 'direct' });
+      const { imap, smtp, user, found_by: by } = await post('/setup/find-servers', { csrf, address });
       if (asked !== address) return;
       fill(form, 'imap', imap);
       fill(form, 'smtp', smtp);
+      if (!form.elements.user.dataset.typed) form.elements.user.value = user && user !== address ? user : '';
       const say = (server) => `${server.host}, port ${server.port}, ${NAMES[server.security] ?? server.security}`;
       found.textContent = imap && smtp ? `Reads from ${say(imap)}. Sends by ${say(smtp)}. ${by ?? ''}` : 'Nothing was found. Please fill in the servers.';
       if (!imap || !smtp) form.querySelector('[data-servers]').open = true;

@@ -27,7 +27,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tantivy", &["storage/index"]),
     ("async_imap", &["network/imap"]),
     ("lettre", &["network/smtp"]),
-    ("hyper", &["network/http"]),
+    // The remote door says how long a request may take to arrive.
+    ("hyper", &["network/http", "web/listener"]),
     ("tokio_socks", &["network/dialer/socks"]),
     ("arti_client", &["network/dialer/arti"]),
     ("tor_hsservice", &["network/dialer/arti"]),
@@ -63,6 +64,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("qrcode", &["web/view"]),
     ("aes_gcm", &["crypto"]),
     ("totp_rs", &["crypto/totp"]),
+    ("webauthn_rs", &["crypto/passkey"]),
     ("tor_llcrypto", &["network/dialer/arti"]),
     ("tor_proto", &["network/dialer/arti"]),
     ("safelog", &["network/dialer/arti"]),

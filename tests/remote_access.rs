@@ -18,13 +18,13 @@ const AFAR_FRAMED: &[&str] =
     &["--remote-listen", "127.0.0.1:0", "--remote-host", HOST, "--remote-content", FRAMES];
 
 /// The program on Alice's phone.
-struct Phone {
+pub struct Phone {
     totp: Totp,
-    spare: Vec<String>,
+    pub spare: Vec<String>,
 }
 
 impl Phone {
-    fn set_up(world: &World) -> Self {
+    pub fn set_up(world: &World) -> Self {
         let begun = world.ok(&["remote", "factor", "begin"]);
         let letters = begun["secret"].as_str().unwrap().replace(' ', "");
         assert!(begun["address"].as_str().unwrap().contains(&letters));
@@ -41,11 +41,11 @@ impl Phone {
     }
 
     /// The code of the next half minute: that of this one was shown when it was set up, and none works twice.
-    fn code(&self) -> String {
+    pub fn code(&self) -> String {
         self.totp.generate(now() + 30).to_string()
     }
 
-    fn spare(&mut self) -> String {
+    pub fn spare(&mut self) -> String {
         self.spare.pop().unwrap()
     }
 }
@@ -446,4 +446,24 @@ fn codes_are_set_up_on_the_page() {
     assert_eq!(ended.status, 303);
     assert_eq!(afar.get("/", &jar).status, 303);
     assert_eq!(afar.server.request("GET", "/").cookie(&home).send().status, 200);
+}
+
+#[test]
+fn from_afar_no_device_is_let_in_or_removed_without_the_passphrase() {
+    let (world, _) = world_with_mail();
+    let mut phone = Phone::set_up(&world);
+    let server = world.serve_with(AFAR);
+    let afar = Afar::of(&server);
+    let jar = afar.sign_in("", &phone.spare(), &[]);
+    let token = afar.get("/devices", &jar).form_with("name=\"announce\"").fields;
+    let post = |path: &str, passphrase: &str| {
+        let mut fields = token.clone();
+        let typed = [("id", "27"), ("account", "alice@lab.test"), ("passphrase", passphrase)];
+        fields.extend(typed.map(|(k, v)| (k.to_owned(), v.to_owned())));
+        afar.post(path, &jar, &fields).text()
+    };
+    for path in ["/devices/accept", "/devices/remove"] {
+        assert!(post(path, "").contains("That is not the passphrase"), "{path}");
+    }
+    assert!(post("/devices/remove", PASSPHRASE).contains("There is no device 27"));
 }

@@ -175,7 +175,7 @@ pub(super) enum Command {
     /// Correspondents and their keys: list, show, verify, accept, keep, invite, join, invitations
     #[command(subcommand)]
     Peer(Peer),
-    /// Your devices: list, pair, requests, accept, confirm, remove
+    /// Your devices: list, pair, requests, accept, confirm, cancel, name, remove
     #[command(subcommand)]
     Device(Device),
     /// API tokens: create, list, revoke
@@ -220,6 +220,9 @@ pub(super) enum RemoteAccess {
     /// Your devices elsewhere: list, add, remove
     #[command(subcommand)]
     Device(RemoteDevice),
+    /// Passkeys: list, name, remove; they are added in the browser
+    #[command(subcommand)]
+    Passkey(Passkey),
     /// Make a new onion address; the one before leads nowhere
     Address,
 }
@@ -252,6 +255,24 @@ pub(super) enum Session {
     End {
         /// Which
         id: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum Passkey {
+    /// All of them
+    List,
+    /// Call one something else
+    Name {
+        /// Which
+        name: String,
+        /// The new name
+        new: String,
+    },
+    /// Remove one, and end the sessions that were begun with it
+    Remove {
+        /// Which
+        name: String,
     },
 }
 
@@ -355,7 +376,7 @@ pub(super) struct AccountAdd {
     /// Whether to ask correspondents for encryption (Autocrypt)
     #[arg(long, value_name = "mutual|nopreference", default_value = "mutual")]
     pub(super) prefer_encrypt: String,
-    /// How its servers are found and reached: from this machine, or through Tor alone
+    /// How its servers are reached: from this machine, or through Tor alone; they are found through Tor in any case
     #[arg(long, value_name = "direct|tor", default_value = "direct")]
     pub(super) route: String,
 }
@@ -701,6 +722,18 @@ pub(super) enum Device {
         /// The three numbers that the new device shows
         #[arg(long)]
         sas: Option<String>,
+    },
+    /// End the pairing that goes on
+    Cancel {
+        /// The account; all of them where none is named
+        email: Option<String>,
+    },
+    /// Call a device by another name, on all devices
+    Name {
+        /// The device
+        id: String,
+        /// Its name
+        name: String,
     },
     /// Remove a device for good
     Remove {

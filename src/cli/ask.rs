@@ -519,6 +519,8 @@ fn about_device(device: args::Device) -> Result<Request, Failure> {
             let sas = prompted("The numbers that the new device shows", "them with --sas")?;
             Request::DeviceConfirm { id, sas: sas.expose().to_owned() }
         }
+        args::Device::Cancel { email } => Request::DeviceCancel(email),
+        args::Device::Name { id, name } => Request::DeviceName { id, name },
         args::Device::Remove { id } => Request::DeviceRemove(id),
     })
 }

@@ -62,7 +62,7 @@ fn filter() -> tracing_subscriber::EnvFilter {
     let own = std::env::var("MAILKEEP_LOG").unwrap_or_else(|_| "info".into());
     let level = if ["error", "warn", "info", "debug"].contains(&own.as_str()) { own } else { "info".into() };
     tracing_subscriber::EnvFilter::new(format!(
-        "error,sqlx=off,async_imap=off,arti_client=off,tor_=off,mailkeep={level}"
+        "error,sqlx=off,async_imap=off,arti_client=off,tor_=off,webauthn_rs=off,mailkeep={level}"
     ))
 }
 

@@ -1,6 +1,6 @@
 //! `mailkeep remote`: reading mail from afar.
 
-use super::args::{Factor, RemoteAccess, RemoteDevice, Session};
+use super::args::{Factor, Passkey, RemoteAccess, RemoteDevice, Session};
 use crate::engine::remote_access::ask::Ask;
 
 /// What is asked of the store.
@@ -17,6 +17,9 @@ pub(super) fn question(asked: RemoteAccess) -> Ask {
         RemoteAccess::Device(RemoteDevice::List) => Ask::DeviceList,
         RemoteAccess::Device(RemoteDevice::Add { name }) => Ask::DeviceAdd(name),
         RemoteAccess::Device(RemoteDevice::Remove { name }) => Ask::DeviceRemove(name),
+        RemoteAccess::Passkey(Passkey::List) => Ask::PasskeyList,
+        RemoteAccess::Passkey(Passkey::Name { name, new }) => Ask::PasskeyName { from: name, to: new },
+        RemoteAccess::Passkey(Passkey::Remove { name }) => Ask::PasskeyRemove(name),
         RemoteAccess::Address => Ask::NewAddress,
     }
 }

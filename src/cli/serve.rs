@@ -129,7 +129,10 @@ fn proxied(remote: &Remote) -> Result<Option<AfarName>, Failure> {
     let sound = |name: &&String| {
         let (host, port) = name.split_once(':').unwrap_or((name, "443"));
         let letters = host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
-        letters && host.contains('.') && host.len() <= 253 && port.parse::<u16>().is_ok()
+        letters
+            && (host.contains('.') || host == "localhost")
+            && host.len() <= 253
+            && port.parse::<u16>().is_ok()
     };
     for name in [&remote.remote_host, &remote.remote_content].into_iter().flatten() {
         if !sound(&name) {
@@ -137,6 +140,17 @@ fn proxied(remote: &Remote) -> Result<Option<AfarName>, Failure> {
         }
     }
     let content = remote.remote_content.as_deref();
+    if let (Some(host), Some(content)) = (remote.remote_host.as_deref(), content) {
+        let is_within = |name: &str, other: &str| {
+            let (name, other) = (name.to_ascii_lowercase(), other.to_ascii_lowercase());
+            name.strip_suffix(&other).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        if is_within(host, content) || is_within(content, host) {
+            return Err(Failure::usage(format!(
+                "{content:?} and {host:?} lie within each other; give content a name beside that of the pages, such as frames.example.org"
+            )));
+        }
+    }
     Ok(remote.remote_host.as_deref().map(|host| AfarName::proxied(host, content)))
 }
 
@@ -148,38 +162,36 @@ fn afar(
     onion: bool,
     stop: &CancellationToken,
 ) -> Vec<tokio::task::JoinHandle<()>> {
-    let (gate, arrivals) = web::arrivals();
+    let (by_onion, by_port, arrivals) = web::arrivals();
     let mut tasks = Vec::new();
     if let Some(port) = port {
-        let (gate, stop) = (gate.clone(), stop.clone());
+        let stop = stop.clone();
         tasks.push(tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = gate.listen(&port) => {}
+                () = by_port.listen(&port) => {}
             }
         }));
     }
-    let said = |address: &str| {
-        if say(&format!("Mailkeep is reachable at {address}\n")).is_err() {
+    let said = move |address: &str| {
+        // What switches it on for good is no reason to write its address into the system's log.
+        if !onion || say(&format!("Mailkeep is reachable at {address}\n")).is_err() {
             tracing::info!("The onion service is announced");
         }
     };
     let keeper = web::onion::Keeper {
         vault: Arc::clone(vault),
         door: Arc::clone(&door),
-        gate,
+        gate: by_onion,
         always: onion,
         say: said,
     };
     tasks.push(tokio::spawn(keeper.keep(stop.clone())));
     let stop = stop.clone();
     tasks.push(tokio::spawn(async move {
-        let until = stop.clone();
-        let serving = web::serve_remote(door, arrivals, async move { until.cancelled().await });
+        let serving = web::serve_remote(door, arrivals, stop.clone());
         tokio::select! {
-            ended = serving => if let Err(error) = ended {
-                tracing::error!(%error, "Nobody gets in from afar any more");
-            },
+            () = serving => {}
             () = async { stop.cancelled().await; tokio::time::sleep(std::time::Duration::from_secs(1)).await } => {}
         }
     }));

@@ -4,6 +4,7 @@ pub mod devices;
 mod letters;
 pub mod master_key;
 pub mod openpgp;
+pub mod passkey;
 pub mod passphrase;
 pub mod recovery;
 pub mod seal;

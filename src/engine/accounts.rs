@@ -2,13 +2,14 @@
 
 use super::app::App;
 use super::failure::Failure;
+use super::find_servers::find_servers;
 use crate::crypto::secret::SecretText;
 use crate::mail::address::canonical;
 use crate::mail::ids::{AccountId, MessageNumber};
 use crate::mail::sma::FolderKind;
 use crate::network::dialer::Security;
 use crate::network::imap::{self, Session};
-use crate::network::{autoconfig, smtp};
+use crate::network::smtp;
 use crate::storage::database::{
     AccountRow, Connection, TagChanges, accounts, commit, displaced, places, tags,
 };
@@ -99,6 +100,9 @@ pub struct Account {
     pub synced_at: Option<String>,
     /// What is in the way, in words; empty when nothing is.
     pub trouble: String,
+    /// Who named the servers and what they are, where they were just found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found_by: Option<String>,
 }
 
 /// How a check of an account went.
@@ -180,6 +184,7 @@ fn shown(row: &AccountRow) -> Result<Account, Failure> {
         route: if settings.by_tor { "tor" } else { "direct" },
         synced_at: (row.synced_at > 0).then(|| super::search::rfc3339(row.synced_at)),
         trouble: row.trouble.clone(),
+        found_by: None,
     })
 }
 
@@ -206,39 +211,6 @@ async fn named(c: &mut Connection, address: &str) -> Result<AccountRow, Failure>
     })
 }
 
-/// Finds the servers of an address, through Tor alone where `by_tor` says so.
-///
-/// # Errors
-/// When none were found.
-pub async fn find_servers(
-    app: &App,
-    address: &str,
-    by_tor: bool,
-) -> Result<(Server, Server, String), Failure> {
-    let found = autoconfig::find(&app.dialer.through_tor(by_tor), address).await?.into_iter().next().ok_or_else(|| {
-        Failure::failed(format!(
-            "No mail servers were found for {address}; name them (on the command line with --imap and --smtp)"
-        ))
-    })?;
-    let server = |s: &autoconfig::Server| Server {
-        host: s.host.clone(),
-        port: s.port,
-        security: match s.security {
-            Security::Tls => "tls",
-            Security::StartTls => "starttls",
-            Security::None => "none",
-        }
-        .to_owned(),
-    };
-    let by = match &found.source {
-        autoconfig::Source::Known => "Known to Mailkeep".to_owned(),
-        autoconfig::Source::Domain(address) => format!("Found at {address}"),
-        autoconfig::Source::Guess => "Guessed; a server answers there".to_owned(),
-    };
-    let words = found.note.map_or_else(|| format!("{by}."), |note| format!("{by}. {note}"));
-    Ok((server(&found.imap), server(&found.smtp), words))
-}
-
 /// Whether an address can be an account's; gives it as it is kept.
 ///
 /// # Errors
@@ -256,21 +228,31 @@ pub fn acceptable(text: &str) -> Result<String, Failure> {
 /// Adds an account, or changes the one of this address, after logging in to both servers.
 ///
 /// # Errors
-/// Usage, for an address that is none; otherwise what the servers say.
+/// Usage, for an address that is none; otherwise what the servers say. Failed, where servers are only guessed: no password
+/// goes to those before the owner named them.
 pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
     let address = acceptable(&new.address)?;
     let by_tor = is_tor(new.route.as_deref().unwrap_or("direct"))?;
-    let (imap, smtp) = match (new.imap, new.smtp) {
-        (Some(imap), Some(smtp)) => (imap, smtp),
+    let named_user = new.user.filter(|user| !user.is_empty());
+    let (imap, smtp, user, found_by) = match (new.imap, new.smtp) {
+        (Some(imap), Some(smtp)) => (imap, smtp, address.clone(), None),
         (imap, smtp) => {
-            let (found_imap, found_smtp, _) = find_servers(app, &address, by_tor).await?;
-            (imap.unwrap_or(found_imap), smtp.unwrap_or(found_smtp))
+            let found = find_servers(app, &address).await?;
+            if !found.is_sure {
+                return Err(Failure::failed(format!(
+                    "No settings of {address} were found that anybody answers for, so no password was tried. Perhaps {}: \
+                     name the servers if they are your provider's",
+                    found.words()
+                )));
+            }
+            let found_by = format!("{} So {}.", found.found_by, found.words());
+            (imap.unwrap_or(found.imap), smtp.unwrap_or(found.smtp), found.user, Some(found_by))
         }
     };
     let settings = Settings {
         imap,
         smtp,
-        user: new.user.filter(|u| !u.is_empty()).unwrap_or_else(|| address.clone()),
+        user: named_user.unwrap_or(user),
         password: new.password,
         ca: new.ca,
         prefer_encrypt: preference(new.prefer_encrypt.as_deref().unwrap_or("mutual"))?,
@@ -293,7 +275,7 @@ pub async fn add(app: &Arc<App>, new: NewAccount) -> Result<Account, Failure> {
         super::keyring::ensure(app, &address).await?;
     }
     app.accounts_changed.notify_waiters();
-    shown(&find(app, &address).await?)
+    Ok(Account { found_by, ..shown(&find(app, &address).await?)? })
 }
 
 /// Says whether mail of an account is kept private whenever the other side can read it; correspondents are told with the

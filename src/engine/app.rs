@@ -59,6 +59,8 @@ pub struct App {
     pub outbox_wanted: Notify,
     /// Pictures from elsewhere that are being fetched.
     pub(in crate::engine) remote: super::remote::Fetching,
+    /// Pictures of correspondents that pages would show.
+    pub(in crate::engine) avatars: super::avatars::Wanted,
     /// Keys that are being looked up.
     pub(in crate::engine) looking: super::lookup::Looking,
     /// Sessions from afar, and the onion service.
@@ -116,6 +118,7 @@ impl App {
             data,
             pictures,
             remote: super::remote::Fetching::default(),
+            avatars: super::avatars::Wanted::default(),
             looking: super::lookup::Looking::default(),
             remote_access: super::remote_access::RemoteAccess::default(),
             reader,
@@ -209,6 +212,12 @@ impl App {
     #[must_use]
     pub fn picture(&self, address: &str) -> i64 {
         self.short_digest(b"picture\0", address.as_bytes())
+    }
+
+    /// The keyed hash by which the picture of an address (canonical) is known.
+    #[must_use]
+    pub fn avatar(&self, address: &str) -> i64 {
+        self.short_digest(b"avatar\0", address.as_bytes())
     }
 
     fn short_digest(&self, kind: &[u8], bytes: &[u8]) -> i64 {

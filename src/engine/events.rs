@@ -37,6 +37,16 @@ pub enum Event {
         /// How far it has come, of 100, while it starts.
         percent: Option<u8>,
     },
+    /// Pictures of correspondents came.
+    Pictures {
+        /// In words.
+        words: String,
+    },
+    /// Something about the owner's devices changed: a pairing went on, or one came or went.
+    Devices {
+        /// In words.
+        words: String,
+    },
     /// An entry of the outbox changed.
     Outbox {
         /// In words.

@@ -5,6 +5,7 @@ use super::events::{Pace, Progress, Watcher};
 use super::failure::{Failure, blocking};
 use super::receive::{Incoming, Origin, Understood, keep, understand};
 use crate::mail::mbox::{self, Mbox};
+use crate::mail::sma::Letter;
 use futures_util::StreamExt;
 use serde::Serialize;
 use std::fs::{self, File};
@@ -123,6 +124,10 @@ fn split(app: &App, pieces: Vec<Piece>) -> (Vec<Understood>, u64, Vec<String>) {
         match piece {
             Piece::Message(incoming) => {
                 bytes += incoming.raw.len() as u64;
+                // What devices write to each other is no mail.
+                if Letter::stray(&incoming.raw).is_some() {
+                    continue;
+                }
                 match understand(app, incoming) {
                     Ok(message) => understood.push(message),
                     Err(error) => failures.push(error.to_string()),

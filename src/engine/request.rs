@@ -265,6 +265,15 @@ pub enum Request {
     },
     /// Removes a device for good.
     DeviceRemove(String),
+    /// Ends the pairing that goes on.
+    DeviceCancel(Option<String>),
+    /// Names a device, on all devices.
+    DeviceName {
+        /// The device.
+        id: String,
+        /// What to call it.
+        name: String,
+    },
     /// How everything is.
     Status,
     /// Something of remote access.
@@ -392,7 +401,9 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::DeviceRequests
         | Request::DeviceAccept(_)
         | Request::DeviceConfirm { .. }
-        | Request::DeviceRemove(_) => pair(app, request).await,
+        | Request::DeviceRemove(_)
+        | Request::DeviceCancel(_)
+        | Request::DeviceName { .. } => pair(app, request).await,
     }
 }
 
@@ -403,6 +414,8 @@ async fn pair(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
         Request::DeviceAccept(id) => value(devices::accept(app, &id).await?),
         Request::DeviceConfirm { id, sas } => value(devices::confirm(app, &id, &sas).await?),
         Request::DeviceRemove(id) => value(devices::remove(app, &id).await?),
+        Request::DeviceCancel(email) => value(devices::cancel(app, email.as_deref()).await?),
+        Request::DeviceName { id, name } => value(devices::rename(app, &id, &name).await?),
         _ => value(devices::list(app).await?),
     }
 }

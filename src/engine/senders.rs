@@ -58,6 +58,11 @@ fn acceptable(address: &str) -> Result<(), Failure> {
     }
 }
 
+/// Whether something can be decided about an address, written in its canonical form.
+pub(in crate::engine) fn is_one(address: &str) -> bool {
+    canonical(address) == address && acceptable(address).is_ok()
+}
+
 /// What was decided about a sender.
 ///
 /// # Errors

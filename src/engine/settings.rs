@@ -2,7 +2,7 @@
 
 use super::app::App;
 use super::failure::Failure;
-use super::lookup;
+use super::{avatars, find_servers, lookup};
 use crate::crypto::secret::random;
 use crate::network::dialer::{BadProxy, Proxy, Purpose, Rule, Tor};
 use crate::network::web_address::WebAddress;
@@ -19,7 +19,7 @@ struct Known {
 }
 
 /// Every setting there is; an empty list of allowed values means any text.
-const KNOWN: [Known; 27] = [
+const KNOWN: [Known; 29] = [
     Known { key: "extra-ca", default: "", allowed: &[] },
     Known { key: "appearance.theme", default: "auto", allowed: &["auto", "light", "dark"] },
     Known { key: "appearance.density", default: "normal", allowed: &["compact", "normal", "roomy"] },
@@ -32,8 +32,11 @@ const KNOWN: [Known; 27] = [
     // Nothing goes out that is not encrypted, signed, and by a protected way.
     Known { key: "secure-mode", default: "off", allowed: &["off", "on"] },
     Known { key: "sync.minutes", default: "5", allowed: &["1", "5", "15", "60"] },
-    // What no build asks for yet keeps its name; the values that ask for it are refused until it is there.
-    Known { key: "avatars", default: "off", allowed: &["off"] },
+    // Whether pictures of correspondents are looked for, and where; and the server that is asked instead of the usual one.
+    Known { key: "avatars", default: "off", allowed: &["off", "gravatar", "libravatar"] },
+    Known { key: "avatars.server", default: "", allowed: &[] },
+    // Databases of mail servers, blank-separated, in the order in which they are asked; empty asks none.
+    Known { key: "autoconfig.databases", default: find_servers::DEFAULT_DATABASES, allowed: &[] },
     // The key servers, blank-separated, in the order in which they are asked; empty asks none.
     Known { key: "lookup.servers", default: lookup::DEFAULT_SERVERS, allowed: &[] },
     // Whether the domain of an address is asked before them (Web Key Directory).
@@ -49,10 +52,13 @@ const KNOWN: [Known; 27] = [
     Known { key: "tor.socks", default: "", allowed: &[] },
     // A file in arti's TOML that adds to the configuration of the Tor inside.
     Known { key: "tor.config", default: "", allowed: &[] },
+    // Whether this Mailkeep shows itself to the owner's others in the mailbox, and what it shares with paired ones beyond keys.
+    Known { key: super::devices::ANNOUNCE, default: "on", allowed: &["on", "off"] },
+    Known { key: super::devices::SHARE, default: "off", allowed: &["off", "on"] },
     Known { key: "network.offline", default: "off", allowed: &["off", "on"] },
     Known { key: "network.tor-for-everything", default: "off", allowed: &["off", "on"] },
     // What becomes of a purpose; what is not by the owner's own servers goes through Tor or not at all.
-    Known { key: "network.autoconfig", default: "direct", allowed: &["direct", "tor", "never"] },
+    Known { key: "network.autoconfig", default: "tor", allowed: &["tor", "never"] },
     Known { key: "network.key-lookup", default: "tor", allowed: &["tor", "never"] },
     Known { key: "network.key-publication", default: "tor", allowed: &["tor", "never"] },
     Known { key: "network.avatar", default: "tor", allowed: &["tor", "never"] },
@@ -132,8 +138,11 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
             "{key} cannot be {value:?}; give the https address of a resolver, or off"
         )));
     }
-    if key == "lookup.servers" {
-        lookup::servers(value)?;
+    match key {
+        "lookup.servers" => drop(lookup::servers(value)?),
+        "autoconfig.databases" => drop(find_servers::databases(value)?),
+        "avatars.server" if !value.is_empty() => drop(avatars::server(value)?),
+        _ => {}
     }
     if key == "extra-ca" && !value.is_empty() {
         let pem = std::fs::read(value)
@@ -156,6 +165,7 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     }
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
+    let changed = read(&mut c, key).await? != value;
     settings::set(&mut c, key, value).await?;
     // What waited for a way out is tried at once where these change.
     let opens_a_way =
@@ -168,11 +178,19 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     if (key, value) == ("remote-images", "never") {
         super::remote::clear(app).await?;
     }
+    // What one server said is nothing that another one did, and off means gone.
+    if changed && ["avatars", "avatars.server"].contains(&key) {
+        avatars::clear(app).await?;
+    }
     apply(app).await?;
+    if key.starts_with("devices.") {
+        app.devices.changed();
+    }
     if key.starts_with("remote.") || opens_a_way {
         app.remote_access.changed.send_replace(());
     }
     if opens_a_way {
+        app.avatars.hurry();
         app.signatures_wanted.notify_one();
         app.outbox_wanted.notify_one();
         app.accounts_changed.notify_waiters();

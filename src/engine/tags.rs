@@ -320,6 +320,9 @@ pub async fn delete(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<usize, 
         mirrored.clear(tags::ALL, *number);
     }
     tags::apply(&mut c, &mirrored).await?;
+    // Before it is gone who they are from and to.
+    let rows = messages::by_numbers(&mut c, numbers).await?;
+    super::avatars::forget_in(app, &mut c, &rows).await?;
     drafts::remove_of(&mut c, numbers).await?;
     messages::blank(&mut c, numbers).await?;
     peers::forget_envelopes(&mut c, numbers.iter().copied()).await?;
@@ -389,7 +392,8 @@ pub(super) async fn sweep(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<(
     Ok(())
 }
 
-/// Destroys the keys of records, with the pictures that were fetched for them, and takes their words out of the index.
+/// Destroys the keys of records, with the pictures that were fetched for them and of their people, and takes their words out of
+/// the index.
 async fn erase(app: &Arc<App>, rows: &[messages::MessageRow]) -> Result<(), Failure> {
     destroy_records(app, rows).await?;
     app.indexing.forget(rows.iter().map(|row| row.number).collect()).await
@@ -397,6 +401,7 @@ async fn erase(app: &Arc<App>, rows: &[messages::MessageRow]) -> Result<(), Fail
 
 async fn destroy_records(app: &Arc<App>, rows: &[messages::MessageRow]) -> Result<(), Failure> {
     super::remote::forget(app, &rows.iter().map(|row| row.number).collect::<Vec<_>>()).await?;
+    super::avatars::forget(app, rows).await?;
     let (packs, records) = (Arc::clone(&app.packs), rows.iter().map(|row| row.place).collect::<Vec<_>>());
     super::failure::blocking(move || packs.destroy(&records)).await
 }

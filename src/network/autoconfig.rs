@@ -1,22 +1,27 @@
-//! From an address to its servers: a small table of large providers, then what the domain itself publishes, then
-//! good guesses that answer. No third party is asked, no password is tried, nothing in clear is proposed.
+//! From an address to its servers: a small table of large providers, then what the domain itself publishes, then a database
+//! of providers, then what its names say, then usual names that answer. All of it through Tor or not at all. Nobody is told
+//! more than the domain, no password is tried, nothing in clear is proposed.
 
-use futures_util::future::join_all;
 use tokio::time::{Duration, timeout};
 
 use super::address_guard;
-use super::dialer::{Dialer, Purpose, Security};
-use super::http::{self, Ask, Limits};
-use super::smtp;
+use super::dialer::{DialError, Dialer, Purpose, Security};
+use super::http::{self, Ask, HttpError, Limits};
 use super::web_address::WebAddress;
+use crate::mail::domain;
 
+mod guess;
 mod known;
+mod services;
 mod xml;
 
-/// What a file may cost.
-const LIMITS: Limits = Limits { bytes: 256 << 10, time: Duration::from_secs(10), redirects: 3 };
-/// How long a guess may take to prove itself.
-const PROBE_LIMIT: Duration = Duration::from_secs(10);
+/// The largest file that is read, in bytes.
+const LARGEST: usize = 256 << 10;
+/// How long a question may take through a Tor that is there, and through one that has to start first.
+const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE_AT_FIRST: Duration = Duration::from_secs(100);
+/// How long all of it may take.
+const WHOLE_LIMIT: Duration = Duration::from_secs(115);
 
 /// One server of a proposal.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -39,8 +44,36 @@ pub enum Source {
     Known,
     /// A file that the domain publishes, at this address.
     Domain(String),
+    /// A file of a database that the owner named, at this address.
+    Database(String),
+    /// The names of the domain (RFC 6186, RFC 8314), as the resolver of this name gives them.
+    Names {
+        /// The resolver.
+        resolver: String,
+        /// Whether DNSSEC held, or the servers are of the domain's own house.
+        is_sure: bool,
+    },
+    /// What a table or a database says of the house that takes the domain's mail in (MX).
+    Exchanger {
+        /// That house.
+        house: String,
+        /// Whether DNSSEC held.
+        is_sure: bool,
+    },
     /// A guess; something answers there, securely.
     Guess,
+}
+
+impl Source {
+    /// Whether somebody who answers for the domain says so. Otherwise the owner has to look at it before a password goes there.
+    #[must_use]
+    pub const fn is_sure(&self) -> bool {
+        match self {
+            Self::Known | Self::Domain(_) | Self::Database(_) => true,
+            Self::Names { is_sure, .. } | Self::Exchanger { is_sure, .. } => *is_sure,
+            Self::Guess => false,
+        }
+    }
 }
 
 /// Servers that may be the right ones.
@@ -54,6 +87,24 @@ pub struct Candidate {
     pub source: Source,
     /// What the owner has to know, such as that a password for programs is needed.
     pub note: Option<String>,
+}
+
+/// What came of looking.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// The servers to be used; nothing where the owner has to name them.
+    pub found: Option<Candidate>,
+    /// What was found and cannot be used, and why, in sentences.
+    pub refused: Vec<String>,
+}
+
+/// Whom to ask beside the domain itself.
+#[derive(Clone, Debug, Default)]
+pub struct Advisers {
+    /// Databases of providers, in their order; the domain is put behind their addresses.
+    pub databases: Vec<WebAddress>,
+    /// The resolver for the domain's names.
+    pub resolver: Option<WebAddress>,
 }
 
 /// Why nothing could be looked for.
@@ -70,29 +121,48 @@ pub enum FindError {
         "Mailkeep is offline, so no servers were looked for. Switch it online again or name the servers."
     )]
     Offline,
+    /// Servers are looked for through Tor only.
+    #[error(
+        "Servers are looked for through Tor only, and Tor is not there: {why}. Name the servers, or try again later."
+    )]
+    NoTor {
+        /// Why not: part of a sentence.
+        why: String,
+    },
+    /// The owner wants none looked for.
+    #[error(
+        "The network settings say that no servers are looked for (network.autoconfig). Name the servers."
+    )]
+    Never,
+    /// It took too long.
+    #[error("Looking for the servers took too long. Name the servers, or try again later.")]
+    TimedOut,
 }
 
-/// Finds servers for an address, the best first. An empty list means that the owner has to name them.
+/// Finds servers for an address.
 ///
 /// # Errors
-/// If it is no address, or the network is switched off.
-pub async fn find(dialer: &Dialer, address: &str) -> Result<Vec<Candidate>, FindError> {
+/// If it is no address, or nobody may be asked now.
+pub async fn find(dialer: &Dialer, address: &str, advisers: &Advisers) -> Result<Findings, FindError> {
     let account = Account::read(address)
         .ok_or_else(|| FindError::NotAnAddress { address: address.chars().take(100).collect() })?;
     if let Some(candidate) = known::candidate(&account) {
-        return Ok(vec![candidate]);
+        return Ok(Findings { found: Some(candidate), refused: Vec::new() });
     }
     if dialer.is_offline() {
         return Err(FindError::Offline);
     }
-    if !address_guard::is_public_name(&account.domain) {
-        return Ok(Vec::new());
+    if !address_guard::is_public_name(&account.domain) && !account.is_onion() {
+        return Ok(Findings::default());
     }
-    let published = published(dialer, &account).await;
-    if !published.is_empty() {
-        return Ok(published);
-    }
-    Ok(guessed(dialer, &account).await.into_iter().collect())
+    let asking = Asking { dialer, account: &account, patience: patience(dialer).await };
+    timeout(WHOLE_LIMIT, asking.everybody(advisers)).await.unwrap_or(Err(FindError::TimedOut))
+}
+
+async fn patience(dialer: &Dialer) -> Duration {
+    use super::dialer::TorState::{Resting, Starting};
+    let starts = matches!(dialer.tor_report().await.state, Resting | Starting);
+    if starts { PATIENCE_AT_FIRST } else { PATIENCE }
 }
 
 /// An address in its parts.
@@ -122,69 +192,105 @@ impl Account {
             .replace("%EMAILLOCALPART%", &self.local)
             .replace("%EMAILDOMAIN%", &self.domain)
     }
+
+    /// Whether the domain is an onion: that is reached in secret without a certificate.
+    fn is_onion(&self) -> bool {
+        self.domain
+            .strip_suffix(".onion")
+            .is_some_and(|rest| !rest.is_empty() && domain::is_name(&self.domain))
+    }
 }
 
-/// What the domain says about itself, by the scheme that Thunderbird made common.
-async fn published(dialer: &Dialer, account: &Account) -> Vec<Candidate> {
-    let domain = &account.domain;
-    let places = [
-        (format!("autoconfig.{domain}"), "/mail/config-v1.1.xml"),
-        (domain.clone(), "/.well-known/autoconfig/mail/config-v1.1.xml"),
-    ];
-    let asked = places.iter().map(|(host, path)| async move {
-        let place = format!("https://{host}{path}");
-        let address = WebAddress::from_mail(&place).ok()?;
-        let purpose = Purpose::Autoconfig;
-        let ask = Ask { purpose, address: &address, accept: "*/*", circuit: None, limits: LIMITS };
-        let answer = http::get(dialer, &ask).await.ok().filter(|answer| answer.status == 200)?;
-        xml::candidate(&answer.body, account, &place)
-    });
-    let mut found: Vec<Candidate> = join_all(asked).await.into_iter().flatten().collect();
-    found.dedup_by(|second, first| second.imap == first.imap && second.smtp == first.smtp);
-    found
+/// One search for the servers of an address.
+struct Asking<'a> {
+    dialer: &'a Dialer,
+    account: &'a Account,
+    patience: Duration,
 }
 
-/// Names that are usual, and what really answers there.
-async fn guessed(dialer: &Dialer, account: &Account) -> Option<Candidate> {
-    let domain = &account.domain;
-    let server = |prefix: &str, port: u16, security: Security| Server {
-        host: format!("{prefix}{domain}"),
-        port,
-        security,
-        user: account.address.clone(),
-    };
-    let imap = [
-        server("imap.", 993, Security::Tls),
-        server("mail.", 993, Security::Tls),
-        server("", 993, Security::Tls),
-    ];
-    let smtp = [
-        server("smtp.", 465, Security::Tls),
-        server("mail.", 465, Security::Tls),
-        server("", 465, Security::Tls),
-        server("smtp.", 587, Security::StartTls),
-        server("mail.", 587, Security::StartTls),
-        server("", 587, Security::StartTls),
-    ];
-    let imap_answers = join_all(imap.iter().map(|server| answers_imap(dialer, server)));
-    let smtp_answers = join_all(smtp.iter().map(|server| answers_smtp(dialer, server)));
-    let (imap_answers, smtp_answers) = tokio::join!(imap_answers, smtp_answers);
-    let first = |servers: &[Server], answers: &[bool]| {
-        servers.iter().zip(answers).find(|(_, answers)| **answers).map(|(server, _)| server.clone())
-    };
-    let (imap, smtp) = (first(&imap, &imap_answers)?, first(&smtp, &smtp_answers)?);
-    Some(Candidate { imap, smtp, source: Source::Guess, note: None })
+impl Asking<'_> {
+    /// Everybody in their order, until somebody knows.
+    async fn everybody(&self, advisers: &Advisers) -> Result<Findings, FindError> {
+        let mut refused = Vec::new();
+        for address in self.own_places() {
+            if let Some(found) = self.file(&address, true, &mut refused).await? {
+                return Ok(Findings { found: Some(found), refused });
+            }
+        }
+        // An onion is known to itself alone: no database, no resolver, no usual names.
+        if self.account.is_onion() {
+            return Ok(Findings { found: None, refused });
+        }
+        for database in &advisers.databases {
+            let Ok(address) = database.below(&[&self.account.domain], &[]) else { continue };
+            if let Some(found) = self.file(&address, false, &mut refused).await? {
+                return Ok(Findings { found: Some(found), refused });
+            }
+        }
+        if let Some(resolver) = &advisers.resolver {
+            if let Some(found) = self.services(resolver).await? {
+                return Ok(Findings { found: Some(found), refused });
+            }
+            if let Some(found) = self.by_exchanger(resolver, advisers, &mut refused).await? {
+                return Ok(Findings { found: Some(found), refused });
+            }
+        }
+        let found = self.guessed().await;
+        Ok(Findings { found, refused })
+    }
+
+    /// Where the domain may publish its file, by the scheme that Thunderbird made common.
+    fn own_places(&self) -> Vec<WebAddress> {
+        let domain = &self.account.domain;
+        let well_known = ".well-known/autoconfig/mail/config-v1.1.xml";
+        let places = if self.account.is_onion() {
+            vec![format!("http://{domain}/{well_known}"), format!("https://{domain}/{well_known}")]
+        } else {
+            vec![
+                format!("https://autoconfig.{domain}/mail/config-v1.1.xml"),
+                format!("https://{domain}/{well_known}"),
+            ]
+        };
+        places.iter().filter_map(|place| WebAddress::from_owner(place).ok()).collect()
+    }
+
+    /// What a file at an address says; where it cannot be used, why goes to `refused`.
+    async fn file(
+        &self,
+        address: &WebAddress,
+        by_domain: bool,
+        refused: &mut Vec<String>,
+    ) -> Result<Option<Candidate>, FindError> {
+        let limits = Limits { bytes: LARGEST, time: self.patience, redirects: 3 };
+        let circuit = Some(self.account.domain.as_str());
+        let ask = Ask { purpose: Purpose::Autoconfig, address, accept: "*/*", circuit, limits };
+        let answer = match http::get(self.dialer, &ask).await {
+            Ok(answer) if answer.status == 200 => answer,
+            Err(HttpError::Dial(error)) => return no_way(error).map_or(Ok(None), Err),
+            Ok(_) | Err(_) => return Ok(None),
+        };
+        let place = address.to_string();
+        match xml::read(&answer.body, self.account) {
+            Ok((imap, smtp)) => {
+                let source = if by_domain { Source::Domain(place) } else { Source::Database(place) };
+                Ok(Some(Candidate { imap, smtp, source, note: None }))
+            }
+            Err(why) => {
+                refused.extend(why.words(&place));
+                Ok(None)
+            }
+        }
+    }
 }
 
-/// A certificate for the right name is proof enough on the port of IMAP over TLS.
-async fn answers_imap(dialer: &Dialer, server: &Server) -> bool {
-    let probe = dialer.connect_public(Purpose::Autoconfig, &server.host, server.port, server.security);
-    timeout(PROBE_LIMIT, probe).await.is_ok_and(|connection| connection.is_ok())
-}
-
-async fn answers_smtp(dialer: &Dialer, server: &Server) -> bool {
-    let probe = smtp::greets(dialer, &server.host, server.port, server.security);
-    timeout(PROBE_LIMIT, probe).await.unwrap_or(false)
+/// Why nobody at all could be asked, where that is what an error says.
+fn no_way(error: DialError) -> Option<FindError> {
+    match error {
+        DialError::NoTor { why, .. } => Some(FindError::NoTor { why }),
+        DialError::Offline { .. } => Some(FindError::Offline),
+        DialError::Never { .. } => Some(FindError::Never),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -71,11 +71,13 @@ impl Purpose {
     pub const fn rules(self) -> &'static [Rule] {
         match self {
             Self::Imap | Self::Submission => &[Rule::Direct, Rule::Tor],
-            Self::Autoconfig => &[Rule::Direct, Rule::Tor, Rule::Never],
             Self::RemoteImage => &[Rule::Tor, Rule::Direct, Rule::Never],
-            Self::KeyLookup | Self::KeyPublication | Self::Avatar | Self::Unsubscribe | Self::Dkim => {
-                &[Rule::Tor, Rule::Never]
-            }
+            Self::Autoconfig
+            | Self::KeyLookup
+            | Self::KeyPublication
+            | Self::Avatar
+            | Self::Unsubscribe
+            | Self::Dkim => &[Rule::Tor, Rule::Never],
         }
     }
 

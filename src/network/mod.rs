@@ -2,6 +2,7 @@
 
 pub mod address_guard;
 pub mod autoconfig;
+pub mod avatar;
 pub mod dialer;
 pub mod doh;
 pub mod http;

@@ -26,7 +26,7 @@ pub(super) struct Socks {
 }
 
 impl Socks {
-    /// Listens; names lead to these servers, others are refused as unreachable.
+    /// Listens; names, or names with a port behind a colon, lead to these servers, others are refused as unreachable.
     pub(super) async fn begin(roads: &[(&str, SocketAddr)]) -> Self {
         let roads: HashMap<String, SocketAddr> = roads.iter().map(|(h, to)| ((*h).to_owned(), *to)).collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -82,7 +82,7 @@ async fn serve(
     let port = take(&mut stream, 2).await?;
     let port = u16::from_be_bytes([port[0], port[1]]);
     log.lock().unwrap().push(Asked { kind, host: host.clone(), port, user, password });
-    let Some(to) = roads.get(&host) else {
+    let Some(to) = roads.get(&format!("{host}:{port}")).or_else(|| roads.get(&host)) else {
         return stream.write_all(&[5, 4, 0, 1, 0, 0, 0, 0, 0, 0]).await.ok();
     };
     let mut there = TcpStream::connect(to).await.ok()?;

@@ -153,6 +153,12 @@ impl WebAddress {
     }
 }
 
+impl std::fmt::Display for WebAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.url.fmt(f)
+    }
+}
+
 fn parse(text: &str) -> Result<Url, NotAllowed> {
     if text.len() > LONGEST {
         return Err(NotAllowed::Unreadable);

@@ -14,6 +14,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 
+/// How often it is looked whether a remote session has ended of age.
+const LOOK: Duration = Duration::from_secs(60);
+
 /// What a page shows of the whole store.
 #[derive(serde::Serialize)]
 struct Standing {
@@ -38,9 +41,9 @@ pub(super) async fn events(owner: Owner) -> Result<Response, WebError> {
     let told = listen(&owner.app).then(move |event| {
         let app = Weak::clone(&app);
         async move {
-            let Some(app) =
-                app.upgrade().filter(|_| !matches!(event, Event::Progress { .. } | Event::Tor { .. }))
-            else {
+            let Some(app) = app.upgrade().filter(|_| {
+                !matches!(event, Event::Progress { .. } | Event::Tor { .. } | Event::Devices { .. })
+            }) else {
                 return named(&event, &event);
             };
             match shell::standing(&app).await {
@@ -61,8 +64,22 @@ pub(super) async fn events(owner: Owner) -> Result<Response, WebError> {
         return Ok(stream(all));
     }
     // A remote session that is ended hears nothing any more.
-    let ended = owner.app.remote_access.sessions.ending(&owner.session).cancelled_owned();
-    Ok(stream(all.take_until(Box::pin(ended))))
+    Ok(stream(all.take_until(Box::pin(over(Arc::downgrade(&owner.app), owner.session.clone())))))
+}
+
+/// Ends when a remote session does: because somebody ends it, or of age.
+async fn over(app: Weak<App>, session: String) {
+    let Some(ended) = app.upgrade().map(|app| app.remote_access.sessions.ending(&session)) else { return };
+    loop {
+        tokio::select! {
+            () = ended.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        let lives = |app: Arc<App>| app.remote_access.sessions.lives(&session, app.now());
+        if !app.upgrade().is_some_and(lives) {
+            return;
+        }
+    }
 }
 
 /// The stream itself; it ends when the store is locked.
@@ -82,7 +99,9 @@ fn named(event: &Event, body: &impl serde::Serialize) -> sse::Event {
         Event::Progress { .. } => "progress",
         Event::Trouble { .. } => "trouble",
         Event::Tor { .. } => "tor",
+        Event::Pictures { .. } => "pictures",
         Event::Outbox { .. } => "outbox",
+        Event::Devices { .. } => "devices",
     };
     sse::Event::default().event(name).json_data(body).unwrap_or_default()
 }

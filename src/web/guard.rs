@@ -2,12 +2,40 @@
 //! the headers that every answer bears (`threats.md` §12-14).
 
 use super::error::WebError;
+use super::listener::{From, Way};
 use super::{Web, auth, content};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// What is answered at the remote door before somebody is in, beside content (which names itself) and the addresses of devices:
+/// the sign-in page and what it is made of, and the page that leads out of a message, which takes only what we sealed.
+const WAY_IN: [&str; 7] = [
+    "/leave",
+    "/static/icon.svg",
+    "/static/mailkeep.css",
+    "/static/page.js",
+    "/static/passkeys.js",
+    "/unlock",
+    "/unlock/passkey",
+];
+/// How long a form of somebody who is not in may take to arrive.
+const BODY: Duration = Duration::from_secs(30);
+/// The largest form that is taken from who is not in yet, in bytes.
+pub(super) const LARGEST_FORM: usize = 32 << 10;
+/// What is said under a name that is none of ours.
+const NO_NAME: &str = "Mailkeep does not answer to this name";
+
+/// A request with its whole body; none where it is too large or breaks off. It is read before anything is done about it, so that
+/// one who is not in cannot make it last.
+async fn whole(request: Request) -> Option<Request> {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, LARGEST_FORM).await.ok()?;
+    Some(Request::from_parts(parts, body.into()))
+}
 
 /// The host a request names, in lower case.
 pub(super) fn host(headers: &HeaderMap) -> Option<String> {
@@ -19,6 +47,10 @@ pub(super) async fn guard(State(web): State<Arc<Web>>, request: Request, next: N
     let Some(host) = host(request.headers()) else {
         return refused("Say which host you mean");
     };
+    let from = request.extensions().get::<ConnectInfo<From>>().map(|ConnectInfo(from)| from.clone());
+    if !web.names.is_reached(&host, from.as_ref().map_or(Way::Home, |from| from.way)) {
+        return refused(NO_NAME);
+    }
     if let Some(named) = web.names.capability(&host) {
         let path = request.uri().path().to_owned();
         if request.method() != Method::GET {
@@ -28,7 +60,7 @@ pub(super) async fn guard(State(web): State<Arc<Web>>, request: Request, next: N
     }
     if !web.names.has(&host) {
         // Another name for this address (DNS rebinding) is not ours to answer.
-        return refused("Mailkeep does not answer to this name");
+        return refused(NO_NAME);
     }
     let path = request.uri().path();
     let is_api = path.starts_with("/api/");
@@ -37,19 +69,25 @@ pub(super) async fn guard(State(web): State<Arc<Web>>, request: Request, next: N
         return refused("This change does not come from a page of Mailkeep");
     }
     let is_content = path.starts_with("/content/");
+    let is_in = !web.is_remote() || auth::session(&web, request.headers(), &host).is_some();
+    if let Some(place) = from.and_then(|from| from.place).filter(|_| is_in) {
+        place.keep();
+    }
     // From afar nothing but the way in is answered before somebody is in, whatever the pages themselves ask.
-    let is_way_in = matches!(path, "/unlock" | "/leave")
-        || is_content
-        || ["/static/", "/enter/"].iter().any(|way| path.starts_with(way));
-    let mut response =
-        if web.is_remote() && !is_way_in && auth::session(&web, request.headers(), &host).is_none() {
-            let back = request.uri().path_and_query().filter(|_| !changes).map_or("/", |path| path.as_str());
-            WebError::SignIn(back.to_owned()).into_response()
-        } else if changes {
-            to_its_end(next.run(request)).await
-        } else {
-            next.run(request).await
-        };
+    let is_way_in = WAY_IN.contains(&path) || is_content || path.starts_with("/enter/");
+    let mut response = if !is_in && !is_way_in {
+        let back = request.uri().path_and_query().filter(|_| !changes).map_or("/", |path| path.as_str());
+        WebError::SignIn(back.to_owned()).into_response()
+    } else if !changes {
+        next.run(request).await
+    } else if is_in {
+        to_its_end(next.run(request)).await
+    } else {
+        match tokio::time::timeout(BODY, whole(request)).await {
+            Ok(Some(request)) => to_its_end(next.run(request)).await,
+            _ => refused("This form did not arrive"),
+        }
+    };
     // Content comes dressed in its own way; an address below it that is none does not.
     if !is_content || !response.headers().contains_key(header::CONTENT_SECURITY_POLICY) {
         dress(response.headers_mut(), &web.names.frames(&host));

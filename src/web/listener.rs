@@ -7,9 +7,18 @@ pub use arrivals::{Arrivals, Gate, arrivals};
 
 use super::{Web, router};
 use crate::engine::failure::Failure;
+use arrivals::Place;
+use axum::Extension;
+use axum::extract::connect_info::ConnectInfo;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Listens, and drops callers that are somebody else.
 struct Guarded {
@@ -17,13 +26,35 @@ struct Guarded {
     own: u32,
 }
 
+/// How long a request from elsewhere may take until all that stands before its body is there; so long a connection may also
+/// wait for the next one.
+const HEAD: Duration = Duration::from_secs(30);
+
+/// The way by which a request comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The local door.
+    Home,
+    /// The onion service.
+    Onion,
+    /// What stands before the remote door's port.
+    Port,
+}
+
 /// Where a request comes from.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct From(pub(super) IpAddr);
+#[derive(Clone, Debug)]
+pub(super) struct From {
+    /// The address.
+    pub(super) address: IpAddr,
+    /// The way.
+    pub(super) way: Way,
+    /// The place of the connection, at the remote door.
+    pub(super) place: Option<Arc<Place>>,
+}
 
 impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, Guarded>> for From {
     fn connect_info(stream: axum::serve::IncomingStream<'_, Guarded>) -> Self {
-        Self(stream.remote_addr().ip())
+        Self { address: stream.remote_addr().ip(), way: Way::Home, place: None }
     }
 }
 
@@ -42,7 +73,7 @@ impl axum::serve::Listener for Guarded {
                     }
                 }
                 Ok(accepted) => return accepted,
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
     }
@@ -121,21 +152,40 @@ pub async fn serve(
         .map_err(|_| Failure::failed("The server stopped: the system closed its port"))
 }
 
-/// Serves what arrives from elsewhere until `stop` is ready. Where it comes from says nothing: what stands before us is always
+/// Serves what arrives from elsewhere until `stop` is cancelled. Where it comes from says nothing: what stands before us is always
 /// on this machine.
-///
-/// # Errors
-/// When the listener breaks.
-pub async fn serve_remote(
-    web: Arc<Web>,
-    arrivals: Arrivals,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), Failure> {
-    let service = router::remote(web).into_make_service_with_connect_info::<From>();
-    axum::serve(arrivals, service)
-        .with_graceful_shutdown(stop)
-        .await
-        .map_err(|_| Failure::failed("The remote door stopped"))
+pub async fn serve_remote(web: Arc<Web>, mut arrivals: Arrivals, stop: CancellationToken) {
+    let service = router::remote(web);
+    let open = TaskTracker::new();
+    loop {
+        let arrived = tokio::select! {
+            () = stop.cancelled() => break,
+            arrived = arrivals.next() => arrived,
+        };
+        let Some(arrived) = arrived else { break };
+        let service = service.clone().layer(Extension(ConnectInfo(arrived.from())));
+        open.spawn(converse(arrived, service, stop.clone()));
+    }
+    open.close();
+    open.wait().await;
+}
+
+/// Answers one connection to its end, or, when told to stop, to the end of what is being answered.
+async fn converse(arrived: arrivals::Arrived, service: axum::Router, stop: CancellationToken) {
+    let mut speech = http1::Builder::new();
+    speech.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    let connection = speech.serve_connection(TokioIo::new(arrived), TowerToHyperService::new(service));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "A connection from afar was broken off");
+    }
 }
 
 #[cfg(test)]

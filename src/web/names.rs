@@ -2,6 +2,7 @@
 //! places below them (`threats.md` §12). The local door has the names of this machine; the remote one has those that it was
 //! given, and shares none with it.
 
+use super::listener::Way;
 use std::collections::BTreeSet;
 use std::sync::{PoisonError, RwLock};
 
@@ -84,6 +85,17 @@ impl Names {
                 all.push(name.clone());
             }
         }
+    }
+
+    /// Whether this name, or one below for content, is reached by this way: who comes by one learns of no name of another.
+    pub(super) fn is_reached(&self, host: &str, way: Way) -> bool {
+        let Self::Afar(all) = self else { return way == Way::Home };
+        let leads = |name: &AfarName| {
+            let below = |content: &String| host.strip_suffix(content).is_some_and(|host| host.ends_with('.'));
+            name.secure == (way == Way::Port)
+                && (name.host == host || name.content.as_ref().is_some_and(below))
+        };
+        way != Way::Home && Self::afar(all).iter().any(leads)
     }
 
     /// Whether pages are served under this name.
@@ -204,6 +216,25 @@ mod tests {
         }
         assert_eq!(home().content("127.0.0.1:7677", "cap").as_deref(), Some("http://cap.localhost:7677"));
         assert_eq!(home().content("192.0.2.1:7677", "cap"), None);
+    }
+
+    #[test]
+    fn a_name_is_reached_by_its_own_way_alone() {
+        let (home, afar) = (home(), afar());
+        for (way, names) in [
+            (Way::Onion, ["abcd.onion", "cap.abcd.onion"]),
+            (Way::Port, ["mail.alice.test", "cap.frames.alice.test"]),
+        ] {
+            for name in names {
+                for other in [Way::Home, Way::Onion, Way::Port] {
+                    assert_eq!(afar.is_reached(name, other), way == other, "{name} by {other:?}");
+                }
+            }
+        }
+        assert!(
+            home.is_reached("localhost:7677", Way::Home) && !home.is_reached("localhost:7677", Way::Port)
+        );
+        assert!(!afar.is_reached("xabcd.onion", Way::Onion) && !afar.is_reached("", Way::Port));
     }
 
     #[test]

@@ -15,6 +15,25 @@ use tokio_util::sync::CancellationToken;
 /// So long after it could not be announced it is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
 
+/// The remote door answers to a name while this is there.
+struct Answering<'a> {
+    door: &'a Web,
+    name: &'a AfarName,
+}
+
+impl<'a> Answering<'a> {
+    fn begin(door: &'a Web, name: &'a AfarName) -> Self {
+        door.change_name(name, true);
+        Self { door, name }
+    }
+}
+
+impl Drop for Answering<'_> {
+    fn drop(&mut self) {
+        self.door.change_name(self.name, false);
+    }
+}
+
 /// What keeps the onion service.
 pub struct Keeper<S> {
     /// The store.
@@ -97,10 +116,11 @@ impl<S: Fn(&str) + Send + Sync> Keeper<S> {
         app.remote_access.onion.send_replace(State::Starting);
         let plan = onion::plan(app).await?;
         let name = AfarName::onion(&plan.address);
-        self.door.change_name(&name, true);
-        let ended = self.attend(app, &plan, &name, changed).await;
-        self.door.change_name(&name, false);
-        ended
+        let _there = Answering::begin(&self.door, &name);
+        // What came in by it ends with it.
+        let cut = CancellationToken::new();
+        let _cut = cut.clone().drop_guard();
+        self.attend(app, &plan, &name, changed, &cut).await
     }
 
     async fn attend(
@@ -109,24 +129,25 @@ impl<S: Fn(&str) + Send + Sync> Keeper<S> {
         plan: &Plan,
         name: &AfarName,
         changed: &mut tokio::sync::watch::Receiver<()>,
+        cut: &CancellationToken,
     ) -> Result<Ended, Failure> {
         let mut service = onion::open(app, plan).await?;
         let mut news = Box::pin(service.news());
         let mut said = false;
         loop {
             let arrived = async {
-                let room = self.gate.room().await?;
-                Some((service.next().await?, room))
+                let pipe = service.next().await?;
+                Some((pipe, self.gate.room().await?))
             };
             tokio::select! {
                 arrived = arrived => {
                     let Some((pipe, room)) = arrived else { return Ok(Ended::Lost) };
-                    if !self.gate.enter(pipe, room).await {
+                    if !self.gate.enter(pipe, room, cut).await {
                         return Ok(Ended::Closed);
                     }
                 }
-                reachable = news.next() => {
-                    let Some(reachable) = reachable else { return Ok(Ended::Lost) };
+                told = news.next() => {
+                    let Some(Some(reachable)) = told else { return Ok(Ended::Lost) };
                     let state = if reachable { State::Reachable } else { State::Starting };
                     app.remote_access.onion.send_replace(state);
                     if reachable && !said {
@@ -141,6 +162,7 @@ impl<S: Fn(&str) + Send + Sync> Keeper<S> {
                     let now = onion::plan(app).await?;
                     let wanted = self.always || onion::is_wanted(app).await?;
                     if !wanted || now.address != plan.address {
+                        app.remote_access.sessions.end_of_host(&plan.address);
                         return Ok(Ended::Changed);
                     }
                     onion::restrict(&service, &now)?;

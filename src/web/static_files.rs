@@ -5,7 +5,7 @@ use super::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-const FILES: [(&str, &str, &str); 10] = [
+const FILES: [(&str, &str, &str); 12] = [
     ("mailkeep.css", "text/css; charset=utf-8", include_str!("../../static/mailkeep.css")),
     ("icon.svg", "image/svg+xml", include_str!("../../static/icon.svg")),
     ("page.js", "text/javascript; charset=utf-8", include_str!("../../static/page.js")),
@@ -15,6 +15,8 @@ const FILES: [(&str, &str, &str); 10] = [
     ("compose.js", "text/javascript; charset=utf-8", include_str!("../../static/compose.js")),
     ("forecast.js", "text/javascript; charset=utf-8", include_str!("../../static/forecast.js")),
     ("sheet.js", "text/javascript; charset=utf-8", include_str!("../../static/sheet.js")),
+    ("passkeys.js", "text/javascript; charset=utf-8", include_str!("../../static/passkeys.js")),
+    ("devices.js", "text/javascript; charset=utf-8", include_str!("../../static/devices.js")),
     ("setup.js", "text/javascript; charset=utf-8", include_str!("../../static/setup.js")),
 ];
 

@@ -37,6 +37,8 @@ pub enum Job {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Size {
+    /// At most 96 pixels wide and high, always PNG, on white: somebody's picture.
+    Face,
     /// At most 240 pixels wide and high.
     Thumbnail,
     /// At most 2,000 pixels wide and high.
@@ -50,6 +52,7 @@ impl Size {
     #[must_use]
     pub const fn edge(self) -> Option<u32> {
         match self {
+            Self::Face => Some(96),
             Self::Thumbnail => Some(240),
             Self::Screen => Some(2_000),
             Self::Full => None,

@@ -1,6 +1,7 @@
 //! What the stories stand on: a [`World`] with a store of its own, a real mail server, small clients for IMAP, SMTP and
 //! HTTP that hide nothing, and sample mail.
 
+pub mod avatars;
 pub mod http;
 pub mod imap;
 pub mod keyserver;
@@ -9,11 +10,13 @@ pub mod machines;
 pub mod mail;
 pub mod onion;
 pub mod provider;
+pub mod resolver;
 pub mod signing;
 pub mod smtp;
 pub mod socks;
 pub mod stubborn;
 pub mod tor;
+pub mod tor_client;
 pub mod world;
 
 pub use http::{Request, Response};

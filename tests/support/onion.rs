@@ -1,12 +1,15 @@
 //! A SOCKS5 proxy in the place of Tor, with servers behind it that speak TLS on port 443 and plain HTTP elsewhere: each
-//! question is written down and answered by the story's own rule. Names that it was not told of do not exist.
+//! question is written down and answered by the story's own rule. Names that it was not told of do not exist. A name and a port
+//! can lead to a server of this machine that speaks no TLS itself.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// One question that came through.
 #[derive(Debug, Clone)]
@@ -28,8 +31,12 @@ pub struct Onion {
     /// Who signs the servers' certificates.
     pub ca_pem: String,
     asked: Arc<Mutex<Vec<Question>>>,
+    roads: Arc<Roads>,
     gone: Arc<AtomicBool>,
 }
+
+/// Where a name and a port lead on this machine.
+type Roads = Mutex<HashMap<(String, u16), u16>>;
 
 /// What the servers behind the proxy share.
 struct Servers {
@@ -37,6 +44,7 @@ struct Servers {
     config: Arc<rustls::ServerConfig>,
     rule: Box<Rule>,
     asked: Arc<Mutex<Vec<Question>>>,
+    roads: Arc<Roads>,
 }
 
 impl Onion {
@@ -61,7 +69,10 @@ impl Onion {
         let (asked, gone) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let ended = Arc::clone(&gone);
         let config = Arc::new(config);
-        let servers = Arc::new(Servers { names: known, config, rule, asked: Arc::clone(&asked) });
+        let roads: Arc<Roads> = Arc::default();
+        let servers =
+            Servers { names: known, config, rule, asked: Arc::clone(&asked), roads: Arc::clone(&roads) };
+        let servers = Arc::new(servers);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if ended.load(Ordering::SeqCst) {
@@ -71,7 +82,12 @@ impl Onion {
                 std::thread::spawn(move || serve(stream, &servers));
             }
         });
-        Self { port, ca_pem: authority.pem(), asked, gone }
+        Self { port, ca_pem: authority.pem(), asked, roads, gone }
+    }
+
+    /// Lets a name and a port lead to a port of this machine, by TLS as far as here.
+    pub fn lead(&self, host: &str, port: u16, to: u16) {
+        self.roads.lock().unwrap().insert((host.to_owned(), port), to);
     }
 
     /// Everything that was asked so far.
@@ -120,6 +136,11 @@ fn serve(mut stream: TcpStream, servers: &Servers) -> Option<()> {
     if reply != 0 {
         return None;
     }
+    let road = servers.roads.lock().unwrap().get(&(host.clone(), port)).copied();
+    if let Some(to) = road {
+        let connection = rustls::ServerConnection::new(Arc::clone(&servers.config)).ok()?;
+        return pump(rustls::StreamOwned::new(connection, stream), to);
+    }
     if port != 443 {
         return talk(stream, servers, (host, port), circuit).map(drop);
     }
@@ -128,6 +149,34 @@ fn serve(mut stream: TcpStream, servers: &Servers) -> Option<()> {
     let mut secure = talk(secure, servers, (host, port), circuit)?;
     secure.conn.send_close_notify();
     secure.flush().ok()
+}
+
+/// Carries what is said between a secure connection and a port of this machine, until one of them ends it.
+fn pump(mut secure: rustls::StreamOwned<rustls::ServerConnection, TcpStream>, to: u16) -> Option<()> {
+    let mut there = TcpStream::connect(("127.0.0.1", to)).ok()?;
+    let pause = Some(Duration::from_millis(20));
+    secure.sock.set_read_timeout(pause).ok()?;
+    there.set_read_timeout(pause).ok()?;
+    loop {
+        if !carry(&mut secure, &mut there)? || !carry(&mut there, &mut secure)? {
+            return Some(());
+        }
+    }
+}
+
+/// Carries what has come; false where nothing more will.
+fn carry(from: &mut impl Read, to: &mut impl Write) -> Option<bool> {
+    let mut piece = [0; 16_384];
+    match from.read(&mut piece) {
+        Ok(0) => Some(false),
+        Ok(count) => {
+            to.write_all(&piece[..count]).ok()?;
+            to.flush().ok()?;
+            Some(true)
+        }
+        Err(error) if [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind()) => Some(true),
+        Err(_) => None,
+    }
 }
 
 fn talk<S: Read + Write>(
@@ -145,6 +194,9 @@ fn talk<S: Read + Write>(
             "" => break,
             line => head.push(line.to_owned()),
         }
+    }
+    if head.is_empty() {
+        return None;
     }
     let length = head.iter().find_map(|line| {
         let (name, value) = line.split_once(':')?;

@@ -42,6 +42,7 @@ pub(super) fn name(entry: &Entry) -> Vec<u8> {
         Entry::OwnKey(key) => format!("own-key {}", key.fingerprint),
         Entry::Preference(it) => format!("preference {}", it.address),
         Entry::Peer(peer) => format!("peer {}", peer.address),
+        Entry::Shared(shared) => format!("shared {}", shared.name),
     };
     hash(words.as_bytes()).to_vec()
 }

@@ -169,6 +169,7 @@ pub(super) async fn step(app: &Arc<App>, account: &AccountRow, event: Event) -> 
                     other.keys = mine::keys_bytes(&keys);
                     table::put_other(&mut c, account.id, &other).await?;
                     app.devices.note(account.id, None);
+                    app.devices.sight.finish(account.id, device);
                     app.tell(events::Event::Progress { words: "A new device was paired".into() });
                 } else {
                     app.devices.note(account.id, Some(Cancel::Broken));
@@ -179,6 +180,7 @@ pub(super) async fn step(app: &Arc<App>, account: &AccountRow, event: Event) -> 
                 mine.row.joined_keys = mine::keys_bytes(&keys);
                 mine.row.joined_at = now;
                 app.devices.note(account.id, None);
+                app.devices.sight.finish(account.id, device);
             }
             Action::Ended { why, .. } => app.devices.note(account.id, Some(why)),
         }

@@ -1,15 +1,19 @@
 //! A person's devices: how they find each other through the mailbox, pair, and keep keys and trust in step (`docs/sma.md`).
 
+mod deeds;
 mod exchange;
 mod hear;
+mod household;
 mod lay;
 mod mine;
 pub mod pairing;
 mod round;
 mod share;
+mod shared;
 mod speak;
 #[cfg(test)]
 mod tests;
+mod withdraw;
 
 use super::app::App;
 use super::failure::Failure;
@@ -19,15 +23,19 @@ use crate::mail::ids::AccountId;
 use crate::mail::sma::{Cancel, DeviceId};
 use crate::storage::database::devices::{self as table, OtherDeviceRow};
 use crate::storage::database::{AccountRow, accounts as account_table, commit};
+pub use deeds::{Ended, begin_anew, cancel, rename};
+pub use household::{Household, Notice, Stage, dismiss, households, notice, strays};
 use mine::Mine;
 use pairing::{Action, Event, Pairing, Shown, Stamp};
 pub use round::run;
 use serde::Serialize;
+pub use shared::SHARE;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+pub use withdraw::ANNOUNCE;
 
 /// So long the other side is waited for where one deed needs its answer.
 const PATIENCE: u32 = 40;
@@ -45,6 +53,8 @@ pub struct Devices {
     wanted: Notify,
     /// The background task is there: a pairing lives only as long.
     runs: AtomicBool,
+    /// Who looks on.
+    sight: household::Sight,
 }
 
 impl Devices {
@@ -64,6 +74,12 @@ impl Devices {
     fn shown(&self, account: AccountId) -> Shown {
         let pairings = self.pairings.lock().unwrap_or_else(PoisonError::into_inner);
         pairings.get(&account).map_or(Shown::Nothing, Pairing::shown)
+    }
+
+    /// Until when a pairing waits.
+    fn until(&self, account: AccountId) -> Option<i64> {
+        let pairings = self.pairings.lock().unwrap_or_else(PoisonError::into_inner);
+        pairings.get(&account).and_then(Pairing::until)
     }
 
     /// Notes why a pairing ended, or that one begins or succeeded.
@@ -112,6 +128,8 @@ pub struct Shape {
     pub account: String,
     /// What it is about, in one sentence; empty for nothing.
     pub words: String,
+    /// The program it announced, with its version; empty for unknown.
+    pub program: String,
 }
 
 /// A pairing as the surface shows it.
@@ -125,6 +143,8 @@ pub struct Step {
     pub state: &'static str,
     /// What to type into the other device, on the new one.
     pub sas: Option<String>,
+    /// What the person should know and do next.
+    pub words: String,
 }
 
 /// Why a pairing ended, for the owner.
@@ -153,7 +173,8 @@ async fn rows(app: &App) -> Result<Vec<AccountRow>, Failure> {
 /// When the store fails.
 pub async fn list(app: &Arc<App>) -> Result<Vec<Shape>, Failure> {
     let now = app.now();
-    let mut all = Vec::new();
+    let mut all: Vec<Shape> = Vec::new();
+    let names = shared::names(&mut *app.reader.get().await?).await?;
     for account in rows(app).await? {
         let (mine, others) = {
             let mut reader = app.reader.get().await?;
@@ -178,7 +199,13 @@ pub async fn list(app: &Arc<App>) -> Result<Vec<Shape>, Failure> {
                 sas: None,
                 account: account.address.clone(),
                 words: "A program that says it is yours writes in this mailbox. It is not paired.".into(),
+                program: row.program.clone(),
             });
+        }
+    }
+    for shape in all.iter_mut().filter(|shape| shape.this || shape.state != "waiting") {
+        if let Some(name) = names.get(&shape.id) {
+            shape.name.clone_from(name);
         }
     }
     Ok(all)
@@ -212,16 +239,16 @@ fn this_one(app: &App, account: &AccountRow, mine: &Mine) -> Shape {
             ("paired", trouble.or(ended).unwrap_or_default())
         }
     };
-    let name = mine::NAME.to_owned();
     Shape {
         id: me.to_string(),
-        name,
+        name: shared::default_name(),
         state,
         last_seen: None,
         this: true,
         sas,
         account: account.address.clone(),
         words,
+        program: speak::PROGRAM.to_owned(),
     }
 }
 
@@ -252,13 +279,18 @@ fn paired(
         sas: None,
         account: account.address.clone(),
         words: words.to_owned(),
+        program: known.map(|row| row.program.clone()).unwrap_or_default(),
     }
 }
 
 /// What a person did goes between two rounds, never into one.
 async fn step(app: &Arc<App>, account: &AccountRow, event: Event) -> Result<(), Failure> {
-    let _turn = app.devices.turn.lock().await;
-    hear::step(app, account, event).await
+    {
+        let _turn = app.devices.turn.lock().await;
+        hear::step(app, account, event).await?;
+    }
+    household::say(app);
+    Ok(())
 }
 
 fn must_run(app: &App) -> Result<(), Failure> {
@@ -291,6 +323,7 @@ pub async fn look(app: &Arc<App>) -> Result<(), Failure> {
 /// Failed, where no other device is there; usage, where this one is paired already, or the account is not clear.
 pub async fn pair(app: &Arc<App>, address: Option<&str>) -> Result<Step, Failure> {
     must_run(app)?;
+    withdraw::must_be_on(app).await?;
     let account = match address {
         Some(address) => accounts::find(app, address).await?,
         None => {
@@ -317,10 +350,9 @@ pub async fn pair(app: &Arc<App>, address: Option<&str>) -> Result<Step, Failure
         ));
     }
     if members.get(&mine.device.id()) == Some(&Standing::Removed) {
-        return Err(Failure::usage(format!(
-            "This device was removed by another one; remove the account {0} here and add it again, then pair it anew",
-            account.address
-        )));
+        return Err(Failure::usage(
+            "This device was removed by another one; begin anew with it on the page of your devices, then pair it",
+        ));
     }
     let now = app.now();
     // Those that were heard of last go first.
@@ -338,10 +370,18 @@ pub async fn pair(app: &Arc<App>, address: Option<&str>) -> Result<Step, Failure
         )));
     }
     app.devices.note(account.id, None);
+    app.devices.sight.forget(account.id);
     step(app, &account, Event::Ask { devices, name: mine::NAME.to_owned() }).await?;
     round::round(app, &account).await?;
     app.devices.changed();
-    Ok(Step { id: mine.device.id().to_string(), name: mine::NAME.to_owned(), state: "waiting", sas: None })
+    Ok(Step {
+        id: mine.device.id().to_string(),
+        name: mine::NAME.to_owned(),
+        state: "waiting",
+        sas: None,
+        words: "Accept it on one of your other devices; this one then shows three numbers in `device list`"
+            .into(),
+    })
 }
 
 /// The devices that ask here to be let in.
@@ -360,6 +400,7 @@ pub async fn requests(app: &Arc<App>) -> Result<Vec<Step>, Failure> {
         };
         found.extend(asked.map(|(device, name)| Step {
             id: device.to_string(),
+            words: format!("It calls itself {name}; accept it only if you asked from it just now"),
             name,
             state: "waiting",
             sas: None,
@@ -382,7 +423,8 @@ pub async fn accept(app: &Arc<App>, id: &str) -> Result<Step, Failure> {
             step(app, &account, Event::Accept(asks, Handshake::new())).await?;
             round::round(app, &account).await?;
             app.devices.changed();
-            return Ok(Step { id: asks.to_string(), name, state: "waiting", sas: None });
+            let words = "Look at the new device for three numbers, and confirm with them here".to_owned();
+            return Ok(Step { id: asks.to_string(), name, state: "waiting", sas: None, words });
         }
     }
     Err(Failure::not_found(format!("No device {id} asks to be paired; look at `device requests`")))
@@ -435,13 +477,15 @@ async fn confirmed(app: &Arc<App>, account: &AccountRow, id: &str, sas: &str) ->
         let _turn = app.devices.turn.lock().await;
         hear::confirm(app, account, sas).await?;
     }
+    household::say(app);
     round::round(app, account).await?;
     app.devices.changed();
     if let Some(why) = app.devices.ended(account.id) {
         return Err(Failure::failed(why_words(why).trim_end_matches('.')));
     }
     let state = if app.devices.shown(account.id) == Shown::Nothing { "paired" } else { "waiting" };
-    Ok(Step { id: id.to_owned(), name, state, sas: None })
+    let words = if state == "paired" { "They are paired" } else { "Now confirm on the other device, too" };
+    Ok(Step { id: id.to_owned(), name, state, sas: None, words: words.to_owned() })
 }
 
 /// A device that was removed.
@@ -487,6 +531,7 @@ pub async fn remove(app: &Arc<App>, id: &str) -> Result<Removed, Failure> {
             mine.save(&mut c).await?;
             commit(c).await?;
         }
+        household::say(app);
         let words = "It hears nothing from your other devices any more. What it has already, your keys among it, stays on \
                      it: if it was lost, make new keys and change the password of the mailbox.";
         // Where the server is away, the next round says it there.

@@ -202,6 +202,17 @@ impl Pairing {
         }
     }
 
+    /// Until when what goes on waits, UTC seconds.
+    #[must_use]
+    pub fn until(&self) -> Option<i64> {
+        match &self.state {
+            State::Idle => None,
+            State::Asking { until, .. } => Some(*until),
+            State::Waiting(waiting) | State::Accepted { waiting, .. } => Some(waiting.until),
+            State::Comparing(comparing) => Some(comparing.until),
+        }
+    }
+
     /// Takes what happened, and gives what is to be done.
     pub fn step(&mut self, event: Event, stamp: &mut Stamp) -> Vec<Action> {
         let mut actions = self.expire(stamp);

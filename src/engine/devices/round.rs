@@ -3,10 +3,12 @@
 
 use super::exchange;
 use super::hear::{self, Fate};
+use super::household;
 use super::lay::{lay, weed};
 use super::mine::Mine;
 use super::pairing::{Event, Shown};
 use super::speak;
+use super::withdraw;
 use crate::crypto::devices::Standing;
 use crate::engine::accounts::Settings;
 use crate::engine::app::App;
@@ -41,7 +43,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Failure> 
     let mut soon = 0;
     loop {
         let rows = accounts::list(&mut *app.reader.get().await?).await?;
-        let mut wait = EVERY;
+        let mut wait = if app.devices.sight.is_watched(app.now()) { SOON } else { EVERY };
         for account in &rows {
             if let Err(error) = round(&app, account).await {
                 tracing::info!(%error, "Devices wait for the server");
@@ -76,9 +78,14 @@ async fn is_joining(app: &App, account: &AccountRow) -> Result<bool, Failure> {
 /// # Errors
 /// When the server or the store fails.
 pub(super) async fn round(app: &Arc<App>, account: &AccountRow) -> Result<(), Failure> {
+    if withdraw::is_off(app).await? {
+        return withdraw::withdraw(app, account).await;
+    }
+    let before = household::mark(app, account).await?;
     let _turn = app.devices.turn.lock().await;
     let done = call(app, account).await;
     app.devices.trouble(account.id, done.as_ref().err());
+    household::tell(app, account, before).await?;
     done
 }
 

@@ -7,7 +7,7 @@ use crate::engine::app::App;
 use crate::engine::failure::{Failure, blocking};
 use crate::engine::{envelopes, keyring, peers};
 use crate::mail::autocrypt::Peer;
-use crate::mail::sma::{Entry, OwnKey, PeerState, Preference, Trust, merged_peer, merged_trust};
+use crate::mail::sma::{Entry, OwnKey, PeerState, Preference, Shared, Trust, merged_peer, merged_trust};
 use crate::storage::database::{
     AccountRow, Connection, DecisionRow, OwnKeyRow, PeerRow, accounts as account_table, commit,
     devices as table, keys, peers as peer_table,
@@ -55,6 +55,7 @@ pub(super) async fn collect(
         let mutual = mine.row.mutual;
         entries.push(Entry::Preference(Preference { address: account.address.clone(), mutual, at, device }));
     }
+    entries.extend(super::shared::collect(c, mine, now).await?);
     let decided = keys::last_decisions(c, &BY_PERSON).await?;
     let mut wanted = BTreeSet::new();
     let mut states = Vec::new();
@@ -136,13 +137,23 @@ pub(super) async fn take_in(
                 prefer(app, account, mine, &preference).await?;
             }
             Entry::Peer(peer) if peer.trust.decided_at <= created => states.push(peer),
-            Entry::Preference(_) | Entry::Peer(_) => {}
+            Entry::Shared(shared) if shared.at <= created.saturating_add(super::shared::SLACK) => {
+                set_elsewhere(app, &shared).await?;
+            }
+            Entry::Preference(_) | Entry::Peer(_) | Entry::Shared(_) => {}
         }
     }
     for peer in states {
         correspondent(app, &peer).await?;
     }
     Ok(())
+}
+
+async fn set_elsewhere(app: &App, told: &Shared) -> Result<(), Failure> {
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    super::shared::take_in(&mut c, told).await?;
+    Ok(commit(c).await?)
 }
 
 async fn certificate(app: &App, fingerprint: &str, bytes: Vec<u8>) -> Result<(), Failure> {

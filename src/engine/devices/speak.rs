@@ -18,7 +18,7 @@ const ANNOUNCED: i64 = 7 * DAY;
 const AGAIN: i64 = DAY;
 
 /// The program, as it announces itself.
-const PROGRAM: &str = concat!("Mailkeep/", env!("CARGO_PKG_VERSION"));
+pub(super) const PROGRAM: &str = concat!("Mailkeep/", env!("CARGO_PKG_VERSION"));
 
 /// Puts on its way whatever is due.
 pub(super) async fn speak(app: &App, account: &AccountRow) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! What can be asked of remote access, for the command line and the REST API.
 
-use super::{devices, factor, onion, sessions};
+use super::{devices, factor, onion, passkeys, sessions};
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::settings;
@@ -39,6 +39,17 @@ pub enum Ask {
     DeviceAdd(String),
     /// Removes a device.
     DeviceRemove(String),
+    /// The passkeys.
+    PasskeyList,
+    /// Gives a passkey another name.
+    PasskeyName {
+        /// Which.
+        from: String,
+        /// The name.
+        to: String,
+    },
+    /// Removes a passkey.
+    PasskeyRemove(String),
     /// Makes a new onion address.
     NewAddress,
 }
@@ -54,6 +65,8 @@ pub struct Standing {
     pub sessions: Vec<sessions::Listed>,
     /// The devices.
     pub devices: Vec<devices::Device>,
+    /// The passkeys.
+    pub passkeys: Vec<passkeys::Listed>,
 }
 
 /// How the onion service stands.
@@ -93,6 +106,7 @@ pub async fn standing(app: &App) -> Result<Standing, Failure> {
         },
         sessions: app.remote_access.sessions.list(app.now()),
         devices: devices::list(app).await?,
+        passkeys: passkeys::list(app).await?,
     })
 }
 
@@ -128,6 +142,12 @@ pub async fn perform(app: &App, ask: Ask) -> Result<Value, Failure> {
         Ask::DeviceAdd(name) => value(devices::add(app, &name).await?),
         Ask::DeviceRemove(name) => {
             devices::remove(app, &name).await?;
+            Ok(json!({"removed": name}))
+        }
+        Ask::PasskeyList => value(passkeys::list(app).await?),
+        Ask::PasskeyName { from, to } => value(passkeys::rename(app, &from, &to).await?),
+        Ask::PasskeyRemove(name) => {
+            passkeys::remove(app, &name).await?;
             Ok(json!({"removed": name}))
         }
         Ask::NewAddress => Ok(json!({"address": onion::renew(app).await?.address})),

@@ -1,5 +1,6 @@
 //! The second factor: codes of a program on the owner's phone, spare codes on paper, and the check of both things at once.
 
+use super::passkeys::{self, Shown, Signed};
 use crate::crypto::secret::{SecretText, random};
 use crate::crypto::totp::Secret;
 use crate::engine::app::App;
@@ -7,11 +8,13 @@ use crate::engine::failure::Failure;
 use crate::engine::search::rfc3339;
 use crate::engine::settings::keyed_hash;
 use crate::engine::vault::Vault;
-use crate::storage::database::{commit, remote_access};
+use crate::storage::database::{FactorRow, commit, remote_access};
 use serde::Serialize;
 
 /// How many spare codes there are.
 const SPARE: usize = 10;
+/// How long a secret waits for its first code, in seconds.
+const PATIENCE: i64 = 600;
 /// The longest text that is looked at as a code, in bytes.
 const LONGEST: usize = 64;
 
@@ -70,13 +73,34 @@ fn shown(secret: &Secret) -> Begun {
     Begun { address: secret.to_address().to_string(), secret: secret.to_text().to_string() }
 }
 
-/// The secret that waits for its first code.
+/// The secret that waits for its first code; it does so for ten minutes.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn pending(app: &App) -> Result<Option<Begun>, Failure> {
     let row = remote_access::factor(&mut *app.reader.get().await?, true).await?;
-    Ok(row.and_then(|row| Secret::from_bytes(&row.secret)).map(|secret| shown(&secret)))
+    Ok(row.and_then(|row| waiting(&row, app.now())).map(|secret| shown(&secret)))
+}
+
+fn waiting(row: &FactorRow, now: i64) -> Option<Secret> {
+    (now - row.made_at < PATIENCE).then(|| Secret::from_bytes(&row.secret)).flatten()
+}
+
+/// Forgets the secret that waits for its first code.
+///
+/// # Errors
+/// When the store fails.
+pub async fn drop_pending(app: &App) -> Result<(), Failure> {
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    remote_access::drop_pending(&mut c).await?;
+    Ok(commit(c).await?)
+}
+
+/// What only who saw that secret can show: a session alone shall not be handed it.
+#[must_use]
+pub fn seen(app: &App, begun: &Begun) -> String {
+    data_encoding::HEXLOWER.encode(&keyed_hash(app, "pending-factor", &begun.secret))
 }
 
 /// Puts the pending secret in force where the code is one of it, with new spare codes. All remote sessions end.
@@ -87,7 +111,7 @@ pub async fn confirm(app: &App, code: &str) -> Result<SpareCodes, Failure> {
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     let row = remote_access::factor(&mut c, true).await?;
-    let secret = row.and_then(|row| Secret::from_bytes(&row.secret)).ok_or_else(|| {
+    let secret = row.and_then(|row| waiting(&row, app.now())).ok_or_else(|| {
         Failure::usage("No secret waits for a code; begin with `mailkeep remote factor begin`")
     })?;
     let step = secret.step_of(code, app.now()).ok_or_else(|| {
@@ -138,7 +162,7 @@ fn hash(app: &App, code: &str) -> Vec<u8> {
     keyed_hash(app, "spare-code", &letters)
 }
 
-/// Takes the second factor away: nobody gets in from afar until there is one again.
+/// Takes the second factor away, passkeys too: nobody gets in from afar until there is one again.
 ///
 /// # Errors
 /// When the store fails.
@@ -151,29 +175,60 @@ pub async fn forget(app: &App) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a code turned out to be.
+/// What is shown beside the passphrase.
+pub enum Second<'a> {
+    /// A code of the program on the phone, or a spare one.
+    Code(&'a str),
+    /// What a browser answered with a passkey.
+    Passkey(Shown<'a>),
+}
+
+/// What somebody got in with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// A code.
+    ByCode,
+    /// The passkey with this number.
+    ByPasskey(i64),
+}
+
+/// What that turned out to be.
 enum Fits {
     Step(i64),
     Spare(Vec<u8>),
+    Passkey(Box<Signed>),
 }
 
-/// Whether somebody from afar is the owner: passphrase and code are right, and the code was not used before; now it is. The same
-/// work is done whichever of them is wrong, and also where there is no second factor: then nobody is.
+/// Whether somebody from afar is the owner: the passphrase is right, and so is the code or what a passkey signed, which was not
+/// used before; now it is. The same work is done whichever of them is wrong, and also where there is no second factor: then nobody is.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn admit(vault: &Vault, app: &App, passphrase: &SecretText, code: &str) -> Result<bool, Failure> {
+pub async fn admit(
+    vault: &Vault,
+    app: &App,
+    passphrase: &SecretText,
+    second: &Second<'_>,
+) -> Result<Option<Admitted>, Failure> {
     let right = vault.is_passphrase(passphrase).await?;
-    let fits = look(app, code).await?;
-    let Some(fits) = fits.filter(|_| right) else { return Ok(false) };
+    let fits = match second {
+        Second::Code(code) => look(app, code).await?,
+        Second::Passkey(shown) => {
+            passkeys::look(app, shown).await?.map(|signed| Fits::Passkey(Box::new(signed)))
+        }
+    };
+    let Some(fits) = fits.filter(|_| right) else { return Ok(None) };
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
-    let first = match fits {
-        Fits::Step(step) => remote_access::use_step(&mut c, step).await?,
-        Fits::Spare(hash) => remote_access::use_spare_code(&mut c, &hash).await?,
+    let (first, admitted) = match fits {
+        Fits::Step(step) => (remote_access::use_step(&mut c, step).await?, Admitted::ByCode),
+        Fits::Spare(hash) => (remote_access::use_spare_code(&mut c, &hash).await?, Admitted::ByCode),
+        Fits::Passkey(signed) => {
+            (passkeys::used(&mut c, &signed, app.now()).await?, Admitted::ByPasskey(signed.number()))
+        }
     };
     commit(c).await?;
-    Ok(first)
+    Ok(first.then_some(admitted))
 }
 
 async fn look(app: &App, code: &str) -> Result<Option<Fits>, Failure> {

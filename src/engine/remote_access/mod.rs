@@ -1,10 +1,12 @@
-//! Reaching the mail from afar: what a remote session needs (passphrase and a code), which browsers and sessions there are, and
+//! Reaching the mail from afar: what a remote session needs (passphrase, and a code or a passkey), which browsers and sessions there are, and
 //! the onion service (`threats.md` §12-16). None of it is about the local door.
 
 pub mod ask;
+pub mod ceremonies;
 pub mod devices;
 pub mod factor;
 pub mod onion;
+pub mod passkeys;
 pub mod sessions;
 
 use crate::engine::failure::Failure;
@@ -14,6 +16,8 @@ use tokio::sync::watch;
 pub struct RemoteAccess {
     /// The sessions.
     pub sessions: sessions::Sessions,
+    /// What browsers were asked of passkeys.
+    pub ceremonies: ceremonies::Ceremonies,
     /// How the onion service stands.
     pub onion: watch::Sender<onion::State>,
     /// Changes when the onion service is to be looked at anew: its key, who may find it, whether it is wanted.
@@ -24,13 +28,14 @@ impl Default for RemoteAccess {
     fn default() -> Self {
         Self {
             sessions: sessions::Sessions::default(),
+            ceremonies: ceremonies::Ceremonies::default(),
             onion: watch::channel(onion::State::Off).0,
             changed: watch::channel(()).0,
         }
     }
 }
 
-/// A name for a device or a session.
+/// A name for a device, a passkey or a session.
 ///
 /// # Errors
 /// Usage, where it is none.

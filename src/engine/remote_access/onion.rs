@@ -4,7 +4,7 @@ use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::settings;
 use crate::network::dialer::{OnionKey, Service};
-use crate::storage::database::{commit, remote_access};
+use crate::storage::database::{OnionRow, commit, remote_access};
 use tokio::sync::watch;
 
 /// Whether the store is to be reachable through Tor.
@@ -61,10 +61,14 @@ pub async fn address(app: &App) -> Result<Option<String>, Failure> {
 /// When the store fails.
 pub async fn key(app: &App) -> Result<Key, Failure> {
     let row = remote_access::onion(&mut *app.reader.get().await?).await?;
-    match row.and_then(|row| Some(Key { key: OnionKey::from_bytes(&row.secret)?, address: row.address })) {
+    match row.and_then(known) {
         Some(key) => Ok(key),
-        None => renew(app).await,
+        None => make(app, false).await,
     }
+}
+
+fn known(row: OnionRow) -> Option<Key> {
+    Some(Key { key: OnionKey::from_bytes(&row.secret)?, address: row.address })
 }
 
 /// Makes a new key, and with it a new address; whoever has the old one finds nothing there any more. Devices keep their keys,
@@ -73,14 +77,25 @@ pub async fn key(app: &App) -> Result<Key, Failure> {
 /// # Errors
 /// When the store fails.
 pub async fn renew(app: &App) -> Result<Key, Failure> {
+    make(app, true).await
+}
+
+/// Makes a key, unless there is one that is to stay.
+async fn make(app: &App, anew: bool) -> Result<Key, Failure> {
     let key = OnionKey::random();
     let address = key.address();
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
+    let there = remote_access::onion(&mut c).await?.and_then(known);
+    if let Some(there) = there.filter(|_| !anew) {
+        return Ok(there);
+    }
     remote_access::set_onion(&mut c, key.expose(), &address, app.now()).await?;
     commit(c).await?;
     drop(writer);
-    app.remote_access.sessions.end_all();
+    if anew {
+        app.remote_access.sessions.end_all();
+    }
     app.remote_access.changed.send_replace(());
     Ok(Key { key, address })
 }

@@ -6,6 +6,7 @@ use crate::engine::failure::Failure;
 use crate::engine::search::rfc3339;
 use serde::Serialize;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
@@ -18,12 +19,21 @@ const MOST: usize = 50;
 
 /// The sessions, by what their cookies hold.
 #[derive(Default)]
-pub struct Sessions(Mutex<HashMap<String, Session>>);
+pub struct Sessions {
+    all: Mutex<HashMap<String, Session>>,
+    /// How often several were ended at once.
+    ended: AtomicU64,
+}
+
+/// When somebody began to sign in, as far as sessions that were ended meanwhile are concerned.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment(u64);
 
 struct Session {
     id: String,
     name: String,
     device: Option<i64>,
+    passkey: Option<i64>,
     host: String,
     began: i64,
     seen: i64,
@@ -66,18 +76,29 @@ pub struct Begun<'a> {
     pub name: &'a str,
     /// The device it is on, where that is known.
     pub device: Option<i64>,
+    /// The passkey it was begun with, where it was not by a code.
+    pub passkey: Option<i64>,
     /// The name it came by.
     pub host: &'a str,
 }
 
 impl Sessions {
     fn all(&self) -> MutexGuard<'_, HashMap<String, Session>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins one; `now` is UTC seconds.
-    pub fn begin(&self, begun: &Begun<'_>, now: i64) {
+    /// This moment, to be noted before it is looked who somebody is.
+    pub fn moment(&self) -> Moment {
+        Moment(self.ended.load(Ordering::SeqCst))
+    }
+
+    /// Begins one; `now` is UTC seconds. False where sessions were ended since it was looked who this is: what was right then
+    /// may be wrong by now.
+    pub fn begin(&self, begun: &Begun<'_>, since: Moment, now: i64) -> bool {
         let mut all = self.all();
+        if self.moment().0 != since.0 {
+            return false;
+        }
         all.retain(|_, session| session.lives(now));
         if all.len() >= MOST
             && let Some(oldest) = all.iter().min_by_key(|(_, s)| s.seen).map(|(secret, _)| secret.clone())
@@ -88,12 +109,14 @@ impl Sessions {
             id: data_encoding::HEXLOWER.encode(&random::<6>()),
             name: begun.name.to_owned(),
             device: begun.device,
+            passkey: begun.passkey,
             host: begun.host.to_owned(),
             began: now,
             seen: now,
             ended: CancellationToken::new(),
         };
         all.insert(begun.secret.to_owned(), session);
+        true
     }
 
     /// Whether a session has not ended; it counts as used now.
@@ -175,12 +198,29 @@ impl Sessions {
 
     /// Ends those of a device, and those of which nobody knows on which device they are: they may be on this one.
     pub fn end_of_device(&self, device: i64) {
-        self.all().retain(|_, session| session.device.is_some_and(|other| other != device));
+        self.keep_those(|session| session.device.is_some_and(|other| other != device));
+    }
+
+    /// Ends those that were begun with a passkey.
+    pub fn end_of_passkey(&self, passkey: i64) {
+        self.keep_those(|session| session.passkey != Some(passkey));
+    }
+
+    /// Ends those that were begun under a name.
+    pub fn end_of_host(&self, host: &str) {
+        self.keep_those(|session| session.host != host);
+    }
+
+    /// Ends all others, and those that are just beginning.
+    fn keep_those(&self, stays: impl Fn(&Session) -> bool) {
+        let mut all = self.all();
+        self.ended.fetch_add(1, Ordering::SeqCst);
+        all.retain(|_, session| stays(session));
     }
 
     /// Ends all.
     pub fn end_all(&self) {
-        self.all().clear();
+        self.keep_those(|_| false);
     }
 }
 

@@ -1,5 +1,8 @@
 //! Alice reaches her mail from the train, and Mallory does not.
 
+use super::ceremonies::Who;
+use super::factor::Second;
+use super::passkeys::Shown;
 use super::sessions::{Begun, Sessions};
 use super::{ask, devices, factor, onion};
 use crate::crypto::passphrase::Cost;
@@ -29,7 +32,8 @@ async fn code(app: &App, pending: bool, steps: i64) -> String {
 }
 
 async fn admit(vault: &Vault, app: &App, words: &str, code: &str) -> bool {
-    factor::admit(vault, app, &SecretText::new(words.into()), code).await.unwrap()
+    let words = SecretText::new(words.into());
+    factor::admit(vault, app, &words, &Second::Code(code)).await.unwrap().is_some()
 }
 
 async fn with_factor() -> (tempfile::TempDir, Vault, Arc<App>, Vec<String>) {
@@ -76,6 +80,40 @@ async fn a_code_works_once_and_only_with_the_passphrase() {
 }
 
 #[tokio::test]
+async fn each_try_costs_the_same_whatever_of_it_was_right() {
+    let (_home, vault, app, spare) = with_factor().await;
+    let key = crate::engine::recovery::make(&vault, &SecretText::new(WORDS.into())).await.unwrap();
+    let key = key.to_text().expose().to_owned();
+    let other = crate::crypto::recovery::RecoveryKey::random().to_text().expose().to_owned();
+    let mistyped = key.replace(|c: char| c.is_ascii_digit(), "x");
+    let passkey = |answer: &'static str| {
+        Second::Passkey(Shown {
+            ceremony: "none",
+            answer,
+            who: Who::Stranger,
+            origin: "https://mail.alice.test",
+        })
+    };
+    vault.prove(&SecretText::new(WORDS.into())).await.unwrap();
+    for words in ["wrong horses here", "", WORDS, &key, &other, &mistyped] {
+        for second in
+            [Second::Code(""), Second::Code("000000"), Second::Code("x"), passkey(""), passkey("{}")]
+        {
+            let before = vault.stretched();
+            let admitted =
+                factor::admit(&vault, &app, &SecretText::new(words.into()), &second).await.unwrap();
+            assert!(admitted.is_none(), "one of the two was wrong");
+            assert_eq!(vault.stretched() - before, 1, "{words:?}");
+        }
+    }
+    for (words, code) in [(WORDS, &spare[0]), (key.as_str(), &spare[1]), ("wrong horses here", &spare[2])] {
+        let before = vault.stretched();
+        assert_eq!(admit(&vault, &app, words, code).await, words == WORDS);
+        assert_eq!(vault.stretched() - before, 1);
+    }
+}
+
+#[tokio::test]
 async fn of_two_who_show_the_same_code_at_once_one_gets_in() {
     let (_home, vault, app, spare) = with_factor().await;
     let (vault, now) = (Arc::new(vault), code(&app, false, 1).await);
@@ -86,11 +124,12 @@ async fn of_two_who_show_the_same_code_at_once_one_gets_in() {
 }
 
 #[tokio::test]
-async fn the_recovery_key_takes_the_place_of_the_passphrase_and_of_nothing_else() {
+async fn the_recovery_key_opens_nothing_from_afar() {
     let (_home, vault, app, spare) = with_factor().await;
     let key = crate::engine::recovery::make(&vault, &SecretText::new(WORDS.into())).await.unwrap();
     assert!(!admit(&vault, &app, key.to_text().expose(), "").await);
-    assert!(admit(&vault, &app, key.to_text().expose(), &spare[0]).await);
+    assert!(!admit(&vault, &app, key.to_text().expose(), &spare[0]).await);
+    assert!(admit(&vault, &app, WORDS, &spare[0]).await, "nor does that use a code up");
 }
 
 #[tokio::test]
@@ -126,7 +165,11 @@ async fn a_device_is_known_by_its_address_until_it_is_removed() {
     assert_eq!(devices::known(&app, &other).await.unwrap().unwrap().name, "Phone 2");
     let sessions = &app.remote_access.sessions;
     for (secret, device) in [("a", Some(known.number)), ("b", Some(number)), ("c", None)] {
-        sessions.begin(&Begun { secret, name: "x", device, host: &onion }, app.now());
+        assert!(sessions.begin(
+            &Begun { secret, name: "x", device, passkey: None, host: &onion },
+            sessions.moment(),
+            app.now()
+        ));
     }
     devices::remove(&app, "Phone").await.unwrap();
     assert!(devices::known(&app, token).await.unwrap().is_none());
@@ -141,9 +184,9 @@ async fn a_new_address_ends_all_sessions_and_the_key_is_kept() {
     let (_home, vault, app) = store().await;
     let first = onion::key(&app).await.unwrap().address;
     assert_eq!(onion::key(&app).await.unwrap().address, first);
-    app.remote_access
-        .sessions
-        .begin(&Begun { secret: "a", name: "x", device: None, host: &first }, app.now());
+    let sessions = &app.remote_access.sessions;
+    let begun = Begun { secret: "a", name: "x", device: None, passkey: None, host: &first };
+    assert!(sessions.begin(&begun, sessions.moment(), app.now()));
     let second = onion::renew(&app).await.unwrap().address;
     assert_ne!(first, second);
     assert!(ask::standing(&app).await.unwrap().sessions.is_empty());
@@ -158,7 +201,8 @@ async fn a_new_address_ends_all_sessions_and_the_key_is_kept() {
 async fn a_new_passphrase_or_a_new_factor_ends_all_sessions() {
     let (_home, vault, app, _) = with_factor().await;
     let sessions = &app.remote_access.sessions;
-    let begin = || sessions.begin(&Begun { secret: "a", name: "x", device: None, host: "h" }, app.now());
+    let begun = Begun { secret: "a", name: "x", device: None, passkey: None, host: "h" };
+    let begin = || assert!(sessions.begin(&begun, sessions.moment(), app.now()));
     begin();
     factor::begin(&app).await.unwrap();
     assert!(sessions.lives("a", app.now()), "nothing has changed yet");
@@ -171,10 +215,75 @@ async fn a_new_passphrase_or_a_new_factor_ends_all_sessions() {
 }
 
 #[test]
+fn what_ends_sessions_ends_those_that_are_beginning() {
+    let sessions = Sessions::default();
+    let begun = |secret| Begun { secret, name: "n", device: Some(1), passkey: Some(2), host: "abcd.onion" };
+    let ends: [&dyn Fn(); 4] =
+        [&|| sessions.end_all(), &|| sessions.end_of_device(7), &|| sessions.end_of_passkey(7), &|| {
+            sessions.end_of_host("mail.alice.test")
+        }];
+    for end in ends {
+        let before = sessions.moment();
+        end();
+        assert!(!sessions.begin(&begun("late"), before, 0));
+        assert!(sessions.begin(&begun("anew"), sessions.moment(), 0));
+    }
+    sessions.end_of_passkey(1);
+    sessions.end_of_host("mail.alice.test");
+    assert!(sessions.lives("anew", 0));
+    sessions.end_of_passkey(2);
+    assert!(!sessions.lives("anew", 0) && !sessions.lives("late", 0));
+    assert!(sessions.begin(&begun("again"), sessions.moment(), 0));
+    sessions.end_of_host("abcd.onion");
+    assert!(!sessions.lives("again", 0));
+}
+
+#[tokio::test]
+async fn a_secret_that_was_not_confirmed_is_soon_forgotten() {
+    let (_home, _vault, app) = store().await;
+    let old = factor::begin(&app).await.unwrap();
+    let secret = remote_access::factor(&mut app.reader.get().await.unwrap(), true).await.unwrap().unwrap();
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await.unwrap();
+    remote_access::set_pending(&mut c, &secret.secret, app.now() - 601).await.unwrap();
+    crate::storage::database::commit(c).await.unwrap();
+    drop(writer);
+    assert!(factor::pending(&app).await.unwrap().is_none());
+    let late = factor::confirm(&app, &code(&app, true, 0).await).await.unwrap_err();
+    assert_eq!(late.kind, Kind::Usage);
+    assert_ne!(factor::begin(&app).await.unwrap().secret, old.secret);
+    assert!(factor::pending(&app).await.unwrap().is_some());
+    factor::drop_pending(&app).await.unwrap();
+    assert!(factor::pending(&app).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn the_first_address_is_made_once_and_ends_no_session() {
+    let (_home, _vault, app) = store().await;
+    let sessions = &app.remote_access.sessions;
+    let begun = Begun { secret: "a", name: "x", device: None, passkey: None, host: "mail.alice.test" };
+    assert!(sessions.begin(&begun, sessions.moment(), app.now()));
+    let asked: Vec<_> = (0..8)
+        .map(|_| {
+            let app = Arc::clone(&app);
+            tokio::spawn(async move { onion::key(&app).await.unwrap().address })
+        })
+        .collect();
+    let mut addresses = std::collections::BTreeSet::new();
+    for made in asked {
+        addresses.insert(made.await.unwrap());
+    }
+    assert_eq!(addresses.len(), 1, "{addresses:?}");
+    assert!(sessions.lives("a", app.now()));
+}
+
+#[test]
 fn a_session_ends_of_age_of_idleness_and_when_told() {
     let sessions = Sessions::default();
-    let begin =
-        |secret: &str, now| sessions.begin(&Begun { secret, name: "n", device: None, host: "h" }, now);
+    let begin = |secret: &str, now| {
+        let begun = Begun { secret, name: "n", device: None, passkey: None, host: "h" };
+        assert!(sessions.begin(&begun, sessions.moment(), now));
+    };
     begin("idle", 0);
     assert!(sessions.touch("idle", 3600 * 23));
     assert!(sessions.touch("idle", 3600 * 46), "it was used");

@@ -10,6 +10,7 @@ mod pull_flags;
 mod push;
 mod push_flags;
 
+pub(in crate::engine) use self::pull::STRAY;
 use super::accounts::{self, Settings};
 use super::app::App;
 use super::events::{Event, Pace, Progress, Watcher};

@@ -5,6 +5,7 @@ use super::{Pass, plan};
 use crate::engine::failure::Failure;
 use crate::engine::receive::{Incoming, Origin, receive};
 use crate::mail::ids::{Uid, UidValidity};
+use crate::mail::sma::Letter;
 use crate::network::imap::{Fetched, ImapError, Meta, Selected, Session};
 use crate::storage::database::accounts as table;
 use crate::storage::database::skipped::{self, Refused};
@@ -18,6 +19,8 @@ const BATCH_MESSAGES: usize = 200;
 const BATCH_BYTES: u64 = 4 << 20;
 /// The first batches are small, so that the page is useful after a moment.
 const FIRST_BATCH: usize = 50;
+/// Why a message is stepped over that lies among mail and is made like one between devices.
+pub(in crate::engine) const STRAY: &str = "programs write such messages to each other";
 /// After so many refusals one after the other the server is left alone until the next pass.
 const ENOUGH: usize = 20;
 
@@ -270,9 +273,14 @@ async fn keep(
     asking: &mut Asking,
 ) -> Result<(), Failure> {
     let mut incoming = Vec::with_capacity(fetched.len());
-    let (mut came_at_last, mut refused) = (Vec::new(), Vec::new());
+    let account = &pass.account.address.clone();
+    let (mut came_at_last, mut refused, mut strays) = (Vec::new(), Vec::new(), Vec::new());
     for one in fetched {
         match one {
+            // Anybody can mail one: it is left where it is, and nobody is told of it.
+            Fetched::Message { uid, raw, .. } if Letter::stray(&raw).as_ref() == Some(account) => {
+                strays.push(uid);
+            }
             Fetched::Message { uid, flags, internal_date, raw } => {
                 pass.done.fetched += 1;
                 pass.done.bytes += raw.len() as u64;
@@ -298,6 +306,14 @@ async fn keep(
         }
     }
     refuse(pass, folder, asking, refused).await?;
+    if !strays.is_empty() {
+        let writer = pass.app.writer.lock().await;
+        let mut c = writer.begin().await?;
+        for uid in strays {
+            skipped::skip(&mut c, folder.id, uid.0, STRAY).await?;
+        }
+        commit(c).await?;
+    }
     if !incoming.is_empty() {
         receive(pass.app, incoming).await?;
     }

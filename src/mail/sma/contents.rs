@@ -4,6 +4,7 @@
 use super::fields::{Flaw, Reader, Writer, whole};
 use super::folder::DeviceId;
 use super::payload::{ADDRESS_MAX, address};
+use super::shared::Shared;
 use super::statement::{STATEMENT_MAX, Statement};
 use crate::mail::autocrypt::Peer;
 
@@ -96,6 +97,8 @@ pub enum Entry {
     Preference(Preference),
     /// See [`PeerState`].
     Peer(PeerState),
+    /// See [`Shared`].
+    Shared(Shared),
 }
 
 impl Entry {
@@ -120,6 +123,7 @@ impl Entry {
                 .time(it.at)
                 .text(&it.device.to_string()),
             Self::Peer(peer) => write_peer(Writer::new("peer"), peer),
+            Self::Shared(shared) => shared.write(Writer::new("shared")),
         }
         .done()
     }
@@ -131,7 +135,7 @@ impl Entry {
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, Flaw> {
         let mut kind = Reader::new(bytes);
         let kind = kind.text("entry", 32)?;
-        if !["statement", "certificate", "own-key", "preference", "peer"].contains(&kind.as_str()) {
+        if !["statement", "certificate", "own-key", "preference", "peer", "shared"].contains(&kind.as_str()) {
             return Ok(None);
         }
         whole(bytes, |r| {
@@ -155,7 +159,8 @@ impl Entry {
                     at: r.time("at")?,
                     device: r.text("device", 19)?.parse()?,
                 }),
-                _ => Self::Peer(read_peer(r)?),
+                "peer" => Self::Peer(read_peer(r)?),
+                _ => Self::Shared(Shared::read(r)?),
             })
         })
         .map(Some)

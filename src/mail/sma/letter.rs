@@ -1,8 +1,8 @@
 //! The mail that a signed message travels in: marked by a header field, with a sentence for people who come upon it.
 
 use super::fields::Flaw;
-use super::{Marker, Signed};
-use crate::mail::address::Person;
+use super::{Marker, Payload, Signed};
+use crate::mail::address::{Person, canonical};
 use crate::mail::compose::{self, Attachment};
 use crate::mail::message;
 
@@ -10,6 +10,8 @@ use crate::mail::message;
 pub const LETTER_MAX: usize = 256 << 10;
 /// The type of the part that holds the signed message.
 const TYPE: &str = "application/vnd.autocrypt-sma";
+/// The marker of a mail that is none of the owner's stands within so many bytes.
+const HEAD: usize = 16 << 10;
 /// Nobody can be mailed there.
 const DOMAIN: &str = "sma.invalid";
 
@@ -67,5 +69,75 @@ impl Letter {
         let mut parts = message.parts.iter().filter(|part| part.content_type == TYPE);
         let (Some(part), None) = (parts.next(), parts.next()) else { return Err(Flaw::Value("part")) };
         Ok(Self { marker, signed: Signed::parse(&part.decoded(raw))? })
+    }
+
+    /// Whether a mail that lies among the owner's other mail is such a mail, and nothing a person wrote: in every way of that
+    /// form, from the account and to it. Anybody can make one, and nothing is ever done by it; it is only not shown. A mail
+    /// that merely bears the marker is mail like any other, so that nobody can make an ordinary one unseen. Gives the account's
+    /// address.
+    #[must_use]
+    pub fn stray(raw: &[u8]) -> Option<String> {
+        let head = raw.get(..HEAD).unwrap_or(raw);
+        let name = Marker::NAME.as_bytes();
+        if !head.windows(name.len()).any(|piece| piece.eq_ignore_ascii_case(name)) {
+            return None;
+        }
+        let letter = Self::read(raw).ok()?;
+        let payload = Payload::parse(&letter.signed.payload).ok()?;
+        let message = message::parse(raw);
+        let is_own = |people: &[Person]| {
+            let [one] = people else { return false };
+            canonical(&one.address) == payload.account
+        };
+        let writes_itself = is_own(&message.from) && is_own(&message.to);
+        let is_one = payload.kind() == letter.marker.kind && writes_itself && message.cc.is_empty();
+        is_one.then_some(payload.account)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::sma::{Body, OneTimeKey};
+
+    fn letter() -> Letter {
+        let payload = Payload {
+            account: "alice@example.org".into(),
+            from: "1".parse().unwrap(),
+            to: Some("27".parse().unwrap()),
+            seq: 1,
+            created: 1_700_000_000,
+            expires: 1_700_003_600,
+            roster: None,
+            body: Body::Reset(OneTimeKey { key: [1; 32], signature: [2; 64] }),
+        };
+        let signed = Signed { payload: payload.to_bytes(), signature: [0; 64] };
+        Letter { marker: Marker { kind: payload.kind() }, signed }
+    }
+
+    #[test]
+    fn only_what_no_person_wrote_is_hidden() {
+        let (_, raw) = letter().write("alice@example.org", [0; 16], 1_700_000_000);
+        assert_eq!(Letter::stray(&raw).as_deref(), Some("alice@example.org"));
+        let text = String::from_utf8(raw).unwrap();
+        let changed = |from: &str, to: &str| {
+            assert!(text.contains(from), "{from}");
+            Letter::stray(text.replace(from, to).as_bytes()).is_some()
+        };
+        assert!(
+            !changed("Autocrypt-SMA: v=1; type=reset", "Autocrypt-SMA: v=1; type=announce"),
+            "another type"
+        );
+        assert!(!changed("Autocrypt-SMA: ", "X-Other: "), "no marker");
+        assert!(!changed("application/vnd.autocrypt-sma", "application/octet-stream"), "no such part");
+        assert!(
+            !changed("alice@example.org", "mallory@example.org"),
+            "of another account than it says inside"
+        );
+        let mail = "Autocrypt-SMA: v=1; type=announce\r\nFrom: bob@example.org\r\nTo: alice@example.org\r\n\
+                    Subject: Your contract ends\r\n\r\nOn Friday.\r\n";
+        assert_eq!(Letter::stray(mail.as_bytes()), None, "nobody hides what they wrote behind the marker");
+        let copied = text.replacen("Subject:", "Cc: carol@example.org\r\nSubject:", 1);
+        assert_eq!(Letter::stray(copied.as_bytes()), None, "others got it too");
     }
 }

@@ -10,6 +10,7 @@ mod letter;
 mod marker;
 mod merge;
 mod payload;
+mod shared;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -22,4 +23,5 @@ pub use letter::{LETTER_MAX, Letter};
 pub use marker::{Kind, Marker};
 pub use merge::{merged_peer, merged_trust};
 pub use payload::{Payload, Signed};
+pub use shared::{SHARED_NAME_MAX, SHARED_VALUE_MAX, Shared};
 pub use statement::{Deed, Statement};

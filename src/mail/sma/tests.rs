@@ -181,6 +181,8 @@ fn entry() -> impl Strategy<Value = Entry> {
             state,
             trust
         })),
+        (name(), "([^\\p{C}]|\n|\t){0,40}", time(), id())
+            .prop_map(|(name, value, at, device)| Entry::Shared(Shared { name, value, at, device })),
     ]
 }
 

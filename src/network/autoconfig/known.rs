@@ -97,7 +97,12 @@ const PROVIDERS: &[Provider] = &[
 ];
 
 pub(super) fn candidate(account: &Account) -> Option<Candidate> {
-    let provider = PROVIDERS.iter().find(|provider| provider.domains.contains(&account.domain.as_str()))?;
+    of_house(&account.domain, account)
+}
+
+/// The servers of a house for somebody whose domain may be another.
+pub(super) fn of_house(house: &str, account: &Account) -> Option<Candidate> {
+    let provider = PROVIDERS.iter().find(|provider| provider.domains.contains(&house))?;
     let server = |host: &str, port, security| Server {
         host: host.into(),
         port,

@@ -4,7 +4,7 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::{Account, Candidate, Server, Source};
+use super::{Account, Server};
 use crate::network::address_guard;
 use crate::network::dialer::Security;
 
@@ -36,42 +36,82 @@ impl Draft {
         }
     }
 
-    fn server(&self, account: &Account) -> Option<Server> {
+    fn server(&self, account: &Account) -> Result<Server, Unusable> {
         let security = match self.socket.as_str() {
             "SSL" => Security::Tls,
             "STARTTLS" => Security::StartTls,
-            _ => return None,
+            "plain" => return Err(Unusable::InClear),
+            _ => return Err(Unusable::Nothing),
         };
         let by_password = |word: &String| matches!(word.as_str(), "password-cleartext" | "plain");
         if !self.authentication.iter().any(by_password) {
-            return None;
+            return Err(Unusable::NoPassword);
         }
         let host = account.fill(&self.host).to_ascii_lowercase();
         let user = account.fill(&self.user);
         let user = if user.is_empty() { account.address.clone() } else { user };
-        let port = self.port.parse().ok().filter(|&port: &u16| port != 0)?;
-        let sayable = !user.contains(char::is_control);
-        (sayable && address_guard::is_public_name(&host)).then_some(Server { host, port, security, user })
+        let port = self.port.parse().ok().filter(|&port: &u16| port != 0).ok_or(Unusable::Nothing)?;
+        let is_own_onion = account.is_onion() && host == account.domain;
+        let is_fit = is_own_onion || address_guard::is_public_name(&host);
+        if !is_fit || user.contains(char::is_control) {
+            return Err(Unusable::Nothing);
+        }
+        Ok(Server { host, port, security, user })
     }
 }
 
-/// The first secure pair of servers in the file, if there is one.
-pub(super) fn candidate(document: &[u8], account: &Account, place: &str) -> Option<Candidate> {
-    let drafts = drafts(std::str::from_utf8(document).ok()?)?;
+/// Why a file says nothing that can be used; the first of them is the least that can be said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Unusable {
+    /// It names no servers of the right kind, or cannot be read.
+    Nothing,
+    /// Its servers take no password.
+    NoPassword,
+    /// Its servers would be spoken to in clear text.
+    InClear,
+}
+
+impl Unusable {
+    /// The same in a sentence, where there is something to be said.
+    pub(super) fn words(self, place: &str) -> Option<String> {
+        match self {
+            Self::Nothing => None,
+            Self::NoPassword => Some(format!(
+                "The servers named at {place} take no password, only ways of signing in that Mailkeep does not know."
+            )),
+            Self::InClear => Some(format!(
+                "The servers named at {place} are not used: they would get your password in clear text, readable on the way."
+            )),
+        }
+    }
+}
+
+/// The first secure pair of servers in the file, for reading and for sending.
+pub(super) fn read(document: &[u8], account: &Account) -> Result<(Server, Server), Unusable> {
+    let text = std::str::from_utf8(document).map_err(|_| Unusable::Nothing)?;
+    let drafts = drafts(text).ok_or(Unusable::Nothing)?;
     let server = |incoming: bool, kind: &str| {
-        drafts
-            .iter()
-            .filter(|draft| draft.incoming == incoming && draft.kind == kind)
-            .filter_map(|draft| draft.server(account))
-            // TLS from the first byte is to be preferred (RFC 8314); otherwise the order of the file counts.
-            .min_by_key(|server| server.security != Security::Tls)
+        let (mut best, mut why) = (None::<Server>, Unusable::Nothing);
+        for draft in drafts.iter().filter(|draft| draft.incoming == incoming && draft.kind == kind) {
+            match draft.server(account) {
+                // TLS from the first byte is to be preferred (RFC 8314); otherwise the order of the file counts.
+                Ok(server) => {
+                    let better =
+                        |best: &Server| best.security != Security::Tls && server.security == Security::Tls;
+                    if best.as_ref().is_none_or(better) {
+                        best = Some(server);
+                    }
+                }
+                Err(flaw) => why = why.max(flaw),
+            }
+        }
+        best.ok_or(why)
     };
-    Some(Candidate {
-        imap: server(true, "imap")?,
-        smtp: server(false, "smtp")?,
-        source: Source::Domain(place.to_owned()),
-        note: None,
-    })
+    match (server(true, "imap"), server(false, "smtp")) {
+        (Ok(imap), Ok(smtp)) => Ok((imap, smtp)),
+        (Err(one), Err(other)) => Err(one.max(other)),
+        (Err(why), Ok(_)) | (Ok(_), Err(why)) => Err(why),
+    }
 }
 
 fn drafts(text: &str) -> Option<Vec<Draft>> {

@@ -191,7 +191,7 @@ impl Arti {
         clients: Option<&[Vec<u8>]>,
     ) -> Result<onion::Service, String> {
         let client = self.client().await.map_err(|why| format!("Tor is not there: {why}"))?;
-        onion::Service::publish(&client, key, clients, self.ended.clone())
+        onion::Service::publish(&client, key, clients, self.ended.clone(), &self.services)
     }
 
     /// The running Tor; the first who needs it starts it.

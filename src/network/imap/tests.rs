@@ -493,7 +493,11 @@ fn all_of_it_can_run_as_a_background_task() {
         movable(session.move_to(&[], ""));
         movable(session.append("", b"", &[], None));
         movable(session.idle(std::future::pending(), Duration::ZERO));
-        movable(crate::network::autoconfig::find(&dialer, ""));
+        movable(crate::network::autoconfig::find(
+            &dialer,
+            "",
+            &crate::network::autoconfig::Advisers::default(),
+        ));
         movable(session.logout());
     };
 }

@@ -4,6 +4,7 @@
 //! Functions take a connection and one thing to do; what belongs together goes into one [`Writer::begin`] transaction.
 
 pub mod accounts;
+pub mod avatars;
 pub mod devices;
 pub mod displaced;
 pub mod drafts;
@@ -13,6 +14,7 @@ pub mod keys;
 pub mod lookups;
 pub mod messages;
 pub mod outbox;
+pub mod passkeys;
 pub mod peers;
 pub mod pictures;
 pub mod places;
@@ -20,18 +22,21 @@ pub mod remote_access;
 pub mod roles;
 pub mod senders;
 pub mod settings;
+pub mod shared;
 pub mod signatures;
 pub mod skipped;
 pub mod tags;
 pub mod threads;
 
 pub use accounts::{AccountRow, FolderRow};
+pub use avatars::AvatarRow;
 pub use drafts::DraftRow;
 pub use invitations::InvitationRow;
 pub use keys::{DecisionRow, OwnKeyRow, PeerKeyRow};
 pub use lookups::{CandidateRow, LookupRow, PublicationRow};
 pub use messages::{MessageRow, NewMessage, Stored};
 pub use outbox::{OutboxRow, RecipientRow};
+pub use passkeys::PasskeyRow;
 pub use peers::{EnvelopeRow, PeerRow};
 pub use pictures::PictureRow;
 pub use places::PlaceRow;
@@ -99,20 +104,24 @@ pub struct Reader(SqlitePool);
 #[derive(Clone, Debug)]
 pub struct Writer(SqlitePool);
 
-/// Tables that are empty in every copy, and how they are emptied there: the keys of pictures, tokens, what lets somebody in from
-/// afar, or a code that was used would work again, and all that makes this store one of the owner's devices, so that a restored
-/// one cannot pass for it.
-const FORGOTTEN: [(&str, &str); 10] = [
+/// Tables that are empty in every copy, and how they are emptied there: pictures of people, the keys of other pictures, tokens,
+/// what lets somebody in from afar, or a code that was used would work again, and all that makes this store one of the owner's
+/// devices, so that a restored one cannot pass for it.
+const FORGOTTEN: [(&str, &str); 14] = [
+    ("avatar", "DELETE FROM snapshot.avatar"),
     ("picture", "DELETE FROM snapshot.picture"),
     ("token", "DELETE FROM snapshot.token"),
     ("second_factor", "DELETE FROM snapshot.second_factor"),
     ("spare_code", "DELETE FROM snapshot.spare_code"),
     ("remote_device", "DELETE FROM snapshot.remote_device"),
+    ("passkey", "DELETE FROM snapshot.passkey"),
     ("device_own", "DELETE FROM snapshot.device_own"),
     ("device_statement", "DELETE FROM snapshot.device_statement"),
     ("device_other", "DELETE FROM snapshot.device_other"),
     ("device_told", "DELETE FROM snapshot.device_told"),
     ("device_letter", "DELETE FROM snapshot.device_letter"),
+    ("device_shared", "DELETE FROM snapshot.device_shared"),
+    ("device_dismissed", "DELETE FROM snapshot.device_dismissed"),
 ];
 
 /// Changes that are made together or not at all.

@@ -72,6 +72,15 @@ pub async fn set_pending(c: &mut Connection, secret: &[u8], made_at: i64) -> Res
     Ok(())
 }
 
+/// Forgets the secret that waits for a code.
+///
+/// # Errors
+/// When the database fails.
+pub async fn drop_pending(c: &mut Connection) -> Result<(), DatabaseError> {
+    sqlx::query("DELETE FROM second_factor WHERE state = 'pending'").execute(c).await?;
+    Ok(())
+}
+
 /// Puts the pending secret in force, with the step of the code that proved it as used.
 ///
 /// # Errors
@@ -85,13 +94,14 @@ pub async fn put_in_force(c: &mut Connection, step: i64) -> Result<(), DatabaseE
     Ok(())
 }
 
-/// Forgets the second factor and all spare codes.
+/// Forgets the second factor, all spare codes and all passkeys.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn forget_factor(c: &mut Connection) -> Result<(), DatabaseError> {
     sqlx::query("DELETE FROM second_factor").execute(&mut *c).await?;
-    sqlx::query("DELETE FROM spare_code").execute(c).await?;
+    sqlx::query("DELETE FROM spare_code").execute(&mut *c).await?;
+    sqlx::query("DELETE FROM passkey").execute(c).await?;
     Ok(())
 }
 

@@ -79,7 +79,7 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 fn origin(extensions: &Extensions) -> IpAddr {
     extensions
         .get::<ConnectInfo<From>>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(From(from))| *from)
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(from)| from.address)
 }
 
 /// Finds out who calls.

@@ -235,6 +235,7 @@ const ANSWERS: &[Noun] = &[
             ("route", "string"),
             ("synced_at", "time|null"),
             ("trouble", "string"),
+            ("found_by?", "string"),
         ],
     ),
     noun(
@@ -300,13 +301,21 @@ const ANSWERS: &[Noun] = &[
             ("sas", "string|null"),
             ("account", "string"),
             ("words", "string"),
+            ("program", "string"),
         ],
     ),
     noun(
         "Pairing",
         "A pairing that goes on",
-        &[("id", "string"), ("name", "string"), ("state", "string"), ("sas", "string|null")],
+        &[
+            ("id", "string"),
+            ("name", "string"),
+            ("state", "string"),
+            ("sas", "string|null"),
+            ("words", "string"),
+        ],
     ),
+    noun("CancelledPairings", "Pairings that were ended", &[("cancelled", "integer")]),
     noun("RemovedDevice", "A device that was removed", &[("removed", "string"), ("words", "string")]),
     noun("ImportedKeys", "The keys that were taken in", &[("keys", "[Key]")]),
     noun(
@@ -453,6 +462,7 @@ const ANSWERS: &[Noun] = &[
             ("onion", "Onion"),
             ("sessions", "[RemoteSession]"),
             ("devices", "[RemoteDevice]"),
+            ("passkeys", "[Passkey]"),
         ],
     ),
     noun(
@@ -492,6 +502,11 @@ const ANSWERS: &[Noun] = &[
         "RemoteDevice",
         "A device of the owner's elsewhere",
         &[("name", "string"), ("has_key", "boolean"), ("added", "time"), ("last_seen", "time|null")],
+    ),
+    noun(
+        "Passkey",
+        "A passkey for signing in from afar under one name",
+        &[("name", "string"), ("site", "string"), ("added", "time"), ("last_used", "time|null")],
     ),
     noun(
         "NewRemoteDevice",

@@ -126,7 +126,7 @@ fn answer(gives: Gives) -> Value {
             "content": {"application/octet-stream": binary(), "text/plain": binary()},
         }),
         Gives::Events => json!({
-            "description": "Server-sent events, named mail, tags, progress, trouble and outbox; the data is JSON.",
+            "description": "Server-sent events, named mail, tags, pictures, progress, trouble, tor and outbox; the data is JSON.",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         }),
         Gives::Description => json!({

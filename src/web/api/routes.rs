@@ -574,6 +574,23 @@ pub(super) static TABLE: &[Route] = &[
         remote(Ask::DeviceRemove(g.segment("name")))
     })
     .gives(One("RemovedName")),
+    call(Get, "/api/v1/remote/passkeys", Admin, "The passkeys for signing in from afar", |_| {
+        remote(Ask::PasskeyList)
+    })
+    .gives(Many("Passkey")),
+    call(Put, "/api/v1/remote/passkeys/{name}", Admin, "Calls a passkey something else", |g| {
+        remote(Ask::PasskeyName { from: g.segment("name"), to: g.body::<Name>()?.name })
+    })
+    .body("Name")
+    .gives(One("Passkey")),
+    call(
+        Delete,
+        "/api/v1/remote/passkeys/{name}",
+        Admin,
+        "Removes a passkey and ends the sessions that were begun with it",
+        |g| remote(Ask::PasskeyRemove(g.segment("name"))),
+    )
+    .gives(One("RemovedName")),
     call(
         Post,
         "/api/v1/remote/address",
@@ -630,6 +647,15 @@ pub(super) static TABLE: &[Route] = &[
     )
     .body("DeviceSas")
     .gives(One("Pairing")),
+    call(Delete, "/api/v1/devices/requests", Admin, "Ends the pairing that goes on", |_| {
+        Ok(Deed::Ask(Request::DeviceCancel(None)))
+    })
+    .gives(One("CancelledPairings")),
+    call(Put, "/api/v1/devices/{id}/name", Admin, "Names a device, on all devices", |g| {
+        Ok(Deed::Ask(Request::DeviceName { id: g.segment("id"), name: g.body::<Name>()?.name }))
+    })
+    .body("Name")
+    .gives(One("Device")),
     call(Delete, "/api/v1/devices/{id}", Admin, "Removes a device for good", |g| {
         Ok(Deed::Ask(Request::DeviceRemove(g.segment("id"))))
     })

@@ -1,8 +1,10 @@
 //! Contacts: all of them, and one with what is known of their key.
 
+use super::avatars;
 use super::form::Form;
 use super::invitations;
 use super::shell::shell;
+use crate::engine::avatars::Album;
 use crate::engine::failure::{Failure, Kind};
 use crate::engine::lookup::{self, Candidate};
 use crate::engine::peers::{self, Choice, Decision, Peer, Said};
@@ -51,6 +53,7 @@ async fn contacts(owner: Owner, Query(asked): Query<Asked>) -> Result<Response, 
     let shown: Vec<String> =
         people.iter().skip((number - 1) * PAGE).take(PAGE).map(|p| canonical(&p.address)).collect();
     let trust = peers::trust_of(&owner.app, &shown).await?;
+    let album = Album::open(&owner.app).await?;
     let contacts: Vec<Contact> = people
         .into_iter()
         .skip((number - 1) * PAGE)
@@ -61,6 +64,7 @@ async fn contacts(owner: Owner, Query(asked): Query<Asked>) -> Result<Response, 
             Contact {
                 initials: words::initials(&person),
                 hue: words::hue(&person.address),
+                picture: avatars::href(&owner, &album, &person.address),
                 count_words: format!(
                     "{} from, {} to",
                     crate::web::view::grouped(u64::from(p.received)),
@@ -132,6 +136,7 @@ pub(super) async fn contact_page(owner: &Owner, address: &str, trouble: &str) ->
         address: address.to_owned(),
         initials: words::initials(&person),
         hue: words::hue(address),
+        picture: avatars::href(owner, &Album::open(app).await?, address),
         icon,
         caution: icon == "warning",
         trust_words,

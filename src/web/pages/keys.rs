@@ -204,7 +204,7 @@ pub(super) async fn prove(
 
 async fn secret(
     owner: Owner,
-    ConnectInfo(From(from)): ConnectInfo<From>,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
     form: Form,
 ) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
@@ -220,7 +220,7 @@ async fn secret(
 
 async fn copy(
     owner: Owner,
-    ConnectInfo(From(from)): ConnectInfo<From>,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
     form: Form,
 ) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;

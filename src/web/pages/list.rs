@@ -1,6 +1,8 @@
 //! Lists: the inbox, a search, a tag. Every list is a search, and the search field says which.
 
+use super::avatars;
 use super::shell::shell;
+use crate::engine::avatars::Album;
 use crate::engine::failure::{Failure, Kind};
 use crate::engine::search::{self, Hit, Sort};
 use crate::engine::{flags, status};
@@ -96,7 +98,8 @@ async fn list(
         return page(&RowsPart { shell, list });
     }
     let reminds = spot == Spot::Inbox && super::keys::reminds(&owner.app, headers)?;
-    page(&ListPage { shell, heading, reminds, list })
+    let devices = if spot == Spot::Inbox { super::devices::notice(&owner.app).await? } else { "" };
+    page(&ListPage { shell, heading, reminds, devices, list })
 }
 
 /// What cannot be understood in a query, and the place.
@@ -144,8 +147,9 @@ async fn rows(
         range_words.push_str(&format!(" · still indexing, {share} % done"));
     }
     let mut shown = Vec::with_capacity(hits.len());
+    let album = Album::open(&owner.app).await?;
     for hit in hits {
-        shown.push(row(owner, query, hit).await?);
+        shown.push(row(owner, query, hit, &album).await?);
     }
     Ok(Rows {
         query: query.to_owned(),
@@ -204,7 +208,7 @@ async fn empty(owner: &Owner, query: &str) -> Result<Empty, Failure> {
 }
 
 /// One row: the newest message found of a thread, and what is to be said of the thread.
-async fn row(owner: &Owner, query: &str, hit: Hit) -> Result<Row, Failure> {
+async fn row(owner: &Owner, query: &str, hit: Hit, album: &Album) -> Result<Row, Failure> {
     let own = owner.app.own_addresses();
     let thread = {
         let mut reader = owner.app.reader.get().await?;
@@ -225,6 +229,7 @@ async fn row(owner: &Owner, query: &str, hit: Hit) -> Result<Row, Failure> {
             .collect();
         (names(&people, &own), sender.clone())
     };
+    album.note(&owner.app, &round.address, hit.row.number);
     let when = words::when(hit.row.date, owner.app.now());
     let mut unread = is("unread");
     if thread.len() > 1 && !unread {
@@ -247,6 +252,7 @@ async fn row(owner: &Owner, query: &str, hit: Hit) -> Result<Row, Failure> {
         who,
         initials: words::initials(&round),
         hue: words::hue(&canonical(&round.address)),
+        picture: avatars::href(owner, album, &round.address),
         subject: hit.subject.clone(),
         snippet: marked(&hit.snippet, &hit.hits),
         count: thread.len() as u64,

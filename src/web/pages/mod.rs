@@ -1,10 +1,12 @@
 //! The pages: each file opens with its routes, then has its handlers and what they need.
 
 mod actions;
+mod avatars;
 mod compose;
 mod composer;
 mod contacts;
 mod cut;
+mod devices;
 mod forecast;
 mod form;
 mod frame;
@@ -15,6 +17,7 @@ mod long;
 mod network;
 mod origin;
 mod outbox;
+mod passkeys;
 mod pictures;
 mod plain;
 mod preview;
@@ -42,8 +45,10 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(thread::routes())
         .merge(preview::routes())
         .merge(actions::routes())
+        .merge(avatars::routes())
         .merge(compose::routes())
         .merge(contacts::routes())
+        .merge(devices::routes())
         .merge(keys::routes())
         .merge(invitations::routes())
         .merge(origin::routes())
@@ -51,6 +56,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .merge(pictures::routes())
         .merge(recovery::routes())
         .merge(remote_access::routes())
+        .merge(passkeys::routes())
         .merge(settings::routes())
         .merge(setup::helpers())
         .merge(status::routes())
@@ -65,7 +71,7 @@ pub(super) fn home() -> Router<Arc<Web>> {
 
 /// What only the remote door has: the way in.
 pub(super) fn remote() -> Router<Arc<Web>> {
-    sign_in::routes()
+    sign_in::routes().merge(passkeys::door())
 }
 
 /// No page has this address; who is not signed in does not even learn that.

@@ -184,6 +184,8 @@ pub(super) async fn settings(app: &App) -> Result<RemoteSettings, Failure> {
     Ok(RemoteSettings {
         never: known_settings::get(app, "remote-images").await? == "never",
         direct: known_settings::get(app, "remote-images.route").await? == "direct",
+        avatars: known_settings::get(app, "avatars").await?,
+        avatar_server: known_settings::get(app, "avatars.server").await?,
         tor_mode: tor.mode,
         socks: tor.socks.unwrap_or_default(),
         tor_words: tor.words,

@@ -88,7 +88,7 @@ async fn recovery_page(owner: &Owner, said: Said) -> Result<Response, WebError> 
 
 async fn sheet(
     owner: Owner,
-    ConnectInfo(From(from)): ConnectInfo<From>,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
     form: Form,
 ) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
@@ -121,7 +121,7 @@ async fn sheet(
 
 async fn file(
     owner: Owner,
-    ConnectInfo(From(from)): ConnectInfo<From>,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
     form: Form,
 ) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;

@@ -13,7 +13,7 @@ use crate::web::auth::Owner;
 use crate::web::error::{WebError, page, sentence};
 use crate::web::listener::From;
 use crate::web::view::{
-    DevicePage, DeviceView, FactorPage, Qr, RemoteAccessPage, SessionView, SpareCodesPage, Spot,
+    DevicePage, DeviceView, FactorPage, PasskeyView, Qr, RemoteAccessPage, SessionView, SpareCodesPage, Spot,
 };
 use crate::web::words;
 use axum::Router;
@@ -22,6 +22,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use std::sync::Arc;
+use subtle::ConstantTimeEq;
 
 pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
@@ -56,11 +57,11 @@ fn ago(time: &str, now: i64) -> String {
     time.parse::<jiff::Timestamp>().map(|at| words::when(at.as_second(), now).words).unwrap_or_default()
 }
 
-async fn remote_page(owner: &Owner, trouble: &str, removed: bool) -> Result<Response, WebError> {
+pub(super) async fn remote_page(owner: &Owner, trouble: &str, removed: bool) -> Result<Response, WebError> {
     let app = &owner.app;
     let mut shell = shell(owner, "From afar", Spot::Settings, "").await?;
     shell.here = "/settings/remote".into();
-    let Standing { second_factor, onion, sessions, devices } = ask::standing(app).await?;
+    let Standing { second_factor, onion, sessions, devices, passkeys } = ask::standing(app).await?;
     let own = app.remote_access.sessions.id(&owner.session);
     let now = app.now();
     let devices = devices.into_iter().map(|device| {
@@ -69,6 +70,12 @@ async fn remote_page(owner: &Owner, trouble: &str, removed: bool) -> Result<Resp
             .last_seen
             .map_or_else(|| "not used yet".to_owned(), |at| format!("last signed in {}", ago(&at, now)));
         DeviceView { name: device.name, words: format!("{key}, {seen}") }
+    });
+    let passkeys = passkeys.into_iter().map(|passkey| {
+        let used = passkey
+            .last_used
+            .map_or_else(|| "not used yet".to_owned(), |at| format!("last used {}", ago(&at, now)));
+        PasskeyView { words: format!("for {}, {used}", passkey.site), name: passkey.name }
     });
     let sessions = sessions.into_iter().map(|session| SessionView {
         words: format!(
@@ -94,6 +101,8 @@ async fn remote_page(owner: &Owner, trouble: &str, removed: bool) -> Result<Resp
         onion_trouble: matches!(state, onion::State::Trouble(_)),
         restricted: onion.restricted,
         devices: devices.collect(),
+        passkeys: passkeys.collect(),
+        can_add_passkey: owner.web.names.is_secure(&owner.host),
         offer_address: removed,
         sessions: sessions.collect(),
     })?;
@@ -109,7 +118,7 @@ fn back() -> Response {
 
 async fn change_factor(
     owner: Owner,
-    ConnectInfo(From(from)): ConnectInfo<From>,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
     form: Form,
 ) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
@@ -139,6 +148,7 @@ async fn factor_page(owner: &Owner, begun: factor::Begun, trouble: &str) -> Resu
         shell,
         trouble: trouble.to_owned(),
         qr: Qr::of_secret(&begun.address),
+        seen: factor::seen(&owner.app, &begun),
         secret: begun.secret,
     })?;
     if !trouble.is_empty() {
@@ -149,12 +159,21 @@ async fn factor_page(owner: &Owner, begun: factor::Begun, trouble: &str) -> Resu
 
 async fn confirm_factor(owner: Owner, form: Form) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
+    // The passphrase was asked for before the secret was shown: only where it was shown is it gone on with.
+    let shown = factor::pending(&owner.app).await?.filter(|begun| {
+        let seen = factor::seen(&owner.app, begun);
+        bool::from(seen.as_bytes().ct_eq(form.get("seen").as_bytes()))
+    });
+    let Some(begun) = shown else {
+        return remote_page(&owner, "These codes were not confirmed in time; set them up anew.", false).await;
+    };
+    if form.get("deed") == "drop" {
+        factor::drop_pending(&owner.app).await?;
+        return Ok(back());
+    }
     match factor::confirm(&owner.app, form.get("code")).await {
         Ok(made) => codes_page(&owner, made.spare_codes).await,
-        Err(failure) => match factor::pending(&owner.app).await? {
-            Some(begun) => factor_page(&owner, begun, &sentence(&failure.words)).await,
-            None => remote_page(&owner, &sentence(&failure.words), false).await,
-        },
+        Err(failure) => factor_page(&owner, begun, &sentence(&failure.words)).await,
     }
 }
 
@@ -183,7 +202,7 @@ async fn new_address(owner: Owner, form: Form) -> Result<Response, WebError> {
 
 async fn add_device(
     owner: Owner,
-    ConnectInfo(From(from)): ConnectInfo<From>,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
     form: Form,
 ) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;

@@ -1,7 +1,7 @@
 //! Settings: accounts, appearance, writing, passphrase, tokens.
 
 use super::form::Form;
-use super::setup::{filled, new_account};
+use super::setup::{filled, new_account, to_confirm};
 use super::shell::shell;
 use crate::crypto::secret::SecretText;
 use crate::engine::failure::{Failure, Kind};
@@ -127,6 +127,9 @@ fn back() -> Response {
 
 async fn add_account(owner: Owner, form: Form) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
+    if let Some(form) = to_confirm(&owner, &form).await {
+        return settings_page(&owner, Said { form, ..Said::default() }).await;
+    }
     let added = match new_account(&form) {
         Ok(account) => accounts::add(&owner.app, account).await,
         Err(failure) => Err(failure),
@@ -195,7 +198,7 @@ async fn privacy(owner: Owner, form: Form) -> Result<Response, WebError> {
 
 async fn passphrase(
     owner: Owner,
-    ConnectInfo(From(from)): ConnectInfo<From>,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
     form: Form,
 ) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;

@@ -5,6 +5,7 @@ use super::form::Form;
 use crate::crypto::secret::SecretText;
 use crate::engine::accounts::{self, NewAccount, Server};
 use crate::engine::failure::{Failure, Kind};
+use crate::engine::find_servers::{self as finding, FoundServers};
 use crate::engine::{status, vault};
 use crate::web::Web;
 use crate::web::auth::{Owner, prove_visitor, set_cookie, visitor_token};
@@ -183,8 +184,44 @@ pub(super) fn filled(form: &Form, trouble: &str) -> AccountForm {
     }
 }
 
+/// The form with servers that were found, where it named none: nobody's password goes to servers that they did not see. None
+/// where it names both.
+pub(super) async fn to_confirm(owner: &Owner, form: &Form) -> Option<AccountForm> {
+    if ["imap_host", "smtp_host"].iter().all(|field| !form.get(field).trim().is_empty()) {
+        return None;
+    }
+    Some(with_found(form, finding::find_servers(&owner.app, form.get("address").trim()).await))
+}
+
+/// The form as it was filled in, with what was found in the fields that were left empty.
+fn with_found(form: &Form, found: Result<FoundServers, Failure>) -> AccountForm {
+    let mut filled = filled(form, "");
+    match found {
+        Ok(found) => {
+            if filled.imap_host.is_empty() {
+                (filled.imap_host, filled.imap_port, filled.imap_security) =
+                    (found.imap.host, found.imap.port.to_string(), found.imap.security);
+            }
+            if filled.smtp_host.is_empty() {
+                (filled.smtp_host, filled.smtp_port, filled.smtp_security) =
+                    (found.smtp.host, found.smtp.port.to_string(), found.smtp.security);
+            }
+            if filled.user.is_empty() && found.user != filled.address.trim() {
+                filled.user = found.user;
+            }
+            filled.found_words =
+                format!("{} Look at the servers below, then type your password and sign in.", found.found_by);
+        }
+        Err(failure) => filled.trouble = sentence(&failure.words),
+    }
+    filled
+}
+
 async fn account(owner: Owner, form: Form) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
+    if let Some(form) = to_confirm(&owner, &form).await {
+        return second(&owner, form);
+    }
     let added = match new_account(&form) {
         Ok(account) => accounts::add(&owner.app, account).await,
         Err(failure) => Err(failure),
@@ -208,11 +245,10 @@ async fn privacy(owner: Owner, form: Form) -> Result<Response, WebError> {
 
 async fn find_servers(owner: Owner, headers: HeaderMap, form: Form) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
-    let found =
-        accounts::find_servers(&owner.app, form.get("address").trim(), form.get("route") == "tor").await;
+    let found = finding::find_servers(&owner.app, form.get("address").trim()).await;
     if wants_json(&headers) {
         return Ok(match found {
-            Ok((imap, smtp, by)) => Json(json!({"imap": imap, "smtp": smtp, "found_by": by})).into_response(),
+            Ok(found) => Json(found).into_response(),
             Err(failure) => {
                 // That nobody knows the servers is an answer, not a failure of ours.
                 let status = match failure.kind {
@@ -223,16 +259,5 @@ async fn find_servers(owner: Owner, headers: HeaderMap, form: Form) -> Result<Re
             }
         });
     }
-    let mut filled = filled(&form, "");
-    match found {
-        Ok((imap, smtp, by)) => {
-            (filled.imap_host, filled.imap_port, filled.imap_security) =
-                (imap.host, imap.port.to_string(), imap.security);
-            (filled.smtp_host, filled.smtp_port, filled.smtp_security) =
-                (smtp.host, smtp.port.to_string(), smtp.security);
-            filled.found_words = by;
-        }
-        Err(failure) => filled.trouble = sentence(&failure.words),
-    }
-    second(&owner, filled)
+    second(&owner, with_found(&form, found))
 }

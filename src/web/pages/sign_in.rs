@@ -4,14 +4,17 @@ use super::form::{Form, local};
 use crate::crypto::secret::SecretText;
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
-use crate::engine::remote_access::sessions::Begun;
-use crate::engine::remote_access::{devices, factor};
+use crate::engine::remote_access::ceremonies::Who;
+use crate::engine::remote_access::devices;
+use crate::engine::remote_access::factor::{self, Admitted, Second};
+use crate::engine::remote_access::passkeys::Shown;
+use crate::engine::remote_access::sessions::{Begun, Moment};
 use crate::storage::database::DeviceRow;
 use crate::web::Web;
 use crate::web::auth::{Guesser, Owner, cookie, prove_visitor, set_cookie, visitor_token};
 use crate::web::error::{WebError, page};
 use crate::web::extract::{Path, Query};
-use crate::web::guard::host;
+use crate::web::guard::{LARGEST_FORM, host};
 use crate::web::view::{LockedPage, Notice, SignInPage, Theme};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -20,10 +23,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use std::sync::Arc;
 
-/// The largest form that is taken from who is not in yet, in bytes.
-const LARGEST_FORM: usize = 16 << 10;
 /// What is said to whoever is not let in, whatever was wrong.
-const WRONG: &str = "That did not fit. Look at the passphrase and at the code; a code works only once.";
+const WRONG: &str =
+    "That did not fit. Look at the passphrase, and at the code or the passkey; a code works only once.";
 /// What a session is called that got no name.
 const NAMELESS: &str = "A browser";
 /// How long a browser is known, in seconds; each sign-in begins it anew.
@@ -42,13 +44,20 @@ struct Asked {
     back: String,
 }
 
-fn show(web: &Web, back: &str, is_known: bool, notice: Option<&str>) -> Result<Response, WebError> {
+fn show(
+    web: &Web,
+    host: &str,
+    back: &str,
+    is_known: bool,
+    notice: Option<&str>,
+) -> Result<Response, WebError> {
     page(&SignInPage {
         csrf: visitor_token(web),
         theme: Theme::Auto,
         back: if back.is_empty() { String::new() } else { local(back) },
         notice: notice.map(|words| Notice { words: words.to_owned(), trouble: true }),
         is_known,
+        by_passkey: web.names.is_secure(host),
     })
 }
 
@@ -72,8 +81,21 @@ fn remember_cookie(web: &Web, host: &str, token: &str) -> String {
     format!("{name}={token}; Path=/; Max-Age={KNOWN}; HttpOnly; SameSite=Strict{secure}")
 }
 
+/// A browser that is known, and what it shows for it.
+pub(super) type Known = (DeviceRow, String);
+
+/// Whose guess a try from this browser is.
+pub(super) fn guesser(known: Option<&Known>) -> Guesser {
+    known.map_or(Guesser::Stranger, |(device, _)| Guesser::Device(device.number))
+}
+
+/// Who is asked of passkeys in this browser.
+pub(super) fn who(known: Option<&Known>) -> Who {
+    known.map_or(Who::Stranger, |(device, _)| Who::Device(device.number))
+}
+
 /// The browser that a request comes from, if it is known.
-async fn device(web: &Web, app: &App, headers: &HeaderMap) -> Result<Option<(DeviceRow, String)>, Failure> {
+pub(super) async fn device(web: &Web, app: &App, headers: &HeaderMap) -> Result<Option<Known>, Failure> {
     let host = host(headers).unwrap_or_default();
     let Some(token) = cookie(headers, &device_cookie(web, &host)) else { return Ok(None) };
     Ok(devices::known(app, &token).await?.map(|device| (device, token)))
@@ -90,41 +112,69 @@ async fn door(
     }
     let Some(app) = web.vault.app() else { return locked() };
     let is_known = device(&web, &app, &headers).await?.is_some();
-    show(&web, &asked.back, is_known, None)
+    show(&web, &host(&headers).unwrap_or_default(), &asked.back, is_known, None)
 }
 
 async fn sign_in(State(web): State<Arc<Web>>, headers: HeaderMap, form: Form) -> Result<Response, WebError> {
     prove_visitor(&web, form.get("csrf"))?;
     let Some(app) = web.vault.app() else { return locked() };
+    let since = app.remote_access.sessions.moment();
     let known = device(&web, &app, &headers).await?;
-    let guesser = known.as_ref().map_or(Guesser::Stranger, |(device, _)| Guesser::Device(device.number));
+    let host = host(&headers).unwrap_or_default();
+    let guesser = guesser(known.as_ref());
     web.strangers.attempt(guesser)?;
     let passphrase = SecretText::new(form.get("passphrase").to_owned());
-    let admitted = factor::admit(&web.vault, &app, &passphrase, form.get("code")).await;
-    if !matches!(admitted, Ok(false)) {
+    let origin = web.names.origin(&host);
+    let second = match form.get("ceremony") {
+        "" => Second::Code(form.get("code")),
+        ceremony => Second::Passkey(Shown {
+            ceremony,
+            answer: form.get("passkey"),
+            who: who(known.as_ref()),
+            origin: &origin,
+        }),
+    };
+    let admitted = factor::admit(&web.vault, &app, &passphrase, &second).await;
+    if !matches!(admitted, Ok(None)) {
         // Right, or no guess at all: the store failed.
         web.strangers.note(guesser, true);
     }
-    if admitted? {
-        return begin(&web, &app, &headers, known, &form).await;
+    let is_known = known.is_some();
+    if let Some(admitted) = admitted? {
+        let mut visit = Visit { host: &host, known, admitted, since };
+        if let Some(response) = begin(&web, &app, &mut visit, &form).await? {
+            return Ok(response);
+        }
     }
-    let mut response = show(&web, form.get("back"), known.is_some(), Some(WRONG))?;
+    let mut response = show(&web, &host, form.get("back"), is_known, Some(WRONG))?;
     *response.status_mut() = StatusCode::UNAUTHORIZED;
     Ok(response)
 }
 
-/// Begins a session, and lets the browser be known from now on where that was asked for.
+/// Somebody who is about to be in.
+struct Visit<'a> {
+    /// The name they came by.
+    host: &'a str,
+    /// Their browser, if it is known.
+    known: Option<Known>,
+    /// What they got in with.
+    admitted: Admitted,
+    /// When it was begun to look who they are.
+    since: Moment,
+}
+
+/// Begins a session, and lets the browser be known from now on where that was asked for. None where sessions were ended
+/// meanwhile.
 async fn begin(
     web: &Web,
     app: &App,
-    headers: &HeaderMap,
-    known: Option<(DeviceRow, String)>,
+    visit: &mut Visit<'_>,
     form: &Form,
-) -> Result<Response, WebError> {
-    let host = host(headers).unwrap_or_default();
+) -> Result<Option<Response>, WebError> {
+    let host = visit.host;
     let typed: String = form.get("name").chars().filter(|c| !c.is_control()).take(60).collect();
     let typed = if typed.trim().is_empty() { NAMELESS } else { typed.trim() };
-    let (name, number, token) = match known {
+    let (name, number, token) = match visit.known.take() {
         Some((device, token)) => (device.name, Some(device.number), Some(token)),
         None if form.get("remember") == "1" => {
             // That it cannot be remembered keeps nobody out.
@@ -139,17 +189,24 @@ async fn begin(
         devices::see(app, number).await?;
     }
     let secret = web.sessions.begin();
-    let begun = Begun { secret: &secret, name: &name, device: number, host: &host };
-    app.remote_access.sessions.begin(&begun, app.now());
+    let passkey = match visit.admitted {
+        Admitted::ByCode => None,
+        Admitted::ByPasskey(number) => Some(number),
+    };
+    let begun = Begun { secret: &secret, name: &name, device: number, passkey, host };
+    if !app.remote_access.sessions.begin(&begun, visit.since, app.now()) {
+        web.sessions.end(&secret);
+        return Ok(None);
+    }
     let mut response = Redirect::to(&local(form.get("back"))).into_response();
     let cookies =
-        [Some(set_cookie(web, &host, &secret)), token.map(|token| remember_cookie(web, &host, &token))];
+        [Some(set_cookie(web, host, &secret)), token.map(|token| remember_cookie(web, host, &token))];
     for cookie in cookies.into_iter().flatten() {
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
     }
-    Ok(response)
+    Ok(Some(response))
 }
 
 /// By the address of a device: its browser is known from now on, and whoever has none sees the same.

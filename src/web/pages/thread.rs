@@ -4,7 +4,7 @@ use super::composer::{Source, composer, signature};
 use super::frame;
 use super::long::{Long, MOST_SHOWN, Place, broken_line, rows_of};
 use super::shell::shell;
-use super::{cut, pictures, trust};
+use super::{avatars, cut, pictures, trust};
 use crate::engine::failure::{Failure, Kind, blocking};
 use crate::engine::read::{self, Opened, Shown};
 use crate::engine::receive::clip;
@@ -335,12 +335,14 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
         if blocks.is_empty() { Body::Nothing } else { Body::Text(blocks) }
     };
     let trust = trust::of_message(owner, &opened, &shown).await?;
+    let picture = avatars::of_message(owner, &opened, &sender).await?;
     let person = |p: &Person| PersonView { name: p.name.clone(), address: p.address.clone() };
     Ok(MessageView {
         id: shown.id.to_string(),
         from: person(&sender),
         initials: words::initials(&sender),
         hue: words::hue(&canonical(&sender.address)),
+        picture,
         to_words: words::people(&shown.to.iter().chain(&shown.cc).cloned().collect::<Vec<_>>(), &own, 3),
         to: shown.to.iter().map(person).collect(),
         cc: shown.cc.iter().map(person).collect(),

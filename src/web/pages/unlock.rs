@@ -57,7 +57,7 @@ async fn door(
 
 async fn unlock(
     State(web): State<Arc<Web>>,
-    ConnectInfo(From(from)): ConnectInfo<From>,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
     form: Form,
 ) -> Result<Response, WebError> {
     prove_visitor(&web, form.get("csrf"))?;
@@ -122,7 +122,7 @@ async fn shares_door(State(web): State<Arc<Web>>, owner: Option<Owner>) -> Resul
 
 async fn unlock_by_shares(
     State(web): State<Arc<Web>>,
-    ConnectInfo(From(from)): ConnectInfo<From>,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
     form: Form,
 ) -> Result<Response, WebError> {
     prove_visitor(&web, form.get("csrf"))?;

@@ -21,6 +21,8 @@ pub struct ContactPage {
     pub initials: String,
     /// Its hue, 0 to 11.
     pub hue: u8,
+    /// Where their picture lies; empty where the letters are all there is.
+    pub picture: String,
     /// The name of the picture beside what is said of their key.
     pub icon: &'static str,
     /// Whether that calls for caution.

@@ -32,6 +32,7 @@ pub(super) fn pages() -> Vec<Page> {
     all.extend(sample_recovery::doors().iter().map(|(name, page)| bare(name, page)));
     all.extend(sample_recovery::pages().iter().map(|(name, page)| whole(name, page)));
     all.push(whole("recovery-sheet", &sample_recovery::sheet()));
+    all.extend(sample_devices::pages().iter().map(|(name, page)| whole(name, page)));
     all.extend(sample_remote::pages().iter().map(|(name, page)| whole(name, page)));
     all.push(whole("remote-factor", &sample_remote::factor()));
     all.push(whole("remote-codes", &sample_remote::codes()));
@@ -47,6 +48,7 @@ fn lists() -> Vec<Page> {
         shell: shell("Inbox", Spot::Inbox, "/", "in:inbox"),
         heading: "Inbox".into(),
         reminds: true,
+        devices: "Another Mailkeep reads this mailbox.",
         list: rows(),
     };
     let mut bars = inbox.clone();
@@ -71,12 +73,14 @@ fn lists() -> Vec<Page> {
         shell: shell("Search", Spot::Elsewhere, "/search?q=beans", "beans"),
         heading: "Search".into(),
         reminds: false,
+        devices: "",
         list: found,
     };
     let empty = ListPage {
         shell: shell("Inbox", Spot::Inbox, "/", "in:inbox"),
         heading: "Inbox".into(),
         reminds: true,
+        devices: "",
         list: Rows {
             empty: Empty {
                 words: "Nothing in the inbox.".into(),
@@ -90,6 +94,7 @@ fn lists() -> Vec<Page> {
         shell: shell("Search", Spot::Elsewhere, "/search", "from:anna (peas OR"),
         heading: "Search".into(),
         reminds: false,
+        devices: "",
         list: Rows {
             trouble: Some(QueryTrouble {
                 words: "This parenthesis is never closed.".into(),
@@ -308,6 +313,8 @@ fn settings() -> SettingsPage {
             token: "mk_4x7q2m9f8w3k6t1z5r0n8v2c7b4j9h6d".into(),
         }),
         remote: RemoteSettings {
+            avatars: "libravatar".into(),
+            avatar_server: HOSTILE.into(),
             tor_mode: "socks".into(),
             socks: "127.0.0.1:9050".into(),
             wkd: true,
@@ -370,6 +377,7 @@ fn rest() -> Vec<Page> {
         address: address.into(),
         initials: initials.into(),
         hue,
+        picture: String::new(),
         count_words: "41 messages".into(),
         key_words: if hue == 0 { "different key" } else { "same key" },
         date_words: "3 Mar".into(),
@@ -428,15 +436,6 @@ fn rest() -> Vec<Page> {
                     ok: true,
                     progress: None,
                 }],
-            },
-        ),
-        whole(
-            "devices",
-            &LaterPage {
-                shell: shell("Devices", Spot::Elsewhere, "/devices", ""),
-                heading: "Devices".into(),
-                words: "Only this one".into(),
-                hint: "Your mail is kept on this machine alone.".into(),
             },
         ),
         whole("keyboard", &KeyboardPage { shell: shell("Keys", Spot::Elsewhere, "/keyboard", "") }),

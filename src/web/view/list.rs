@@ -15,6 +15,8 @@ pub struct ListPage {
     pub heading: String,
     /// Whether to remind of a copy of the keys.
     pub reminds: bool,
+    /// What is to be known of the owner's devices; empty for nothing.
+    pub devices: &'static str,
     /// The list itself.
     pub list: Rows,
 }
@@ -101,6 +103,8 @@ pub struct Row {
     pub initials: String,
     /// The hue of the round mark, 0 to 11.
     pub hue: u8,
+    /// Where their picture lies; empty where the letters are all there is.
+    pub picture: String,
     /// The subject; empty when there is none.
     pub subject: String,
     /// The first words of the message, or where the search hit.

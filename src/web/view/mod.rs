@@ -5,6 +5,7 @@
 
 mod compose;
 mod contact;
+mod devices;
 mod invitation;
 mod keys;
 mod list;
@@ -31,6 +32,8 @@ mod landmarks;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
+mod sample_devices;
+#[cfg(test)]
 mod sample_files;
 #[cfg(test)]
 mod sample_keys;
@@ -41,6 +44,7 @@ mod sample_remote;
 
 pub use compose::{ComposePage, Composer, Kept, SenderChoice};
 pub use contact::{ContactKey, ContactPage, Decided, FoundKey, Qr};
+pub use devices::{DevicesPage, HouseholdView, MemberView, RemovedView, StageView};
 pub use invitation::{InvitationStep, InvitationView};
 pub use keys::{KeyView, KeysPage, SetupCode};
 pub use list::{Empty, ListPage, QueryTrouble, Row, Rows, RowsPart};
@@ -48,11 +52,12 @@ pub use network::{NetworkPage, RuleChoice, RuleView, TorView};
 pub use origin::Origin;
 pub use outbox::{Entry, OutboxPage, Recipient};
 pub use pictures::{RemoteSettings, RemoteView, SenderView};
-pub use plain::{Contact, ContactsPage, ErrorPage, KeyboardPage, LaterPage, LeavePage};
+pub use plain::{Contact, ContactsPage, ErrorPage, KeyboardPage, LeavePage};
 pub use preview::{CopyView, EventView, ListingRow, Picture, PreviewPage, Shown};
 pub use recovery::{HolderView, RecoveryPage, RecoverySheet, SharesPage};
 pub use remote_access::{
-    DevicePage, DeviceView, FactorPage, LockedPage, RemoteAccessPage, SessionView, SignInPage, SpareCodesPage,
+    DevicePage, DeviceView, FactorPage, LockedPage, PasskeyView, RemoteAccessPage, SessionView, SignInPage,
+    SpareCodesPage,
 };
 pub use settings::{AccountView, NewToken, SettingsPage, TokenView};
 pub use setup::{AccountForm, SetupAccount, SetupDone, SetupPassphrase, SetupPrivacy, UnlockPage};

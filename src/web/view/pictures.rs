@@ -24,6 +24,10 @@ pub struct RemoteSettings {
     pub never: bool,
     /// Whether pictures come directly and not through Tor.
     pub direct: bool,
+    /// Where pictures of correspondents are looked for: `off`, `gravatar` or `libravatar`.
+    pub avatars: String,
+    /// The avatar server that is asked instead of the usual one; empty for none.
+    pub avatar_server: String,
     /// Which Tor is used: `embedded`, `socks` or `off`.
     pub tor_mode: String,
     /// Where Tor listens; empty where nobody said so.

@@ -32,6 +32,8 @@ pub struct Contact {
     pub initials: String,
     /// Its hue, 0 to 11.
     pub hue: u8,
+    /// Where their picture lies; empty where the letters are all there is.
+    pub picture: String,
     /// "41 messages".
     pub count_words: String,
     /// "same key", "different key"; empty where no key is known.
@@ -110,18 +112,4 @@ pub struct ErrorPage {
 pub struct KeyboardPage {
     /// What surrounds it.
     pub shell: Shell,
-}
-
-/// A page whose matter is not there yet, and says so: `/devices`.
-#[derive(Debug, Clone, Template)]
-#[template(path = "pages/later.html")]
-pub struct LaterPage {
-    /// What surrounds it.
-    pub shell: Shell,
-    /// "Devices".
-    pub heading: String,
-    /// "Only this one".
-    pub words: String,
-    /// What that means.
-    pub hint: String,
 }

@@ -30,6 +30,10 @@ pub struct RemoteAccessPage {
     pub restricted: bool,
     /// The owner's devices elsewhere.
     pub devices: Vec<DeviceView>,
+    /// The passkeys.
+    pub passkeys: Vec<PasskeyView>,
+    /// Whether one can be added here: under a name that is reached by TLS.
+    pub can_add_passkey: bool,
     /// Whether a device was just removed that still knows the address.
     pub offer_address: bool,
     /// The sessions that live.
@@ -42,6 +46,15 @@ pub struct DeviceView {
     /// What the owner calls it.
     pub name: String,
     /// "has a key, last seen yesterday".
+    pub words: String,
+}
+
+/// A passkey.
+#[derive(Debug, Clone, Default)]
+pub struct PasskeyView {
+    /// What the owner calls it.
+    pub name: String,
+    /// "for mail.example.org, last used yesterday".
     pub words: String,
 }
 
@@ -70,6 +83,8 @@ pub struct FactorPage {
     pub secret: String,
     /// For a camera.
     pub qr: Option<Qr>,
+    /// What shows that the secret was seen.
+    pub seen: String,
 }
 
 /// Spare codes, shown this once.
@@ -118,6 +133,8 @@ pub struct SignInPage {
     pub notice: Option<Notice>,
     /// Whether the browser is one that is known.
     pub is_known: bool,
+    /// Whether a passkey can be used here: under a name that is reached by TLS.
+    pub by_passkey: bool,
 }
 
 /// The remote door while the store is locked: nothing is asked.

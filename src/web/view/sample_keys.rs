@@ -49,6 +49,7 @@ pub(super) fn contact() -> ContactPage {
         address: "bob@example.net".into(),
         initials: "BM".into(),
         hue: 5,
+        picture: "/avatars/0123456789abcdef".into(),
         icon: "warning",
         caution: true,
         trust_words: "They wrote with a different key than the one you rely on.".into(),

@@ -18,6 +18,7 @@ pub(super) fn pages() -> [(&'static str, RemoteAccessPage); 2] {
         ..RemoteAccessPage::default()
     };
     let device = |name: &str, words: &str| DeviceView { name: name.into(), words: words.into() };
+    let passkey = |name: &str, words: &str| PasskeyView { name: name.into(), words: words.into() };
     let session = |name: &str, is_this| SessionView {
         id: "0a1b2c3d4e5f".into(),
         name: name.into(),
@@ -39,6 +40,11 @@ pub(super) fn pages() -> [(&'static str, RemoteAccessPage); 2] {
             device("Phone", "has a key, last used yesterday"),
             device(HOSTILE, "has no key, never used"),
         ],
+        passkeys: vec![
+            passkey("YubiKey", "for mail.alice.example, last used yesterday"),
+            passkey(HOSTILE, "for mail.alice.example, not used yet"),
+        ],
+        can_add_passkey: true,
         offer_address: true,
         sessions: vec![session("Phone", true), session(HOSTILE, false)],
     };
@@ -51,6 +57,7 @@ pub(super) fn factor() -> FactorPage {
         shell: shell("Set codes up", Spot::Settings, "/settings/remote", ""),
         trouble: HOSTILE.into(),
         secret: "GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ".into(),
+        seen: "0a1b2c".into(),
         qr: Qr::of_secret(
             "otpauth://totp/Mailkeep:from%20afar?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Mailkeep",
         ),
@@ -82,5 +89,8 @@ pub(super) fn device() -> DevicePage {
 pub(super) fn doors() -> [(&'static str, SignInPage); 2] {
     let page = SignInPage { csrf: "c2FtcGxl".into(), back: HOSTILE.into(), ..SignInPage::default() };
     let notice = Some(Notice { words: HOSTILE.into(), trouble: true });
-    [("sign-in", page.clone()), ("sign-in-known", SignInPage { notice, is_known: true, ..page })]
+    [
+        ("sign-in", page.clone()),
+        ("sign-in-known", SignInPage { notice, is_known: true, by_passkey: true, ..page }),
+    ]
 }

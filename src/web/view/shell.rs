@@ -44,6 +44,8 @@ pub struct Nav {
     pub at_contacts: bool,
     /// Whether the keys page is the one shown.
     pub at_keys: bool,
+    /// Whether the devices page is the one shown.
+    pub at_devices: bool,
 }
 
 /// Where in the navigation a page belongs.
@@ -60,6 +62,7 @@ pub enum Spot {
     Trash,
     Contacts,
     Keys,
+    Devices,
     Settings,
     Status,
     #[default]
@@ -146,6 +149,7 @@ impl Nav {
             at_status: spot == Spot::Status,
             at_contacts: spot == Spot::Contacts,
             at_keys: spot == Spot::Keys,
+            at_devices: spot == Spot::Devices,
         }
     }
 }

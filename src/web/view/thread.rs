@@ -79,6 +79,8 @@ pub struct MessageView {
     pub initials: String,
     /// The hue of the round mark, 0 to 11.
     pub hue: u8,
+    /// Where their picture lies; empty where the letters are all there is.
+    pub picture: String,
     /// To whom, in one line: "you, Carol Okafor and 5 more".
     pub to_words: String,
     /// All of To.

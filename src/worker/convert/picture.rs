@@ -6,7 +6,7 @@ use super::Converter;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, Rgba, RgbaImage};
 use std::io::Cursor;
 use std::panic::catch_unwind;
 
@@ -14,6 +14,9 @@ use std::panic::catch_unwind;
 const MOST_PIXELS: u64 = 64_000_000;
 /// The longest edge, in pixels.
 const LONGEST_EDGE: u32 = 30_000;
+
+/// The longest edge of somebody's picture, in pixels: no avatar server makes larger ones.
+const LONGEST_FACE: u32 = 2_048;
 
 /// Safe copies of pictures.
 pub(super) struct Pictures;
@@ -74,7 +77,8 @@ fn draw(input: &[u8], of: u32, size: Size) -> Result<Made, String> {
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| in_words(&error))?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS || width.max(height) > LONGEST_EDGE {
+    let longest = if size == Size::Face { LONGEST_FACE } else { LONGEST_EDGE };
+    if u64::from(width) * u64::from(height) > MOST_PIXELS || width.max(height) > longest {
         return Err(format!("The picture is {width} by {height} pixels, which is more than Mailkeep draws"));
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -85,14 +89,28 @@ fn draw(input: &[u8], of: u32, size: Size) -> Result<Made, String> {
         picture = picture.thumbnail(edge, edge);
     }
     picture.apply_orientation(orientation);
+    if size == Size::Face {
+        picture = on_white(&picture);
+    }
     let (width, height) = (picture.width(), picture.height());
-    let photo = format == ImageFormat::Jpeg || size == Size::Thumbnail && !picture.color().has_alpha();
+    let photo = match size {
+        Size::Face => false,
+        Size::Thumbnail if !picture.color().has_alpha() => true,
+        Size::Thumbnail | Size::Screen | Size::Full => format == ImageFormat::Jpeg,
+    };
     let (media_type, bytes) = if photo {
         (MediaType::Jpeg, jpeg(&picture, if size == Size::Full { 95 } else { 85 })?)
     } else {
         (MediaType::Png, png(&picture)?)
     };
     Ok(Made { of, media_type, width, height, text: String::new(), bytes })
+}
+
+/// A picture with nothing to be seen through it.
+fn on_white(picture: &DynamicImage) -> DynamicImage {
+    let mut sheet = RgbaImage::from_pixel(picture.width(), picture.height(), Rgba([u8::MAX; 4]));
+    image::imageops::overlay(&mut sheet, &picture.to_rgba8(), 0, 0);
+    DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(sheet).to_rgb8())
 }
 
 /// A picture as JPEG.

@@ -3,7 +3,7 @@
 use super::super::comparison::{commitment, mac_info, mac_input, string_info};
 use super::*;
 use crate::mail::address::canonical;
-use crate::mail::sma::{Deed, Letter, Marker, OneTimeKey, Request, Statement, Writer};
+use crate::mail::sma::{Deed, Entry, Letter, Marker, OneTimeKey, Request, Shared, Statement, Writer};
 use data_encoding::{BASE64_NOPAD, HEXLOWER};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac as _};
@@ -70,6 +70,10 @@ fn the_formulas_are_those_of_the_library() {
     assert_eq!(comparison.mac(id(1), &keys(1)), mac(shared.as_bytes(), &digest, id(1), &keys(1)));
 }
 
+fn a_signature() -> Shared {
+    Shared { name: "signature".into(), value: "Alice\nOld Harbour".into(), at: 1_700_000_000, device: id(27) }
+}
+
 fn vectors() -> Vec<(&'static str, String)> {
     let hex = |bytes: &[u8]| HEXLOWER.encode(bytes);
     let (old, new) = (keys(1), keys(3));
@@ -128,6 +132,7 @@ fn vectors() -> Vec<(&'static str, String)> {
     assert_eq!(Letter::read(&letter.write(ALICE, [0; 16], 0).1).unwrap(), letter);
     vec![
         ("fields", hex(&Writer::new("ab").number(258).flag(true).done())),
+        ("shared", hex(&Entry::Shared(a_signature()).to_bytes())),
         ("old.signing", hex(&old.signing)),
         ("old.agreement", hex(&old.agreement)),
         ("new.signing", hex(&new.signing)),

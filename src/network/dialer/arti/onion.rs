@@ -7,9 +7,11 @@ use super::Client;
 use crate::crypto::secret::random;
 use futures_util::{Stream, StreamExt};
 use safelog::DisplayRedacted;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tor_cell::relaycell::msg::Connected;
@@ -17,6 +19,7 @@ use tor_config::Reconfigure;
 use tor_hscrypto::pk::{HsClientDescEncKey, HsId, HsIdKey, HsIdKeypair};
 use tor_hsservice::config::OnionServiceConfigBuilder;
 use tor_hsservice::config::restricted_discovery::HsClientNickname;
+use tor_hsservice::status::State;
 use tor_hsservice::{
     HsNickname, OnionServiceConfig, RunningOnionService, StreamRequest, handle_rend_requests,
 };
@@ -96,15 +99,51 @@ impl ClientKey {
     }
 }
 
-/// Whether a service was ever announced.
-static ANNOUNCED: AtomicBool = AtomicBool::new(false);
+/// How often a service was announced.
+static ANNOUNCED: AtomicUsize = AtomicUsize::new(0);
+/// How often one may be while a process runs. Each leaves a thread behind, of the 512 that all waiting for the disk is done by.
+const MOST_ANNOUNCED: usize = 256;
 
 /// Whether Tor left a thread behind that sleeps for ever: each service that was announced has one, for its proof of work. It
 /// panics when the clock is taken from under it, so a process that has one ends without that.
 #[must_use]
 pub fn leaves_a_thread() -> bool {
-    ANNOUNCED.load(Ordering::Relaxed)
+    ANNOUNCED.load(Ordering::Relaxed) > 0
 }
+
+/// What Tor wrote down of a service; removed when the service has ended.
+struct Kept(PathBuf);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let folder = std::mem::take(&mut self.0);
+        // Its parts end one after the other, and one may write once more.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move {
+                for _ in 0..TRIES {
+                    if clear(&folder) {
+                        return;
+                    }
+                    tokio::time::sleep(ENDING).await;
+                }
+                tracing::warn!("What Tor wrote down of an onion service could not be removed");
+            })),
+            Err(_) => drop(clear(&folder)),
+        }
+    }
+}
+
+/// Removes the folder of a service, and the file by which Tor keeps others out of it. Whether both are gone.
+fn clear(folder: &Path) -> bool {
+    let gone = |done: std::io::Result<()>| {
+        done.map_or_else(|error| error.kind() == std::io::ErrorKind::NotFound, |()| true)
+    };
+    gone(std::fs::remove_dir_all(folder)) && gone(std::fs::remove_file(folder.with_extension("lock")))
+}
+
+/// How often it is tried to remove what Tor wrote down, and how long it is waited in between.
+const TRIES: u32 = 20;
+const ENDING: Duration = Duration::from_millis(250);
 
 /// An onion service that is announced while this is there.
 pub struct Service {
@@ -113,6 +152,8 @@ pub struct Service {
     requests: Pin<Box<dyn Stream<Item = StreamRequest> + Send>>,
     /// Cancelled when the Tor that it runs in ends.
     ended: CancellationToken,
+    /// The last to go.
+    _kept: Kept,
 }
 
 impl Service {
@@ -122,7 +163,13 @@ impl Service {
         key: &OnionKey,
         clients: Option<&[Vec<u8>]>,
         ended: CancellationToken,
+        services: &Path,
     ) -> Result<Self, String> {
+        if ANNOUNCED.load(Ordering::Relaxed) >= MOST_ANNOUNCED {
+            return Err(
+                "Tor announced it too often since Mailkeep was started; start Mailkeep anew".to_owned()
+            );
+        }
         let name = format!("s{}", data_encoding::HEXLOWER.encode(&random::<8>()));
         let name = HsNickname::new(name).map_err(|error| cannot(&error))?;
         let launched = client.launch_onion_service_with_hsid(configure(&name, clients)?, key.pair());
@@ -132,8 +179,9 @@ impl Service {
                 "Tor could not begin the onion service".to_owned()
             })?
             .ok_or_else(|| "Tor has the onion service switched off".to_owned())?;
-        ANNOUNCED.store(true, Ordering::Relaxed);
-        Ok(Self { running, name, requests: Box::pin(handle_rend_requests(rendezvous)), ended })
+        ANNOUNCED.fetch_add(1, Ordering::Relaxed);
+        let kept = Kept(services.join(name.to_string()));
+        Ok(Self { requests: Box::pin(handle_rend_requests(rendezvous)), running, name, ended, _kept: kept })
     }
 
     /// Changes who finds the service; it is announced anew. Who is connected stays so.
@@ -145,11 +193,14 @@ impl Service {
         self.running.reconfigure(config, Reconfigure::AllOrNothing).map_err(|error| cannot(&error))
     }
 
-    /// Whether the service is announced, now and whenever that may have changed.
-    pub fn news(&self) -> impl Stream<Item = bool> + Send + use<> {
-        let now = self.running.status().state().is_fully_reachable();
-        let later = self.running.status_events().map(|status| status.state().is_fully_reachable());
-        futures_util::stream::once(std::future::ready(now)).chain(later)
+    /// Whether the service is announced, now and whenever that may have changed; none where it broke and will not be again.
+    pub fn news(&self) -> impl Stream<Item = Option<bool>> + Send + use<> {
+        let now = self.running.status();
+        let all = futures_util::stream::once(std::future::ready(now)).chain(self.running.status_events());
+        all.map(|status| match status.state() {
+            State::Broken => None,
+            state => Some(state.is_fully_reachable()),
+        })
     }
 
     /// The next connection; none when the service ended.
@@ -241,7 +292,7 @@ mod tests {
         v3idents = ["0123456789abcdef0123456789abcdef01234567"]
     "#;
 
-    fn files(folder: &std::path::Path, found: &mut Vec<(String, Vec<u8>)>) {
+    fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
         for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             found.push((path.display().to_string(), Vec::new()));
             if path.is_dir() {
@@ -265,6 +316,9 @@ mod tests {
         let news = Arc::new(tokio::sync::watch::Sender::new(super::super::TorReport::resting()));
         let arti = super::super::Arti::new(home.path(), NETWORK, news).unwrap();
         let (key, device) = (OnionKey::random(), ClientKey::random());
+        let services = arti.services.clone();
+        std::fs::create_dir_all(services.join("s0123/iptreplay")).unwrap();
+        std::fs::write(services.join("s0123/ipts.json"), "of an earlier start").unwrap();
         let service = arti.publish(&key, Some(&[device.public().to_vec()])).await.unwrap();
         service.restrict(Some(&[])).unwrap();
         let again = arti.publish(&key, None).await.unwrap();
@@ -295,6 +349,19 @@ mod tests {
                 assert!(!within(bytes) && !within(path.as_bytes()), "{path} tells {needle:?}");
             }
         }
+        assert!(!services.join("s0123").exists(), "what was left of an earlier start is gone");
         drop((service, again));
+        let left = || {
+            let mut found = Vec::new();
+            files(&services, &mut found);
+            found.into_iter().map(|(path, _)| path).collect::<Vec<_>>()
+        };
+        for _ in 0..2000 {
+            if left().is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(left(), Vec::<String>::new(), "nothing is left of a service that ended");
     }
 }
