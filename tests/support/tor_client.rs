@@ -10,7 +10,10 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
+/// What is answered where nobody has told how the service is reached.
+pub const UNKNOWN: u8 = 0xF0;
 /// What is answered where a key is needed to read how the service is reached (Tor's proposal 304).
 pub const KEY_MISSING: u8 = 0xF4;
 /// The same where the key is none of those that may.
@@ -111,6 +114,8 @@ impl Drop for TorClient {
 /// SOCKS5 without a name (RFC 1928), to port 80.
 fn reach(socks: &Path, onion: &str) -> Result<UnixStream, u8> {
     let mut stream = UnixStream::connect(socks).map_err(|_| 0xFF)?;
+    // Of some ways tor itself does not see that they lead nowhere.
+    stream.set_read_timeout(Some(Duration::from_secs(20))).map_err(|_| 0xFF)?;
     let mut ask = |asked: &[u8], answer: &mut [u8]| {
         stream.write_all(asked).and_then(|()| stream.read_exact(answer)).map_err(|_| 0xFF)
     };
@@ -118,6 +123,7 @@ fn reach(socks: &Path, onion: &str) -> Result<UnixStream, u8> {
     let name = u8::try_from(onion.len()).unwrap();
     let mut answer = [0; 10];
     ask(&[&[5, 1, 0, 3, name], onion.as_bytes(), &80_u16.to_be_bytes()].concat(), &mut answer)?;
+    stream.set_read_timeout(None).map_err(|_| 0xFF)?;
     if answer[1] == 0 { Ok(stream) } else { Err(answer[1]) }
 }
 

@@ -269,7 +269,7 @@ async fn after<T>(owner: &Owner, done: Result<T, Failure>) -> Result<Response, W
 
 async fn ask(
     owner: Owner,
-    ConnectInfo(From(from)): ConnectInfo<From>,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
     form: Form,
 ) -> Result<Response, WebError> {
     let done = match proved(&owner, from, &form).await? {
@@ -281,7 +281,7 @@ async fn ask(
 
 async fn accept(
     owner: Owner,
-    ConnectInfo(From(from)): ConnectInfo<From>,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
     form: Form,
 ) -> Result<Response, WebError> {
     let done = match proved(&owner, from, &form).await? {
@@ -311,7 +311,7 @@ async fn name(owner: Owner, form: Form) -> Result<Response, WebError> {
 
 async fn remove(
     owner: Owner,
-    ConnectInfo(From(from)): ConnectInfo<From>,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
     form: Form,
 ) -> Result<Response, WebError> {
     let known = devices::list(&owner.app).await?.into_iter().find(|shape| shape.id == form.get("id"));
@@ -330,7 +330,7 @@ async fn remove(
 
 async fn anew(
     owner: Owner,
-    ConnectInfo(From(from)): ConnectInfo<From>,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
     form: Form,
 ) -> Result<Response, WebError> {
     let done = match proved(&owner, from, &form).await? {
