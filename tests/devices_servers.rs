@@ -7,12 +7,18 @@ use crate::support::mail::plain;
 use crate::support::provider::Provider;
 
 /// One tells the other, both ways, and then nothing lies in either's folder.
-fn in_step(lab: &Lab, alice: &crate::support::Person, home: &Machine, laptop: &Machine, prefix: &str) {
+fn in_step(
+    lab: &Lab,
+    alice: &crate::support::Person,
+    home: &Machine,
+    laptop: &Machine,
+    (name, prefix): (&str, &str),
+) {
     for (teller, listener) in [(home, laptop), (laptop, home)] {
         let wish = teller.change_wish();
         until("the other one to hear", &[home, laptop], || listener.wish() == wish);
     }
-    let friend = meets(home, "friend");
+    let friend = meets(home, name);
     until("the friend to be known", &[home, laptop], || laptop.knows(&friend)["trust"] == "verified");
     assert_eq!(laptop.knows(&friend)["pinned_fingerprint"], home.knows(&friend)["pinned_fingerprint"]);
     let mut imap = lab.imap(alice);
@@ -34,7 +40,7 @@ fn below_the_inbox_and_with_a_server_that_can_do_little() {
     let second = store(&lab, &alice, &providers[1]);
     let laptop = Machine::start(second);
     pair(&home, &laptop);
-    in_step(&lab, &alice, &home, &laptop, "INBOX.");
+    in_step(&lab, &alice, &home, &laptop, ("friend", "INBOX."));
     let mut imap = lab.imap(&alice);
     let folders = imap.folders();
     let ours: Vec<&String> = folders.iter().filter(|name| name.contains("Autocrypt")).collect();
@@ -64,7 +70,7 @@ fn a_full_mailbox_loses_nothing_and_says_so() {
     let second = store(&lab, &alice, &providers[1]);
     let laptop = Machine::start(second);
     pair(&home, &laptop);
-    in_step(&lab, &alice, &home, &laptop, "");
+    in_step(&lab, &alice, &home, &laptop, ("friend", ""));
     let mut imap = lab.imap(&alice);
     for size in [300_000, 30_000, 3_000, 300] {
         let line = "much to say, and little room\r\n";
@@ -98,5 +104,5 @@ fn a_full_mailbox_loses_nothing_and_says_so() {
         laptop.wish() == wish && laptop.knows(&friend)["trust"] == "verified"
     });
     assert_eq!(home.this()["words"], "");
-    in_step(&lab, &alice, &home, &laptop, "");
+    in_step(&lab, &alice, &home, &laptop, ("other", ""));
 }

@@ -11,7 +11,6 @@ use crate::crypto::vault;
 use crate::storage::data_dir::{DataDir, Lock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 
@@ -25,8 +24,6 @@ pub struct Vault {
     path: PathBuf,
     state: Arc<Mutex<State>>,
     open: watch::Sender<Option<Arc<App>>>,
-    /// How often words from afar were stretched.
-    stretched: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -40,12 +37,7 @@ impl Vault {
     /// The vault of a data directory that may or may not hold a store yet.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            state: Arc::default(),
-            open: watch::channel(None).0,
-            stretched: AtomicUsize::new(0),
-        }
+        Self { path: path.to_owned(), state: Arc::default(), open: watch::channel(None).0 }
     }
 
     /// Where it lies.
@@ -163,18 +155,11 @@ impl Vault {
     pub async fn is_passphrase(&self, passphrase: &SecretText) -> Result<bool, Failure> {
         let _turn = self.state.lock().await;
         let (vault, words) = (DataDir::open(&self.path)?.read_vault()?, passphrase.clone());
-        self.stretched.fetch_add(1, Ordering::Relaxed);
         match blocking(move || Ok::<_, Failure>(vault.open_by_passphrase(&words)?)).await {
             Ok(_) => Ok(true),
             Err(failure) if failure.kind == Kind::Locked => Ok(false),
             Err(failure) => Err(failure),
         }
-    }
-
-    /// How often words from afar were stretched since this was made: once for each try, whatever they were.
-    #[must_use]
-    pub fn stretched(&self) -> usize {
-        self.stretched.load(Ordering::Relaxed)
     }
 
     /// Opens the store for one call while it stays locked for everybody else, who waits meanwhile.

@@ -70,8 +70,8 @@ pub(super) async fn guard(State(web): State<Arc<Web>>, request: Request, next: N
     }
     let is_content = path.starts_with("/content/");
     let is_in = !web.is_remote() || auth::session(&web, request.headers(), &host).is_some();
-    if let Some(place) = from.and_then(|from| from.place).filter(|_| is_in) {
-        place.keep();
+    if let Some(place) = from.and_then(|from| from.place) {
+        place.note(is_in);
     }
     // From afar nothing but the way in is answered before somebody is in, whatever the pages themselves ask.
     let is_way_in = WAY_IN.contains(&path) || is_content || path.starts_with("/enter/");

@@ -29,6 +29,8 @@ struct Guarded {
 /// How long a request from elsewhere may take until all that stands before its body is there; so long a connection may also
 /// wait for the next one.
 const HEAD: Duration = Duration::from_secs(30);
+/// How large that may be, in bytes: room for what browsers send, and not for a stranger to fill the memory with.
+const HEAD_MOST: usize = 64 << 10;
 
 /// The way by which a request comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,7 +175,7 @@ pub async fn serve_remote(web: Arc<Web>, mut arrivals: Arrivals, stop: Cancellat
 /// Answers one connection to its end, or, when told to stop, to the end of what is being answered.
 async fn converse(arrived: arrivals::Arrived, service: axum::Router, stop: CancellationToken) {
     let mut speech = http1::Builder::new();
-    speech.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    speech.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_MOST);
     let connection = speech.serve_connection(TokioIo::new(arrived), TowerToHyperService::new(service));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

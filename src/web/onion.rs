@@ -89,6 +89,10 @@ impl<S: Fn(&str) + Send + Sync> Keeper<S> {
                 Ok(wanted) if wanted || self.always => self.announced(app, &mut changed).await,
                 Ok(_) => {
                     tell(State::Off);
+                    // Those that began by it end with it, also where Tor had lost it.
+                    if let Ok(Some(address)) = onion::address(app).await {
+                        app.remote_access.sessions.end_of_host(&address);
+                    }
                     if changed.changed().await.is_err() { Ok(Ended::Closed) } else { Ok(Ended::Changed) }
                 }
                 Err(failure) => Err(failure),

@@ -346,17 +346,16 @@ pub async fn pair(app: &Arc<App>, address: Option<&str>) -> Result<Step, Failure
     };
     let mine = mine.ok_or_else(|| Failure::failed("This device could not be set up; sync, and try again"))?;
     let members = mine.roster.devices();
+    if members.get(&mine.device.id()) == Some(&Standing::Removed) {
+        return Err(Failure::usage(
+            "This device was removed by another one; begin anew with it on the page of your devices, then pair it",
+        ));
+    }
     if members.iter().any(|(device, it)| *device != mine.device.id() && matches!(it, Standing::Member { .. }))
     {
         return Err(Failure::usage(
             "This device is paired already; ask from the new one, and accept here or on any other paired one",
         ));
-    }
-    if members.get(&mine.device.id()) == Some(&Standing::Removed) {
-        return Err(Failure::usage(format!(
-            "This device was removed by another one; remove the account {0} here and add it again, then pair it anew",
-            account.address
-        )));
     }
     let now = app.now();
     // Those that were heard of last go first.

@@ -16,6 +16,7 @@ use crate::engine::app::{App, Telling};
 use crate::engine::drafts::{self, Content, Kept};
 use crate::engine::failure::{Failure, Kind};
 use crate::engine::request::{self, Answer, Request as Asked};
+use crate::engine::vault::acceptable;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::RawPathParamsRejection;
@@ -143,6 +144,8 @@ async fn perform(deed: Deed, web: &Arc<Web>, caller: Caller) -> Result<Response,
             }
         }
         Deed::ChangePassphrase { old, new } => {
+            // Before the old one is looked at: a new one that is refused clears no count of guesses.
+            acceptable(&new)?;
             web.throttle.attempt(caller.from)?;
             match web.vault.change_passphrase(&old, &new).await {
                 Err(failure) if failure.kind == Kind::Locked => {

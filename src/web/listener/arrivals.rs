@@ -86,9 +86,9 @@ impl Place {
         self.known.load(Ordering::Relaxed)
     }
 
-    /// Notes that somebody is behind it who signed in: it makes room for no stranger.
-    pub(in crate::web) fn keep(&self) {
-        self.known.store(true, Ordering::Relaxed);
+    /// Notes whether somebody is behind it who is signed in as of this request: so long it makes room for no stranger.
+    pub(in crate::web) fn note(&self, is_in: bool) {
+        self.known.store(is_in, Ordering::Relaxed);
     }
 }
 
@@ -285,9 +285,9 @@ mod tests {
         for n in 0..MOST {
             far.push(enter(&onion, &cut).await);
             let arrived = arrivals.next().await.unwrap();
-            if n != 1 {
-                arrived.place.keep();
-            }
+            // The second one was in once, and is no longer.
+            arrived.place.note(true);
+            arrived.place.note(n != 1);
             near.push(arrived);
         }
         // The other way has places of its own.

@@ -1,11 +1,13 @@
 //! Settings: accounts, appearance, writing, passphrase, tokens.
 
 use super::form::Form;
+use super::keys::is_passphrase;
 use super::setup::{filled, new_account, to_confirm};
 use super::shell::shell;
 use crate::crypto::secret::SecretText;
-use crate::engine::failure::{Failure, Kind};
+use crate::engine::failure::Failure;
 use crate::engine::settings::{self, Scope};
+use crate::engine::vault::acceptable;
 use crate::engine::{accounts, recovery};
 use crate::web::Web;
 use crate::web::auth::Owner;
@@ -202,17 +204,17 @@ async fn passphrase(
     form: Form,
 ) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
-    let changed = if form.get("passphrase") == form.get("again") {
-        let (old, new) = (form.get("old").to_owned(), form.get("passphrase").to_owned());
-        // Guesses are slowed down like those at the door.
-        owner.web.throttle.attempt(from)?;
-        let changed = owner.web.vault.change_passphrase(&SecretText::new(old), &SecretText::new(new)).await;
-        if !matches!(&changed, Err(failure) if failure.kind == Kind::Locked) {
-            owner.web.throttle.note(from, true);
-        }
-        changed
-    } else {
+    let (old, new) =
+        (SecretText::new(form.get("old").to_owned()), SecretText::new(form.get("passphrase").to_owned()));
+    let changed = if form.get("passphrase") != form.get("again") {
         Err(Failure::usage("The two differ. Type the same passphrase twice"))
+    } else if let Err(failure) = acceptable(&new) {
+        // Before the old one is looked at: what is refused for the new one says nothing of a guess, and clears no count of them.
+        Err(failure)
+    } else if is_passphrase(&owner, from, &old).await? {
+        owner.web.vault.change_passphrase(&old, &new).await
+    } else {
+        Err(Failure::usage("That is not the passphrase; nothing was changed"))
     };
     match changed {
         Ok(()) => {
