@@ -121,7 +121,7 @@ pub async fn households(app: &Arc<App>) -> Result<Vec<Household>, Failure> {
     for account in rows(app).await? {
         let of = |shape: &&Shape| shape.account == account.address;
         let Some(this) = shapes.iter().filter(of).find(|shape| shape.this).cloned() else { continue };
-        let (noticed, others) =
+        let (noticed, others): (Vec<Shape>, Vec<Shape>) =
             shapes.iter().filter(of).filter(|shape| !shape.this).cloned().partition(|s| s.state == "waiting");
         let (mine, own, people) = {
             let mut reader = app.reader.get().await?;

@@ -50,7 +50,7 @@ pub(super) async fn withdraw(app: &Arc<App>, account: &AccountRow) -> Result<(),
     if mine.row.withdrawn {
         return Ok(());
     }
-    forget_letters(app, account, &[Kind::Removed, Kind::Cancel]).await?;
+    forget_letters(app, account, &[Kind::Removed, Kind::PairCancel]).await?;
     let login = Settings::of(account)?.imap_login()?;
     let mut session = Session::open(&app.dialer, &login).await?;
     let done = leave(app, account, &mut session, &mine).await;
