@@ -120,12 +120,13 @@ fn tokio_stream<T>(mut receiver: mpsc::Receiver<T>) -> impl futures_util::Stream
 
 fn split(app: &App, pieces: Vec<Piece>) -> (Vec<Understood>, u64, Vec<String>) {
     let (mut understood, mut bytes, mut failures) = (Vec::with_capacity(pieces.len()), 0, Vec::new());
+    let own = app.own_addresses();
     for piece in pieces {
         match piece {
             Piece::Message(incoming) => {
                 bytes += incoming.raw.len() as u64;
-                // What devices write to each other is no mail.
-                if Letter::stray(&incoming.raw).is_some() {
+                // What the owner's devices write to each other is no mail; what another person's did is passed on as it came.
+                if Letter::stray(&incoming.raw).is_some_and(|account| own.contains(&account)) {
                     continue;
                 }
                 match understand(app, incoming) {

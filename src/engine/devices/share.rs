@@ -95,7 +95,7 @@ pub(super) async fn collect(
 /// Whether an entry says that it was decided later than the message that tells of it was made.
 pub(super) const fn is_early(entry: &Entry, created: i64) -> bool {
     match entry {
-        Entry::Preference(preference) => preference.at > created,
+        Entry::Preference(preference) => !merge::may_be_told(preference.at, created),
         Entry::Peer(peer) => peer.trust.decided_at > created,
         Entry::Shared(shared) => !merge::may_be_told(shared.at, created),
         Entry::Statement(_) | Entry::Certificate { .. } | Entry::OwnKey(_) => false,
