@@ -83,9 +83,11 @@ async fn is_joining(app: &App, account: &AccountRow) -> Result<bool, Failure> {
 pub(super) async fn round(app: &Arc<App>, account: &AccountRow) -> Result<(), Failure> {
     let before = household::mark(app, account).await?;
     let _turn = app.devices.turn.lock().await;
-    let done = match withdraw::is_off(app).await? {
-        true => withdraw::withdraw(app, account).await,
-        false => call(app, account).await,
+    // Looked at here: whoever waited for the turn may have seen it on.
+    let done = if withdraw::is_off(app).await? {
+        withdraw::withdraw(app, account).await
+    } else {
+        call(app, account).await
     };
     app.devices.trouble(account.id, done.as_ref().err());
     household::tell(app, account, before).await?;

@@ -37,16 +37,17 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/devices/later", post(later))
 }
 
-/// What a list says of devices above its rows; empty for nothing. The mail is shown whatever is wrong with them.
-pub(super) async fn notice(app: &Arc<App>) -> &'static str {
+/// What a list says of devices above its rows, empty for nothing, and whether it can be put off: who asks waits for an answer.
+/// The mail is shown whatever is wrong with devices.
+pub(super) async fn notice(app: &Arc<App>) -> (&'static str, bool) {
     match devices::notice(app).await {
-        Ok(Some(Notice::Asks)) => "A program asks to be let in among your devices.",
-        Ok(Some(Notice::Mailkeep)) => "A program that calls itself Mailkeep reads this mailbox.",
-        Ok(Some(Notice::Program)) => "Another program that says it is yours reads this mailbox.",
-        Ok(None) => "",
+        Ok(Some(Notice::Asks)) => ("A program asks to be let in among your devices.", false),
+        Ok(Some(Notice::Mailkeep)) => ("A program that calls itself Mailkeep reads this mailbox.", true),
+        Ok(Some(Notice::Program)) => ("Another program that says it is yours reads this mailbox.", true),
+        Ok(None) => ("", false),
         Err(error) => {
             tracing::warn!(%error, "Devices cannot be looked at");
-            ""
+            ("", false)
         }
     }
 }

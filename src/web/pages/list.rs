@@ -98,8 +98,9 @@ async fn list(
         return page(&RowsPart { shell, list });
     }
     let reminds = spot == Spot::Inbox && super::keys::reminds(&owner.app, headers)?;
-    let devices = if spot == Spot::Inbox { super::devices::notice(&owner.app).await } else { "" };
-    page(&ListPage { shell, heading, reminds, devices, list })
+    let (devices, may_wait) =
+        if spot == Spot::Inbox { super::devices::notice(&owner.app).await } else { ("", false) };
+    page(&ListPage { shell, heading, reminds, devices, may_wait, list })
 }
 
 /// What cannot be understood in a query, and the place.

@@ -49,6 +49,7 @@ fn lists() -> Vec<Page> {
         heading: "Inbox".into(),
         reminds: true,
         devices: "A program that calls itself Mailkeep reads this mailbox.",
+        may_wait: true,
         list: rows(),
     };
     let mut bars = inbox.clone();
@@ -74,6 +75,7 @@ fn lists() -> Vec<Page> {
         heading: "Search".into(),
         reminds: false,
         devices: "",
+        may_wait: false,
         list: found,
     };
     let empty = ListPage {
@@ -81,6 +83,7 @@ fn lists() -> Vec<Page> {
         heading: "Inbox".into(),
         reminds: true,
         devices: "",
+        may_wait: false,
         list: Rows {
             empty: Empty {
                 words: "Nothing in the inbox.".into(),
@@ -95,6 +98,7 @@ fn lists() -> Vec<Page> {
         heading: "Search".into(),
         reminds: false,
         devices: "",
+        may_wait: false,
         list: Rows {
             trouble: Some(QueryTrouble {
                 words: "This parenthesis is never closed.".into(),

@@ -17,6 +17,8 @@ pub struct ListPage {
     pub reminds: bool,
     /// What is to be known of the owner's devices; empty for nothing.
     pub devices: &'static str,
+    /// Whether that can be put off.
+    pub may_wait: bool,
     /// The list itself.
     pub list: Rows,
 }
