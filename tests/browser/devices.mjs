@@ -65,7 +65,7 @@ story(async (browser, state) => {
   state.page = old;
   await old.goto(`${env.OLD}/devices`);
   await fresh.goto(`${env.NEW}/devices`);
-  await says(old, 'Another Mailkeep');
+  await says(old, 'A program that calls itself Mailkeep');
   await shot(old, 'noticed');
 
   if (env.FIRST === 'yes') {
