@@ -85,7 +85,7 @@ fn killed_at_a_step_of_an_update_nothing_is_lost_or_done_twice() {
         [home.knows(&undisturbed)["decisions"].clone(), laptop.knows(&undisturbed)["decisions"].clone()];
     let (mut met, mut changes) = (Vec::new(), 0);
     for (killed, provider) in [(&home, &providers[0]), (&laptop, &providers[1])] {
-        let mut step = if all_steps() { 0 } else { chance.below(4) as usize };
+        let mut step = if all_steps() { 0 } else { chance.below(6) as usize };
         loop {
             until("all to be taken", &both, &mut at_rest);
             let plan = Arc::new(Mutex::new(Plan { pid: Some(killed.pid()), left: step, at: None }));
@@ -120,7 +120,10 @@ fn killed_at_a_step_of_an_update_nothing_is_lost_or_done_twice() {
             assert_eq!(there.knows(&friend)["decisions"], effects[1], "{friend}");
             let Some(at) = plan.lock().unwrap().at.clone() else { break };
             met.push(at);
-            step += if all_steps() { 1 } else { 4 };
+            if !all_steps() {
+                break;
+            }
+            step += 1;
         }
     }
     for machine in both {
@@ -198,7 +201,7 @@ fn killed_at_a_step_of_a_pairing_two_devices_can_be_paired_all_the_same() {
     let mut points: Vec<(usize, usize)> =
         (0..messages.len()).flat_map(|message| (0..5).map(move |part| (message, part))).collect();
     if !all_steps() {
-        points = (0..2).map(|_| points[chance.below(points.len() as u64) as usize]).collect();
+        points = (0..1).map(|_| points[chance.below(points.len() as u64) as usize]).collect();
     }
     let mut met = 0;
     for (message, part) in points.iter().copied() {

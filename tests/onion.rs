@@ -72,6 +72,7 @@ fn the_mail_at_home_is_read_by_an_onion_address() {
     let alice = lab.person("alice");
     let world = World::new();
     world.ok(&["config", "set", "tor.config", &net.toml]);
+    world.ok(&["config", "set", "tor.mode", "embedded"]);
     lab.deliver(&alice, &plain(BOB, &alice.address, "the long table", "hello"));
     world.add_account(lab, &alice);
     let mut phone = Phone::set_up(&world);

@@ -8,7 +8,7 @@ use crate::engine::settings as named;
 use crate::mail::sma::{DeviceId, Entry, SHARED_NAME_MAX, SHARED_VALUE_MAX, Shared};
 use crate::storage::database::shared::{self as table, SharedRow};
 use crate::storage::database::{Connection, SenderRow, senders, settings};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map};
 
 /// Whether the signature and decisions about senders are shared: `on` or `off`.
 pub const SHARE: &str = "devices.share";
@@ -148,12 +148,11 @@ pub(super) async fn collect(c: &mut Connection, mine: &Mine, now: i64) -> Result
     let me = mine.device.id();
     let mut held: BTreeMap<String, SharedRow> =
         table::list(c).await?.into_iter().map(|row| (row.name.clone(), row)).collect();
-    let own = format!("{DEVICE}{me}");
-    if !held.contains_key(&own) {
-        let (value, device) = (default_name(), me.to_string());
-        let row = SharedRow { name: own.clone(), value, device, ..SharedRow::default() };
+    if let btree_map::Entry::Vacant(own) = held.entry(format!("{DEVICE}{me}")) {
+        let (name, value, device) = (own.key().clone(), default_name(), me.to_string());
+        let row = SharedRow { name, value, device, ..SharedRow::default() };
         table::put(c, &row).await?;
-        held.insert(own, row);
+        own.insert(row);
     }
     for row in held.values_mut() {
         if let Some(anew) = merge::dated_anew(row, me, now) {
