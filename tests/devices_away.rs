@@ -13,7 +13,7 @@ fn mails(number: usize, to: &str, bob: &str, autocrypt: &str) -> Vec<Vec<u8>> {
         let at = jiff::Timestamp::from_second(start + n as i64).unwrap();
         let date = at.strftime("%a, %d %b %Y %H:%M:%S +0000");
         let stranger = format!("somebody{}@stories.test", n % 50);
-        let (from, field) = if n % 2 == 0 { (bob, autocrypt) } else { (stranger.as_str(), "") };
+        let (from, field) = if n.is_multiple_of(2) { (bob, autocrypt) } else { (stranger.as_str(), "") };
         format!(
             "From: {from}\r\nTo: {to}\r\nSubject: mail {n}\r\nDate: {date}\r\nMessage-ID: <away-{n}@stories.test>\r\n\
              {field}MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nNothing new, for the {n}th time.\r\n"

@@ -56,7 +56,7 @@ struct Middle {
 
 impl Middle {
     /// What home gets instead of what the laptop wrote.
-    fn to_home(&mut self, payload: Payload) -> Option<Vec<u8>> {
+    fn for_home(&mut self, payload: Payload) -> Option<Vec<u8>> {
         let (device, handshake) = &self.as_new;
         let body = match &payload.body {
             Body::Request(request) => {
@@ -71,7 +71,7 @@ impl Middle {
     }
 
     /// What the laptop gets instead of what home wrote.
-    fn to_laptop(&mut self, payload: Payload) -> Option<Vec<u8>> {
+    fn for_laptop(&mut self, payload: Payload) -> Option<Vec<u8>> {
         let (device, handshake) = &self.as_old;
         let Body::Accept(_) = &payload.body else { return None };
         self.accept = hash(&payload.to_bytes());
@@ -111,9 +111,9 @@ fn a_provider_that_puts_itself_between_two_devices_is_found_out_by_the_string() 
     }));
     let updates = Arc::default();
     let between = Arc::clone(&middle);
-    swaps(&providers[0], &updates, move |payload| between.lock().unwrap().to_home(payload));
+    swaps(&providers[0], &updates, move |payload| between.lock().unwrap().for_home(payload));
     let between = Arc::clone(&middle);
-    swaps(&providers[1], &updates, move |payload| between.lock().unwrap().to_laptop(payload));
+    swaps(&providers[1], &updates, move |payload| between.lock().unwrap().for_laptop(payload));
     let string = ask(&home, &laptop);
     assert_ne!(middle.lock().unwrap().accept, [0; 32], "the provider took part");
     // Alice types what her laptop shows: it is not what home reckons with the provider.

@@ -33,8 +33,11 @@ impl Avatars {
         let answering = Arc::clone(&held);
         let rule = move |question: &Question| {
             let (head, body) = answer(&answering.lock().unwrap(), question);
-            while head == NEVER {
-                std::thread::park();
+            if head == NEVER {
+                // It may be woken for nothing; what never answers sleeps again.
+                loop {
+                    std::thread::park();
+                }
             }
             (head, body)
         };
