@@ -353,7 +353,9 @@ fn what_leads_home_or_lies_is_not_shown_and_encrypted_mail_asks_for_nothing() {
 
 #[test]
 fn the_settings_say_what_they_can_do() {
-    let world = World::new();
+    // As a store is when it is made.
+    let world = World::bare();
+    world.ok(&["init"]);
     assert!(world.fails(2, &["config", "set", "tor.config", "/nowhere/arti.toml"]).contains("tor.config"));
     assert!(
         world
