@@ -65,6 +65,7 @@ fn answers(tor: &TorClient, onion: &str) {
 }
 
 #[test]
+#[ignore = "Tor takes minutes to spread changed keys, and so small a network loses a circuit now and then: tests/run onion:: --ignored"]
 fn the_mail_at_home_is_read_by_an_onion_address() {
     let lab = Lab::shared();
     let net = TorNet::shared(lab.port("IMAP"));
