@@ -65,7 +65,7 @@ fn answers(tor: &TorClient, onion: &str) {
 }
 
 #[test]
-#[ignore = "Tor takes minutes to spread changed keys, and so small a network loses a circuit now and then: tests/run onion:: --ignored"]
+#[ignore = "Tor takes minutes to spread changed keys: tests/run onion:: --ignored"]
 fn the_mail_at_home_is_read_by_an_onion_address() {
     let lab = Lab::shared();
     let net = TorNet::shared(lab.port("IMAP"));
@@ -123,7 +123,8 @@ fn the_mail_at_home_is_read_by_an_onion_address() {
     assert!(known.starts_with("mailkeep-device="), "{known}");
     let laptop = far.try_in(&known, PASSPHRASE, &phone.spare()).cookies();
     assert_eq!(far.get("/", &laptop).status, 200);
-    assert_eq!(world.ok(&["remote", "session", "list"])[0]["name"], "Laptop");
+    let sessions = world.ok(&["remote", "session", "list"]);
+    assert!(sessions.as_array().unwrap().iter().any(|session| session["name"] == "Laptop"), "{sessions}");
 
     // A locked store has no onion; unlocked at home it is back where it was.
     let home = server.sign_in();
