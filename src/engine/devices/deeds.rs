@@ -18,7 +18,8 @@ pub struct Ended {
     pub cancelled: usize,
 }
 
-/// Ends the pairing that goes on, or waits for what the other device knows; without an address, those of all accounts. What was said of an earlier one is forgotten, too.
+/// Ends the pairing that goes on, or waits for what the other device knows; without an address, those of all accounts. What was
+/// said of an earlier one is forgotten, too.
 ///
 /// # Errors
 /// When the store fails.
@@ -70,8 +71,8 @@ pub async fn rename(app: &Arc<App>, id: &str, name: &str) -> Result<super::Shape
     listed.ok_or_else(|| Failure::not_found(format!("There is no paired device {id}")))
 }
 
-/// Makes this device a new one for an account from whose devices it was removed, or whose devices contradict each other about
-/// it; it has to be let in like any other.
+/// Makes this device a new one for an account from whose devices it was removed, whose devices contradict each other about it, or
+/// whose roster is full; it has to be let in like any other.
 ///
 /// # Errors
 /// Usage, where neither is so.
@@ -81,6 +82,7 @@ pub async fn begin_anew(app: &Arc<App>, address: &str) -> Result<(), Failure> {
         let _turn = app.devices.turn.lock().await;
         let is_out = |mine: &Mine| {
             matches!(mine.roster.standing(mine.device.id()), Standing::Removed | Standing::Disputed)
+                || mine.roster.is_full()
         };
         let mine = Mine::load(&mut *app.reader.get().await?, &account).await?;
         let Some(mine) = mine.filter(is_out) else {

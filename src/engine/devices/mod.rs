@@ -236,6 +236,9 @@ fn this_one(app: &App, account: &AccountRow, mine: &Mine) -> Shape {
                 .to_owned(),
         ),
         Standing::Disputed => ("inactive", "Your devices contradict each other about this one.".to_owned()),
+        _ if mine.roster.is_full() => {
+            ("inactive", "Too many devices came and went for yours to tell each other anything more.".to_owned())
+        }
         _ => {
             let ended = app.devices.ended(account.id).map(why_words).map(str::to_owned);
             ("paired", trouble.or(ended).unwrap_or_default())
@@ -523,6 +526,12 @@ pub async fn remove(app: &Arc<App>, id: &str) -> Result<Removed, Failure> {
             };
             if device == mine.device.id() {
                 return Err(Failure::usage("This is the device you are at; remove it on another one"));
+            }
+            if mine.roster.is_full() {
+                return Err(Failure::failed(
+                    "Too many devices came and went for another removal, so yours tell each other no secrets any more; begin \
+                     anew with this one on the page of your devices, and pair the others with it",
+                ));
             }
             let Some(statement) = mine.roster.remove(&mine.device, device, now) else {
                 return Err(Failure::failed(

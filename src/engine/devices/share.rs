@@ -30,8 +30,7 @@ const BY_PERSON: [&str; 6] = [
     ELSEWHERE,
 ];
 
-/// All that this device would tell another one, the roster first. What the owner wishes of the account is noted with the time
-/// when it was first seen.
+/// All that this device would tell another one, the roster first.
 pub(super) async fn collect(
     c: &mut Connection,
     account: &AccountRow,
@@ -50,7 +49,6 @@ pub(super) async fn collect(
             current: row.current,
         }));
     }
-    note_preference(account, mine, now)?;
     // A clock was ahead when this device said so; nobody took it in.
     let is_own = mine.row.mutual_by == mine.device.id().to_string();
     if is_own && mine.row.mutual_at > now.saturating_add(merge::FAR) {
@@ -103,7 +101,7 @@ pub(super) const fn is_early(entry: &Entry, created: i64) -> bool {
 }
 
 /// Notes what the owner wishes of the account, if that was said on this device since: as later than all that was said before.
-fn note_preference(account: &AccountRow, mine: &mut Mine, now: i64) -> Result<(), Failure> {
+pub(super) fn note_preference(account: &AccountRow, mine: &mut Mine, now: i64) -> Result<(), Failure> {
     let mutual = Settings::of(account)?.prefer_encrypt == "mutual";
     if mutual != mine.row.mutual {
         mine.row.mutual = mutual;

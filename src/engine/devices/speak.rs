@@ -30,12 +30,19 @@ pub(super) async fn speak(app: &App, account: &AccountRow) -> Result<(), Failure
     let Some(account) = rows.iter().find(|row| row.id == account.id) else { return Ok(()) };
     let Some(mut mine) = Mine::load(&mut c, account).await? else { return Ok(()) };
     announce(&mut c, &mut mine, now).await?;
-    let entries = share::collect(&mut c, account, &mut mine, now).await?;
+    // With the time when it is seen, also while there is nobody to tell it to.
+    share::note_preference(account, &mut mine, now)?;
     let others = table::others(&mut c, account.id).await?;
     let seen = others.iter().filter_map(|row| Some((row.device.parse().ok()?, row.last_seen))).collect();
     let mut told = exchange::recipients(&mine.roster, mine.device.id(), &seen, now);
     let joined = mine.joined().filter(|(joined, _)| told.iter().all(|(device, _)| device != joined));
     told.extend(joined);
+    if told.is_empty() {
+        // Most people have one device: nothing is read for nobody.
+        mine.save(&mut c).await?;
+        return Ok(commit(c).await?);
+    }
+    let entries = share::collect(&mut c, account, &mut mine, now).await?;
     // One of them knows of a statement that is not here: perhaps that a device was removed which would be told a secret now.
     let behind = told.iter().any(|(device, _)| {
         let row = others.iter().find(|row| row.device == device.to_string());

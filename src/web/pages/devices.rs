@@ -114,9 +114,9 @@ async fn devices_page(owner: &Owner, said: Said) -> Result<Response, WebError> {
 
 fn household(house: Household, shares: bool, now: i64) -> HouseholdView {
     let out_words = match house.this.state {
-        "removed" => "This Mailkeep was removed by another of your devices.",
-        "inactive" => "Your devices contradict each other about this one.",
-        _ => "",
+        "removed" => "This Mailkeep was removed by another of your devices.".to_owned(),
+        "inactive" => house.this.words.clone(),
+        _ => String::new(),
     };
     let is_out = !out_words.is_empty();
     let stage = stage(&house, now);

@@ -60,7 +60,7 @@ pub struct HouseholdView {
     /// Whether this device is none of the account's any more.
     pub is_out: bool,
     /// Why; empty where it is one.
-    pub out_words: &'static str,
+    pub out_words: String,
     /// This one.
     pub this: MemberView,
     /// The others.

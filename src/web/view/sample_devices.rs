@@ -111,7 +111,7 @@ pub(super) fn pages() -> Vec<(&'static str, DevicesPage)> {
     all.push(("devices-many", many));
     let out = HouseholdView {
         is_out: true,
-        out_words: "This Mailkeep was removed by another of your devices.",
+        out_words: "This Mailkeep was removed by another of your devices.".into(),
         stage: StageView { kind: "nothing", ..StageView::default() },
         others: vec![member("Laptop", "Last heard of 12:04.", false)],
         ..house

@@ -208,3 +208,34 @@ async fn who_begins_anew_knows_what_it_was() {
     assert!(known.iter().all(|shape| shape.id != phone.id.to_string()));
     assert!(known.iter().any(|shape| shape.id == home.id.to_string()));
 }
+
+#[tokio::test]
+async fn whose_roster_is_full_tells_no_secret_and_begins_anew() {
+    let (home, laptop) = (Machine::new().await, Machine::new().await);
+    let all = [&home, &laptop];
+    pair(&home, &laptop, &all).await;
+    {
+        let writer = home.app.writer.lock().await;
+        let mut c = writer.begin().await.unwrap();
+        let mut mine = Mine::load(&mut c, &home.account).await.unwrap().unwrap();
+        let mut number = 1;
+        while !mine.roster.is_full() {
+            let (id, keys) = (number.to_string().parse().unwrap(), mine.device.keys());
+            mine.roster.add(&mine.device, id, keys, "One of many", home.app.now()).unwrap();
+            number += 1;
+        }
+        mine.save(&mut c).await.unwrap();
+        commit(c).await.unwrap();
+    }
+    crate::engine::keyring::make(&home.app, ALICE).await.unwrap();
+    let said = home.lays().await;
+    assert!(said.iter().all(|(folder, _)| folder == ANNOUNCEMENTS), "nobody is told anything");
+    let here = list(&home.app).await.unwrap().into_iter().find(|shape| shape.this).unwrap();
+    assert_eq!(here.state, "inactive");
+    assert!(here.words.starts_with("Too many devices"), "{}", here.words);
+    let refused = remove(&home.app, &laptop.id.to_string()).await.unwrap_err();
+    assert!(refused.words.contains("begin anew"), "{}", refused.words);
+    begin_anew(&home.app, ALICE).await.unwrap();
+    let here = list(&home.app).await.unwrap().into_iter().find(|shape| shape.this).unwrap();
+    assert!(here.id != home.id.to_string() && here.state == "paired", "{here:?}");
+}
