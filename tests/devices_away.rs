@@ -2,8 +2,7 @@
 //! only she puts a device out. `MAILKEEP_MAILS` says how many mails come in meanwhile (1,000 by default; 10,000 by hand).
 
 use crate::private::Side;
-use crate::support::machines::{Machine, pair, store, until, weight};
-use crate::support::provider::Provider;
+use crate::support::machines::{Machine, pair, two, until, weight};
 use crate::support::{Lab, World};
 
 /// Mail that brings no news of keys: from Bob with the key that is known, and from people without one.
@@ -42,11 +41,7 @@ fn after_seventy_days_and_much_mail_the_laptop_comes_back_in_step() {
     let number: usize = std::env::var("MAILKEEP_MAILS").ok().and_then(|n| n.parse().ok()).unwrap_or(1000);
     let lab = Lab::shared();
     let alice = lab.person("alice");
-    let providers = [Provider::before(lab), Provider::before(lab)];
-    let first = store(lab, &alice, &providers[0]);
-    let home = Machine::start(first);
-    let second = store(lab, &alice, &providers[1]);
-    let laptop = Machine::start(second);
+    let (_providers, home, laptop) = two(lab, &alice);
     let bob = Side::new(lab, "bob");
     let to_alice = Side { person: alice.clone(), world: World::bare() };
     bob.writes(&[&to_alice], "a key", "Here is mine.\n", &[]);
@@ -103,11 +98,7 @@ fn after_seventy_days_and_much_mail_the_laptop_comes_back_in_step() {
 fn who_is_silent_for_long_is_told_nothing_and_stays_a_device() {
     let lab = Lab::shared();
     let alice = lab.person("alice");
-    let providers = [Provider::before(lab), Provider::before(lab)];
-    let first = store(lab, &alice, &providers[0]);
-    let home = Machine::start(first);
-    let second = store(lab, &alice, &providers[1]);
-    let laptop = Machine::start(second);
+    let (_providers, home, laptop) = two(lab, &alice);
     pair(&home, &laptop);
     let folder = format!("_Autocrypt_SMA_{}", laptop.id);
     let mut imap = lab.imap(&alice);

@@ -2,7 +2,7 @@
 //! between them and the mailbox kills them, so that each step that shows on the wire is met. `MAILKEEP_STEPS=all` meets all of
 //! them; by default some, by chance.
 
-use crate::support::machines::{Machine, kind, meets, pair, store, until};
+use crate::support::machines::{Machine, kind, meets, pair, two, until};
 use crate::support::provider::{Deed, Provider, Seen, When};
 use crate::support::world::signal;
 use crate::support::{Chance, Lab, wait_until};
@@ -68,11 +68,7 @@ fn killed_at_a_step_of_an_update_nothing_is_lost_or_done_twice() {
     let mut chance = Chance::new("kill updates");
     let lab = Lab::shared();
     let alice = lab.person("alice");
-    let providers = [Provider::before(lab), Provider::before(lab)];
-    let first = store(lab, &alice, &providers[0]);
-    let home = Machine::start(first);
-    let second = store(lab, &alice, &providers[1]);
-    let laptop = Machine::start(second);
+    let (providers, home, laptop) = two(lab, &alice);
     pair(&home, &laptop);
     let both = [&home, &laptop];
     let mut imap = lab.imap(&alice);
@@ -207,11 +203,7 @@ fn killed_at_a_step_of_a_pairing_two_devices_can_be_paired_all_the_same() {
     for (message, part) in points.iter().copied() {
         let (which, by_laptop) = messages[message];
         let alice = lab.person("alice");
-        let providers = [Provider::before(lab), Provider::before(lab)];
-        let first = store(lab, &alice, &providers[0]);
-        let home = Machine::start(first);
-        let second = store(lab, &alice, &providers[1]);
-        let laptop = Machine::start(second);
+        let (providers, home, laptop) = two(lab, &alice);
         // Who writes is killed while it lays, who reads while it takes.
         let at_laptop = by_laptop == (part < 2);
         let (killed, provider) = if at_laptop { (&laptop, &providers[1]) } else { (&home, &providers[0]) };
@@ -238,11 +230,7 @@ fn killed_at_a_step_of_a_pairing_two_devices_can_be_paired_all_the_same() {
 fn killed_while_it_removes_a_device_it_is_removed_once_it_runs_again() {
     let lab = Lab::shared();
     let alice = lab.person("alice");
-    let providers = [Provider::before(lab), Provider::before(lab)];
-    let first = store(lab, &alice, &providers[0]);
-    let home = Machine::start(first);
-    let second = store(lab, &alice, &providers[1]);
-    let laptop = Machine::start(second);
+    let (providers, home, laptop) = two(lab, &alice);
     pair(&home, &laptop);
     let plan = Arc::new(Mutex::new(Plan { pid: Some(home.pid()), left: 0, at: None }));
     kills(&providers[0], &plan, step_of(Kind::Removed, 0));

@@ -1,7 +1,7 @@
 //! The provider of Alice's mailbox would like to be one of her devices. It stands between each machine and the mailbox, and does
 //! to what they write whatever it likes.
 
-use crate::support::machines::{Machine, ask, kind, meets, pair, paired, store, until};
+use crate::support::machines::{Machine, ask, kind, meets, pair, paired, two, until};
 use crate::support::provider::{Deed, Provider, Seen, When};
 use crate::support::{Lab, Person};
 use mailkeep::crypto::devices::{Device, Handshake, hash};
@@ -97,11 +97,7 @@ fn swaps(
 fn a_provider_that_puts_itself_between_two_devices_is_found_out_by_the_string() {
     let lab = Lab::shared();
     let alice = lab.person("alice");
-    let providers = [Provider::before(lab), Provider::before(lab)];
-    let first = store(lab, &alice, &providers[0]);
-    let home = Machine::start(first);
-    let second = store(lab, &alice, &providers[1]);
-    let laptop = Machine::start(second);
+    let (providers, home, laptop) = two(lab, &alice);
     let id = |machine: &Machine| -> DeviceId { machine.id.parse().unwrap() };
     let middle = Arc::new(Mutex::new(Middle {
         as_new: (Device::new(id(&laptop)), Handshake::new()),
@@ -155,11 +151,7 @@ fn attempt(home: &Machine, laptop: &Machine) {
 fn whatever_is_lost_or_altered_in_a_pairing_no_key_goes_out_and_asking_again_helps() {
     let lab = Lab::shared();
     let alice = lab.person("alice");
-    let providers = [Provider::before(lab), Provider::before(lab)];
-    let first = store(lab, &alice, &providers[0]);
-    let home = Machine::start(first);
-    let second = store(lab, &alice, &providers[1]);
-    let laptop = Machine::start(second);
+    let (providers, home, laptop) = two(lab, &alice);
     until("both to know of each other", &[&home, &laptop], || {
         (home.sees(&laptop), laptop.sees(&home)) == ("waiting".into(), "waiting".into())
     });
@@ -200,11 +192,7 @@ fn whatever_is_lost_or_altered_in_a_pairing_no_key_goes_out_and_asking_again_hel
 fn repeated_and_reordered_messages_of_a_pairing_do_it_no_harm() {
     let lab = Lab::shared();
     let alice = lab.person("alice");
-    let providers = [Provider::before(lab), Provider::before(lab)];
-    let first = store(lab, &alice, &providers[0]);
-    let home = Machine::start(first);
-    let second = store(lab, &alice, &providers[1]);
-    let laptop = Machine::start(second);
+    let (providers, home, laptop) = two(lab, &alice);
     // All that was laid before comes again, the newest first, each time something is laid.
     let laid = Arc::<Mutex<Vec<(String, Vec<u8>)>>>::default();
     for provider in &providers {
@@ -239,11 +227,7 @@ fn settled(lab: &Lab, alice: &Person, home: &Machine, laptop: &Machine) {
 fn what_is_done_to_updates_and_folders_heals_and_puts_nobody_out() {
     let lab = Lab::shared();
     let alice = lab.person("alice");
-    let providers = [Provider::before(lab), Provider::before(lab)];
-    let first = store(lab, &alice, &providers[0]);
-    let home = Machine::start(first);
-    let second = store(lab, &alice, &providers[1]);
-    let laptop = Machine::start(second);
+    let (_providers, home, laptop) = two(lab, &alice);
     pair(&home, &laptop);
     settled(lab, &alice, &home, &laptop);
     let both = [&home, &laptop];
@@ -328,11 +312,7 @@ fn what_is_done_to_updates_and_folders_heals_and_puts_nobody_out() {
 fn a_provider_that_writes_itself_lets_nobody_in_and_puts_nobody_out() {
     let lab = Lab::shared();
     let alice = lab.person("alice");
-    let providers = [Provider::before(lab), Provider::before(lab)];
-    let first = store(lab, &alice, &providers[0]);
-    let home = Machine::start(first);
-    let second = store(lab, &alice, &providers[1]);
-    let laptop = Machine::start(second);
+    let (providers, home, laptop) = two(lab, &alice);
     pair(&home, &laptop);
     settled(lab, &alice, &home, &laptop);
     let ids: [DeviceId; 2] = [home.id.parse().unwrap(), laptop.id.parse().unwrap()];

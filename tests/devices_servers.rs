@@ -2,9 +2,8 @@
 //! cannot be removed and nobody is told of news, and where the mailbox is full.
 
 use crate::support::Lab;
-use crate::support::machines::{Machine, meets, pair, store, until};
+use crate::support::machines::{Machine, meets, pair, two, until};
 use crate::support::mail::plain;
-use crate::support::provider::Provider;
 
 /// One tells the other, both ways, and then nothing lies in either's folder.
 fn in_step(
@@ -34,11 +33,7 @@ fn in_step(
 fn below_the_inbox_and_with_a_server_that_can_do_little() {
     let lab = Lab::of_another_kind(&[("LAB_PREFIX", "INBOX."), ("LAB_LACKS", "UIDPLUS IDLE MOVE")]);
     let alice = lab.person("alice");
-    let providers = [Provider::before(&lab), Provider::before(&lab)];
-    let first = store(&lab, &alice, &providers[0]);
-    let home = Machine::start(first);
-    let second = store(&lab, &alice, &providers[1]);
-    let laptop = Machine::start(second);
+    let (providers, home, laptop) = two(&lab, &alice);
     pair(&home, &laptop);
     in_step(&lab, &alice, &home, &laptop, ("friend", "INBOX."));
     let mut imap = lab.imap(&alice);
@@ -64,11 +59,7 @@ fn below_the_inbox_and_with_a_server_that_can_do_little() {
 fn a_full_mailbox_loses_nothing_and_says_so() {
     let lab = Lab::of_another_kind(&[("LAB_QUOTA", "1M")]);
     let alice = lab.person("alice");
-    let providers = [Provider::before(&lab), Provider::before(&lab)];
-    let first = store(&lab, &alice, &providers[0]);
-    let home = Machine::start(first);
-    let second = store(&lab, &alice, &providers[1]);
-    let laptop = Machine::start(second);
+    let (providers, home, laptop) = two(&lab, &alice);
     pair(&home, &laptop);
     in_step(&lab, &alice, &home, &laptop, ("friend", ""));
     let mut imap = lab.imap(&alice);

@@ -176,13 +176,20 @@ pub fn paired(old: &Machine, new: &Machine) {
     });
 }
 
+/// Two machines of somebody's, not paired yet, each behind a provider of its own that outlives it: the one at home, and the laptop.
+pub fn two(lab: &Lab, person: &Person) -> ([Provider; 2], Machine, Machine) {
+    let providers = [Provider::before(lab), Provider::before(lab)];
+    let home = Machine::start(store(lab, person, &providers[0]));
+    let laptop = Machine::start(store(lab, person, &providers[1]));
+    (providers, home, laptop)
+}
+
 /// A store of somebody's behind a provider. The first one with an account makes its key; a later one finds the other's folders
 /// and waits for it.
 pub fn store(lab: &Lab, person: &Person, provider: &Provider) -> World {
     let world = World::new();
     let args = provider.account_args(lab, person);
     world.ok(&args.iter().map(String::as_str).collect::<Vec<_>>());
-    world.ok(&["config", "set", "tor.mode", "off"]);
     world
 }
 
