@@ -11,7 +11,7 @@ use crate::web::auth::Owner;
 use crate::web::error::{WebError, page, sentence};
 use crate::web::listener::From;
 use crate::web::view::{
-    BeforeView, DevicesPage, HouseholdView, InvitationStep, MemberView, RemovedView, Spot, StageView,
+    BeforeView, DevicesPage, HouseholdView, InvitationStep, MemberView, Qr, RemovedView, Spot, StageView,
 };
 use crate::web::words;
 use axum::Router;
@@ -26,6 +26,8 @@ pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .route("/devices", get(show))
         .route("/devices/ask", post(ask))
+        .route("/devices/code", post(code))
+        .route("/devices/join", post(join))
         .route("/devices/accept", post(accept))
         .route("/devices/confirm", post(confirm))
         .route("/devices/cancel", post(cancel))
@@ -84,12 +86,12 @@ async fn devices_page(owner: &Owner, said: Said) -> Result<Response, WebError> {
     });
     let before: Vec<BeforeView> = before.collect();
     let waits = |house: &HouseholdView| {
-        matches!(house.stage.kind, "asking" | "accepted" | "said" | "typed" | "joining")
+        matches!(house.stage.kind, "asking" | "accepted" | "said" | "typed" | "proving" | "joining")
     };
     // Nothing that somebody types or reads is replaced by itself.
     let is_in_use = failed
         || said.removed.is_some()
-        || households.iter().any(|house| matches!(house.stage.kind, "asked" | "shows" | "types"));
+        || households.iter().any(|house| matches!(house.stage.kind, "asked" | "code" | "shows" | "types"));
     let mut response = page(&DevicesPage {
         refreshes: !is_in_use && households.iter().any(waits),
         before,
@@ -134,6 +136,8 @@ fn household(house: Household, shares: bool, now: i64) -> HouseholdView {
         this: MemberView { nameable: !is_out, ..member(house.this) },
         others: others.into_iter().map(member).collect(),
         removed: removed.into_iter().map(member).collect(),
+        may_show: !is_out && !stage.goes_on(),
+        may_join: may_ask,
         may_ask: may_ask && !noticed.is_empty(),
         noticed,
         is_alone: is_alone && !is_out,
@@ -180,6 +184,13 @@ const OLD: [&str; 3] = [
     "Say on the new device that they were taken.",
 ];
 
+/// The same by a code.
+const TOLD: [&str; 3] = [
+    "Show the code on a device that has your keys.",
+    "Type it into the new one.",
+    "Both prove to each other that they know it.",
+];
+
 fn steps(all: [&str; 3], next: usize) -> Vec<InvitationStep> {
     let step = |(at, words): (usize, &str)| InvitationStep {
         words: words.to_owned(),
@@ -201,6 +212,12 @@ fn stage(house: &Household, now: i64) -> StageView {
         ..base.clone()
     };
     let numbers = |sas: &str| sas.split(' ').map(str::to_owned).collect();
+    let proving = StageView {
+        kind: "proving",
+        heading: "The two prove to each other that they know the code",
+        steps: steps(TOLD, 2),
+        ..base.clone()
+    };
     let view = match &house.stage {
         Stage::Nothing => StageView { kind: "nothing", ..base },
         Stage::Asking => StageView {
@@ -247,6 +264,26 @@ fn stage(house: &Household, now: i64) -> StageView {
             steps: steps(OLD, 2),
             ..of(id, name)
         },
+        Stage::Code(until) => {
+            let code = house.code.as_ref().map_or("", |code| code.expose());
+            let qr = Qr::of_device_code(code);
+            let (prefix, groups) = code.split_once(':').unwrap_or_default();
+            StageView {
+                kind: "code",
+                heading: "Type this code into the new device",
+                steps: steps(TOLD, 1),
+                prefix: format!("{prefix}:"),
+                numbers: groups.split('-').map(str::to_owned).collect(),
+                qr,
+                // Another code is another stage; the code itself stands in no mark.
+                id: until.to_string(),
+                ..base
+            }
+        }
+        Stage::ProvingNew => proving,
+        Stage::ProvingOld(id, name) => {
+            StageView { id: id.clone(), name: name.chars().take(40).collect(), ..proving }
+        }
         Stage::Joining => StageView {
             kind: "joining",
             heading: "Taking over what the other device knows",
@@ -268,7 +305,8 @@ fn stage(house: &Household, now: i64) -> StageView {
             StageView { kind: "ended", heading: "Nobody was let in", words: (*why).to_owned(), ..base }
         }
     };
-    StageView { mark: format!("{} {} {}", view.kind, view.id, view.sas()), ..view }
+    let sas = if view.kind == "code" { String::new() } else { view.sas() };
+    StageView { mark: format!("{} {} {sas}", view.kind, view.id), ..view }
 }
 
 fn came(house: &Household) -> String {
@@ -303,6 +341,32 @@ async fn ask(
 ) -> Result<Response, WebError> {
     let done = match proved(&owner, from, &form).await? {
         Ok(()) => devices::pair(&owner.app, Some(form.get("account"))).await,
+        Err(failure) => Err(failure),
+    };
+    after(&owner, done).await
+}
+
+/// This device shows a code; the page that follows bears it.
+async fn code(
+    owner: Owner,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
+    form: Form,
+) -> Result<Response, WebError> {
+    let done = match proved(&owner, from, &form).await? {
+        Ok(()) => devices::show_code(&owner.app, Some(form.get("account"))).await,
+        Err(failure) => Err(failure),
+    };
+    after(&owner, done).await
+}
+
+/// The code of another device was typed here.
+async fn join(
+    owner: Owner,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
+    form: Form,
+) -> Result<Response, WebError> {
+    let done = match proved(&owner, from, &form).await? {
+        Ok(()) => devices::ask_by_code(&owner.app, form.get("code"), Some(form.get("account"))).await,
         Err(failure) => Err(failure),
     };
     after(&owner, done).await
