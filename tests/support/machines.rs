@@ -55,6 +55,11 @@ impl Machine {
         self.server.borrow().as_ref().unwrap().pid()
     }
 
+    /// Its owner signs in, after it was locked.
+    pub fn unlock(&self) {
+        self.server.borrow().as_ref().unwrap().sign_in();
+    }
+
     /// What it said so far since it was switched on; nothing where it is off.
     pub fn log(&self) -> String {
         self.server.borrow().as_ref().map(Server::log).unwrap_or_default()
