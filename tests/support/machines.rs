@@ -60,11 +60,6 @@ impl Machine {
         self.server.borrow().as_ref().unwrap().sign_in();
     }
 
-    /// What it said so far since it was switched on; nothing where it is off.
-    pub fn log(&self) -> String {
-        self.server.borrow().as_ref().map(Server::log).unwrap_or_default()
-    }
-
     /// Whether it runs.
     pub fn runs(&self) -> bool {
         self.server.borrow_mut().as_mut().is_some_and(Server::is_running)

@@ -59,6 +59,8 @@ pub(super) async fn notice(app: &Arc<App>) -> (&'static str, bool) {
 struct Said {
     trouble: String,
     removed: Option<RemovedView>,
+    /// A code that was mistyped, and for which account, to be mended rather than typed anew.
+    typed: Option<(String, String)>,
 }
 
 async fn show(owner: Owner) -> Result<Response, WebError> {
@@ -72,7 +74,7 @@ async fn devices_page(owner: &Owner, said: Said) -> Result<Response, WebError> {
     let now = app.now();
     let shares = settings::get(app, devices::SHARE).await? == "on";
     let households: Vec<HouseholdView> =
-        devices::households(app).await?.into_iter().map(|it| household(it, shares, now)).collect();
+        devices::households(app).await?.into_iter().map(|it| household(it, &said, shares, now)).collect();
     let strays = devices::strays(app).await?;
     let own = app.keyring.all();
     let mut senders: Vec<String> = own.iter().map(|key| key.address.clone()).collect();
@@ -114,7 +116,8 @@ async fn devices_page(owner: &Owner, said: Said) -> Result<Response, WebError> {
     Ok(response)
 }
 
-fn household(house: Household, shares: bool, now: i64) -> HouseholdView {
+fn household(house: Household, said: &Said, shares: bool, now: i64) -> HouseholdView {
+    let typed = said.typed.as_ref().filter(|(account, _)| *account == house.account);
     let out_words = match house.this.state {
         "removed" => "This Mailkeep was removed by another of your devices.".to_owned(),
         "inactive" => house.this.words.clone(),
@@ -138,6 +141,7 @@ fn household(house: Household, shares: bool, now: i64) -> HouseholdView {
         removed: removed.into_iter().map(member).collect(),
         may_show: !is_out && !stage.goes_on(),
         may_join: may_ask,
+        typed: typed.map(|(_, code)| code.clone()).unwrap_or_default(),
         may_ask: may_ask && !noticed.is_empty(),
         noticed,
         is_alone: is_alone && !is_out,
@@ -330,7 +334,9 @@ async fn proved(owner: &Owner, from: IpAddr, form: &Form) -> Result<Result<(), F
 async fn after<T>(owner: &Owner, done: Result<T, Failure>) -> Result<Response, WebError> {
     match done {
         Ok(_) => Ok(Redirect::to("/devices").into_response()),
-        Err(failure) => devices_page(owner, Said { trouble: sentence(&failure.words), removed: None }).await,
+        Err(failure) => {
+            devices_page(owner, Said { trouble: sentence(&failure.words), ..Said::default() }).await
+        }
     }
 }
 
@@ -369,7 +375,14 @@ async fn join(
         Ok(()) => devices::ask_by_code(&owner.app, form.get("code"), Some(form.get("account"))).await,
         Err(failure) => Err(failure),
     };
-    after(&owner, done).await
+    match done {
+        Ok(_) => Ok(Redirect::to("/devices").into_response()),
+        Err(failure) => {
+            let typed = (form.get("account").to_owned(), form.get("code").to_owned());
+            let said = Said { trouble: sentence(&failure.words), typed: Some(typed), ..Said::default() };
+            devices_page(&owner, said).await
+        }
+    }
 }
 
 async fn accept(
@@ -421,7 +434,7 @@ async fn remove(
     match (done, known) {
         (Ok(removed), Some(known)) => {
             let removed = RemovedView { name: known.name, account: known.account, words: removed.words };
-            devices_page(&owner, Said { trouble: String::new(), removed: Some(removed) }).await
+            devices_page(&owner, Said { removed: Some(removed), ..Said::default() }).await
         }
         (done, _) => after(&owner, done).await,
     }

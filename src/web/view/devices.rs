@@ -75,6 +75,8 @@ pub struct HouseholdView {
     pub may_show: bool,
     /// Whether the code of another one can be typed into it.
     pub may_join: bool,
+    /// What was mistyped there.
+    pub typed: String,
     /// Whether nobody but this one is there.
     pub is_alone: bool,
     /// How a pairing stands.

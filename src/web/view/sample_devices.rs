@@ -69,6 +69,7 @@ pub(super) fn pages() -> Vec<(&'static str, DevicesPage)> {
         may_ask: true,
         may_show: true,
         may_join: true,
+        typed: HOSTILE.into(),
         noticed: vec![member("Mailkeep/0.1.0", "", false), member(HOSTILE, "", false)],
         ..alone.clone()
     };
