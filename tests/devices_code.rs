@@ -103,7 +103,9 @@ fn two_machines_pair_by_a_code_and_are_equal() {
     for provider in &providers {
         let written = Arc::clone(&written);
         provider.does(move |seen| {
-            written.lock().unwrap().extend(&seen.message);
+            // As it was signed, without what a mail makes of it.
+            let payload = Letter::read(&seen.message).map(|letter| letter.signed.payload);
+            written.lock().unwrap().extend(payload.unwrap_or_default());
             Deed::Pass
         });
     }
@@ -129,10 +131,8 @@ fn two_machines_pair_by_a_code_and_are_equal() {
     // Who is paired asks for nothing more, and the code is worth nothing.
     assert!(laptop.world.fails(2, &["device", "join", &code]).contains("paired already"));
     // Nothing of it was kept or sent.
-    assert!(
-        !written.lock().unwrap().is_empty() && !tells(&code, &written.lock().unwrap()),
-        "a message tells it"
-    );
+    let written = written.lock().unwrap().clone();
+    assert!(written.len() > 1000 && !tells(&code, &written), "a message tells it");
     for machine in [&home, &laptop] {
         machine.off();
         assert!(!tells(&code, &all_bytes(machine.world.data())), "the store tells it");
