@@ -10,7 +10,7 @@ mod coded;
 
 use crate::crypto::devices::{Code, CodeHandshake, Comparison, Handshake, Transcript, hash, verified};
 use crate::mail::sma::{
-    Accept, Body, Cancel, DeviceId, Flaw, Keys, Mac, OneTimeKey, Payload, Request, Reveal, Signed,
+    Accept, Body, Cancel, DeviceId, Flaw, Keys, Mac, OneTimeKey, Payload, Request, Reveal, Signed, next_seq,
 };
 use coded::Coded;
 use std::collections::BTreeMap;
@@ -277,7 +277,7 @@ impl Pairing {
     }
 
     fn payload(&self, to: DeviceId, body: Body, stamp: &mut Stamp) -> Payload {
-        stamp.seq += 1;
+        stamp.seq = next_seq(stamp.seq, stamp.now);
         Payload {
             account: self.account.clone(),
             from: self.me,
