@@ -216,12 +216,6 @@ fn stage(house: &Household, now: i64) -> StageView {
         ..base.clone()
     };
     let numbers = |sas: &str| sas.split(' ').map(str::to_owned).collect();
-    let proving = StageView {
-        kind: "proving",
-        heading: "The two prove to each other that they know the code",
-        steps: steps(TOLD, 2),
-        ..base.clone()
-    };
     let view = match &house.stage {
         Stage::Nothing => StageView { kind: "nothing", ..base },
         Stage::Asking => StageView {
@@ -268,26 +262,9 @@ fn stage(house: &Household, now: i64) -> StageView {
             steps: steps(OLD, 2),
             ..of(id, name)
         },
-        Stage::Code(until) => {
-            let code = house.code.as_ref().map_or("", |code| code.expose());
-            let qr = Qr::of_device_code(code);
-            let (prefix, groups) = code.split_once(':').unwrap_or_default();
-            StageView {
-                kind: "code",
-                heading: "Type this code into the new device",
-                steps: steps(TOLD, 1),
-                prefix: format!("{prefix}:"),
-                numbers: groups.split('-').map(str::to_owned).collect(),
-                qr,
-                // Another code is another stage; the code itself stands in no mark.
-                id: until.to_string(),
-                ..base
-            }
-        }
-        Stage::ProvingNew => proving,
-        Stage::ProvingOld(id, name) => {
-            StageView { id: id.clone(), name: name.chars().take(40).collect(), ..proving }
-        }
+        Stage::Code(until) => code_stage(house, *until, base),
+        Stage::ProvingNew => proving_stage(base),
+        Stage::ProvingOld(id, name) => proving_stage(of(id, name)),
         Stage::Joining => StageView {
             kind: "joining",
             heading: "Taking over what the other device knows",
@@ -311,6 +288,31 @@ fn stage(house: &Household, now: i64) -> StageView {
     };
     let sas = if view.kind == "code" { String::new() } else { view.sas() };
     StageView { mark: format!("{} {} {sas}", view.kind, view.id), ..view }
+}
+
+/// The code that this device shows. Another one is another stage; the code itself stands in no mark.
+fn code_stage(house: &Household, until: i64, base: StageView) -> StageView {
+    let code = house.code.as_ref().map_or("", |code| code.expose());
+    let (prefix, groups) = code.split_once(':').unwrap_or_default();
+    StageView {
+        kind: "code",
+        heading: "Type this code into the new device",
+        steps: steps(TOLD, 1),
+        prefix: format!("{prefix}:"),
+        numbers: groups.split('-').map(str::to_owned).collect(),
+        qr: Qr::of_device_code(code),
+        id: until.to_string(),
+        ..base
+    }
+}
+
+fn proving_stage(base: StageView) -> StageView {
+    StageView {
+        kind: "proving",
+        heading: "The two prove to each other that they know the code",
+        steps: steps(TOLD, 2),
+        ..base
+    }
 }
 
 fn came(house: &Household) -> String {
