@@ -202,10 +202,13 @@ fn whoever_asks_without_the_code_meanwhile_ends_both() {
     assert_eq!(server.pairing.shown(), Shown::Asked { device: id(27), name: "Laptop".into() });
 }
 
+/// What becomes of something that was said.
+type Change = fn(Body) -> Body;
+
 #[test]
 fn whatever_is_altered_on_the_way_nobody_is_let_in() {
     // What the laptop says, each time otherwise, as the laptop itself would sign it.
-    let changes: [(&str, Kind, fn(Body) -> Body); 5] = [
+    let changes: [(&str, Kind, Change); 5] = [
         ("the reveal's half", Kind::PairReveal, |body| match body {
             Body::Reveal(reveal) => Body::Reveal(Reveal { ephemeral: [9; 32], ..reveal }),
             other => other,
