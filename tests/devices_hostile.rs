@@ -62,7 +62,8 @@ impl Middle {
             Body::Request(request) => {
                 self.request = hash(&payload.to_bytes());
                 let commitment = handshake.commitment(device.id(), &device.keys());
-                Body::Request(Request { keys: device.keys(), commitment, name: request.name.clone() })
+                let name = request.name.clone();
+                Body::Request(Request { keys: device.keys(), commitment, name, proof: None })
             }
             Body::Reveal(_) => Body::Reveal(handshake.reveal(self.accept)),
             _ => return None,
@@ -328,7 +329,8 @@ fn a_provider_that_writes_itself_lets_nobody_in_and_puts_nobody_out() {
         let out: Statement =
             false_one.state(&alice.address, to, mailkeep::mail::sma::Deed::Remove, now, vec![[3; 32]]);
         let announce = Announce { keys: false_one.keys(), fallback, program: "Mailkeep/9".into() };
-        let request = Request { keys: false_one.keys(), commitment: [1; 32], name: "Home".into() };
+        let request =
+            Request { keys: false_one.keys(), commitment: [1; 32], name: "Home".into(), proof: None };
         let reveal = Reveal { ephemeral: [9; 32], nonce: [9; 32], accept: [9; 32] };
         for (to, body) in [
             (None, Body::Announce(announce)),

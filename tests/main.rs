@@ -30,6 +30,7 @@ mod corpora;
 mod damage;
 mod devices;
 mod devices_away;
+mod devices_code;
 mod devices_crash;
 mod devices_hostile;
 mod devices_pages;

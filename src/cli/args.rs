@@ -175,7 +175,7 @@ pub(super) enum Command {
     /// Correspondents and their keys: list, show, verify, accept, keep, invite, join, invitations
     #[command(subcommand)]
     Peer(Peer),
-    /// Your devices: list, pair, requests, accept, confirm, cancel, name, remove
+    /// Your devices: list, pair, requests, accept, confirm, code, join, cancel, name, remove
     #[command(subcommand)]
     Device(Device),
     /// API tokens: create, list, revoke
@@ -722,6 +722,19 @@ pub(super) enum Device {
         /// The three numbers that the new device shows
         #[arg(long)]
         sas: Option<String>,
+    },
+    /// Show a code that lets a new device in, once and within ten minutes
+    Code {
+        /// The account; needed only where there are several
+        email: Option<String>,
+    },
+    /// Let this new device in by the code that another one shows
+    Join {
+        /// The code; without it, it is asked for on the terminal, or read from standard input
+        code: Option<String>,
+        /// The account; told by the code where it is left out
+        #[arg(long)]
+        email: Option<String>,
     },
     /// End the pairing that goes on
     Cancel {

@@ -541,10 +541,30 @@ fn about_device(device: args::Device) -> Result<Request, Failure> {
             let sas = prompted("The numbers that the new device shows", "them with --sas")?;
             Request::DeviceConfirm { id, sas: sas.expose().to_owned() }
         }
+        args::Device::Code { email } => Request::DeviceCode(email),
+        args::Device::Join { code: Some(code), email } => Request::DeviceJoin { code, email },
+        args::Device::Join { code: None, email } => Request::DeviceJoin { code: told_code()?, email },
         args::Device::Cancel { email } => Request::DeviceCancel(email),
         args::Device::Name { id, name } => Request::DeviceName { id, name },
         args::Device::Remove { id } => Request::DeviceRemove(id),
     })
+}
+
+/// The code of another device, from the terminal or from standard input: on a command line others on the machine could read it.
+fn told_code() -> Result<String, Failure> {
+    if std::io::stdin().is_terminal() {
+        let code = prompted("The code that the other device shows", "it as an argument")?;
+        return Ok(code.expose().to_owned());
+    }
+    let mut code = String::new();
+    // No code is nearly as long, however it was typed.
+    let read = std::io::stdin().lock().take(2000).read_to_string(&mut code);
+    match read {
+        Ok(_) if !code.trim().is_empty() => Ok(code),
+        _ => Err(Failure::usage(
+            "Give the code that the other device shows, as an argument or on standard input",
+        )),
+    }
 }
 
 fn about_sender(sender: args::Sender) -> Result<Request, Failure> {

@@ -173,6 +173,7 @@ impl App {
         self.stopping.cancel();
         self.running.close();
         let ended = tokio::time::timeout(PATIENCE, self.running.wait()).await;
+        self.devices.forget();
         self.dialer.close();
         let sending = tokio::time::timeout(PATIENCE, self.outbox_busy.lock()).await;
         if ended.is_err() || sending.is_err() {

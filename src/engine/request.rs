@@ -252,6 +252,15 @@ pub enum Request {
     DeviceList,
     /// This device asks to be let in by the others of an account.
     DevicePair(Option<String>),
+    /// This device shows a code that lets another one in, for an account or the only one.
+    DeviceCode(Option<String>),
+    /// This device asks by the code of another one, and waits for how it ends.
+    DeviceJoin {
+        /// What the other one shows.
+        code: String,
+        /// The account; told by the code where it is left out.
+        email: Option<String>,
+    },
     /// The devices that ask here to be let in.
     DeviceRequests,
     /// Lets the request of a device go on to the comparison.
@@ -398,6 +407,8 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
         | Request::PeerInvitations => trust(app, request).await,
         Request::DeviceList
         | Request::DevicePair(_)
+        | Request::DeviceCode(_)
+        | Request::DeviceJoin { .. }
         | Request::DeviceRequests
         | Request::DeviceAccept(_)
         | Request::DeviceConfirm { .. }
@@ -410,6 +421,8 @@ pub async fn perform(app: &Arc<App>, request: Request, watcher: &dyn Watcher) ->
 async fn pair(app: &Arc<App>, request: Request) -> Result<Answer, Failure> {
     match request {
         Request::DevicePair(email) => value(devices::pair(app, email.as_deref()).await?),
+        Request::DeviceCode(email) => value(devices::show_code(app, email.as_deref()).await?),
+        Request::DeviceJoin { code, email } => value(devices::join(app, &code, email.as_deref()).await?),
         Request::DeviceRequests => value(devices::requests(app).await?),
         Request::DeviceAccept(id) => value(devices::accept(app, &id).await?),
         Request::DeviceConfirm { id, sas } => value(devices::confirm(app, &id, &sas).await?),

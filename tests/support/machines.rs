@@ -55,6 +55,11 @@ impl Machine {
         self.server.borrow().as_ref().unwrap().pid()
     }
 
+    /// Its owner signs in, after it was locked.
+    pub fn unlock(&self) {
+        self.server.borrow().as_ref().unwrap().sign_in();
+    }
+
     /// Whether it runs.
     pub fn runs(&self) -> bool {
         self.server.borrow_mut().as_mut().is_some_and(Server::is_running)

@@ -191,6 +191,13 @@ impl World {
         Server::start(self, self.global_first(&["serve", "--listen", "127.0.0.1:0"], false))
     }
 
+    /// The server, unlocked, which logs all that it ever logs.
+    pub fn serve_loud(&self) -> Server<'_> {
+        let mut command = self.global_first(&["serve", "--listen", "127.0.0.1:0"], false);
+        command.env("MAILKEEP_LOG", "debug");
+        Server::start(self, command)
+    }
+
     /// The server, unlocked, with more said on the command line.
     pub fn serve_with(&self, more: &[&str]) -> Server<'_> {
         let all = [&["serve", "--listen", "127.0.0.1:0"], more].concat();

@@ -1,5 +1,6 @@
 //! Alice pairs her laptop with her server, and writes from one to the other.
 
+mod coded;
 mod roster;
 mod vectors;
 

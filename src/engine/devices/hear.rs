@@ -5,11 +5,13 @@ use super::exchange;
 use super::mine::{self, Mine};
 use super::pairing::{Action, Event, Stamp};
 use super::share;
-use crate::crypto::devices::{Roster, Standing, hash, verified, verified_announcement};
+use crate::crypto::devices::{Code, CodeHandshake, Roster, Standing, hash, verified, verified_announcement};
 use crate::engine::app::App;
 use crate::engine::events;
 use crate::engine::failure::Failure;
-use crate::mail::sma::{Body, Cancel, Contents, DeviceId, Entry, Kind, Letter, Payload, Sealed, Statement};
+use crate::mail::sma::{
+    Body, Cancel, Contents, DeviceId, Entry, Kind, Letter, OneTimeKey, Payload, Sealed, Statement,
+};
 use crate::storage::database::devices::{self as table};
 use crate::storage::database::{AccountRow, Connection, commit, shared};
 use std::sync::Arc;
@@ -322,18 +324,28 @@ fn adopt(mine: &mut Mine, from: DeviceId, entries: &[Entry]) {
     }
 }
 
+/// A new key that the other device begins its first session with this one by, kept.
+async fn one_time_key(app: &App, account: &AccountRow) -> Result<Option<OneTimeKey>, Failure> {
+    let writer = app.writer.lock().await;
+    let mut c = writer.begin().await?;
+    let Some(mut mine) = Mine::load(&mut c, account).await? else { return Ok(None) };
+    let one_time = mine.device.one_time_key()?;
+    mine.save(&mut c).await?;
+    commit(c).await?;
+    Ok(Some(one_time))
+}
+
 /// The person compared, and typed this.
 pub(super) async fn confirm(app: &Arc<App>, account: &AccountRow, typed: &str) -> Result<(), Failure> {
-    let one_time = {
-        let writer = app.writer.lock().await;
-        let mut c = writer.begin().await?;
-        let Some(mut mine) = Mine::load(&mut c, account).await? else { return Ok(()) };
-        let one_time = mine.device.one_time_key()?;
-        mine.save(&mut c).await?;
-        commit(c).await?;
-        one_time
-    };
+    let Some(one_time) = one_time_key(app, account).await? else { return Ok(()) };
     step(app, account, Event::Confirm { typed: typed.to_owned(), one_time }).await
+}
+
+/// The person told this device the code of another one.
+pub(super) async fn ask_by_code(app: &Arc<App>, account: &AccountRow, code: Code) -> Result<(), Failure> {
+    let Some(one_time) = one_time_key(app, account).await? else { return Ok(()) };
+    let (handshake, name) = (CodeHandshake::new(), mine::NAME.to_owned());
+    step(app, account, Event::AskByCode { code, handshake, one_time, name }).await
 }
 
 /// This device, if there is one yet.

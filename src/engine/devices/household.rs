@@ -4,6 +4,7 @@ use super::mine::Mine;
 use super::pairing::Shown;
 use super::{Shape, list, round, rows, why_words, withdraw};
 use crate::crypto::devices::Standing;
+use crate::crypto::secret::SecretText;
 use crate::engine::app::App;
 use crate::engine::events::Event;
 use crate::engine::failure::Failure;
@@ -47,6 +48,11 @@ impl Sight {
         self.fresh.store(now.saturating_add(FRESH), Ordering::Relaxed);
     }
 
+    /// For so many seconds the folders are looked into often, whoever looks on: somebody may answer to a code.
+    pub(super) fn stay(&self, now: i64, seconds: i64) {
+        self.until.fetch_max(now.saturating_add(seconds), Ordering::Relaxed);
+    }
+
     /// A pairing with this device is done.
     pub(super) fn finish(&self, account: AccountId, device: DeviceId) {
         self.done.lock().unwrap_or_else(PoisonError::into_inner).insert(account, device);
@@ -81,6 +87,12 @@ pub enum Stage {
     Types(String, String),
     /// They were right; the person at the other one has to say so there.
     Typed(String, String),
+    /// This old device shows a code; until when, UTC seconds.
+    Code(i64),
+    /// The two prove to each other that they know the code; this is the new one.
+    ProvingNew,
+    /// The same at the old one: the new one's number, and what it calls itself.
+    ProvingOld(String, String),
     /// What the other device knows is on its way.
     Joining,
     /// Done, with this device.
@@ -104,6 +116,8 @@ pub struct Household {
     pub stage: Stage,
     /// Until when it waits, UTC seconds.
     pub until: Option<i64>,
+    /// The code that this device shows.
+    pub code: Option<SecretText>,
     /// The owner's keys for it that are here.
     pub keys: u64,
     /// How many people a key is known of.
@@ -139,6 +153,7 @@ pub async fn households(app: &Arc<App>) -> Result<Vec<Household>, Failure> {
                 stage => stage,
             },
             until: app.devices.until(account.id),
+            code: app.devices.code(account.id),
             keys: own.iter().filter(|row| row.address == account.address).count() as u64,
             people,
             account: account.address,
@@ -162,6 +177,9 @@ fn stage(app: &App, account: &AccountRow, is_joining: bool) -> Stage {
         Shown::Comparing { device, string: Some(string), .. } => Stage::Shows(text(device), string),
         Shown::Comparing { device, name, confirmed: true, .. } => Stage::Typed(text(device), name),
         Shown::Comparing { device, name, .. } => Stage::Types(text(device), name),
+        Shown::Code { until } => Stage::Code(until),
+        Shown::Proving { is_new: true, .. } => Stage::ProvingNew,
+        Shown::Proving { device, name, .. } => Stage::ProvingOld(device.map(text).unwrap_or_default(), name),
         Shown::Nothing if is_joining => Stage::Joining,
         Shown::Nothing => match (app.devices.ended(account.id), app.devices.sight.done(account.id)) {
             // That one of the others let it in is no news worth a word.
@@ -176,7 +194,7 @@ fn stage(app: &App, account: &AccountRow, is_joining: bool) -> Stage {
 /// Somebody has the page before them.
 fn watch(app: &App) {
     let now = app.now();
-    let was = app.devices.sight.until.swap(now.saturating_add(WATCHED), Ordering::Relaxed);
+    let was = app.devices.sight.until.fetch_max(now.saturating_add(WATCHED), Ordering::Relaxed);
     if was <= now {
         app.devices.sight.hurry(now);
         app.devices.changed();

@@ -1,5 +1,6 @@
 //! A person's devices: how they find each other through the mailbox, pair, and keep keys and trust in step (`docs/sma.md`).
 
+mod code;
 mod deeds;
 mod exchange;
 mod hear;
@@ -24,6 +25,7 @@ use crate::mail::ids::AccountId;
 use crate::mail::sma::{Cancel, DeviceId};
 use crate::storage::database::devices::{self as table, OtherDeviceRow};
 use crate::storage::database::{AccountRow, accounts as account_table, commit};
+pub use code::{CodeShape, ask_by_code, join, show_code};
 pub use deeds::{Before, Ended, begin_anew, cancel, forget_signature, rename, signatures, use_signature};
 pub use household::{Household, Notice, Stage, dismiss, households, is_mailkeep, notice, strays};
 use mine::Mine;
@@ -162,6 +164,9 @@ const fn why_words(why: Cancel) -> &'static str {
         Cancel::Elsewhere => "Another of your devices paired it.",
         Cancel::Broken => "The pairing was disturbed on its way, so nothing was shared. Ask again.",
         Cancel::Expired => "The pairing took too long. Ask again.",
+        Cancel::WrongCode => {
+            "The code was wrong, used already, or shown more than ten minutes ago, so nobody was let in; show a new one."
+        }
     }
 }
 
@@ -220,7 +225,9 @@ fn this_one(app: &App, account: &AccountRow, mine: &Mine) -> Shape {
         Shown::Comparing { string, .. } => string.clone(),
         _ => None,
     };
-    let asks = matches!(shown, Shown::Asking) || sas.is_some() || mine.joined().is_some();
+    let asks = matches!(shown, Shown::Asking | Shown::Proving { is_new: true, .. })
+        || sas.is_some()
+        || mine.joined().is_some();
     let standing = mine.roster.standing(me);
     let trouble = app.devices.troubled(account.id);
     let (state, words) = match standing {
@@ -323,30 +330,22 @@ pub async fn look(app: &Arc<App>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// This device asks the others of an account to be let in; without an address, of the only one.
-///
-/// # Errors
-/// Failed, where no other device is there; usage, where this one is paired already, or the account is not clear.
-pub async fn pair(app: &Arc<App>, address: Option<&str>) -> Result<Step, Failure> {
-    must_run(app)?;
-    withdraw::must_be_on(app).await?;
-    let account = match address {
-        Some(address) => accounts::find(app, address).await?,
-        None => {
-            let mut all = rows(app).await?;
-            match (all.pop(), all.is_empty()) {
-                (Some(only), true) => only,
-                (None, _) => return Err(Failure::not_found("There is no account yet; add one first")),
-                _ => return Err(Failure::usage("Say which account: `device pair EMAIL`")),
-            }
-        }
-    };
-    round::round(app, &account).await?;
-    let (mine, others) = {
-        let mut reader = app.reader.get().await?;
-        let mine = hear::mine(&mut reader, &account).await?;
-        (mine, table::others(&mut reader, account.id).await?)
-    };
+/// An account by its address, or the only one; `usage` is how to say which.
+async fn account_of(app: &App, address: Option<&str>, usage: &str) -> Result<AccountRow, Failure> {
+    if let Some(address) = address {
+        return accounts::find(app, address).await;
+    }
+    let mut all = rows(app).await?;
+    match (all.pop(), all.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (None, _) => Err(Failure::not_found("There is no account yet; add one first")),
+        _ => Err(Failure::usage(format!("Say which account: `{usage}`"))),
+    }
+}
+
+/// This device, which may ask to be let in.
+async fn new_one(app: &App, account: &AccountRow) -> Result<Mine, Failure> {
+    let mine = hear::mine(&mut *app.reader.get().await?, account).await?;
     let mine = mine.ok_or_else(|| Failure::failed("This device could not be set up; sync, and try again"))?;
     let members = mine.roster.devices();
     if members.get(&mine.device.id()) == Some(&Standing::Removed) {
@@ -360,6 +359,20 @@ pub async fn pair(app: &Arc<App>, address: Option<&str>) -> Result<Step, Failure
             "This device is paired already; ask from the new one, and accept here or on any other paired one",
         ));
     }
+    Ok(mine)
+}
+
+/// This device asks the others of an account to be let in; without an address, of the only one.
+///
+/// # Errors
+/// Failed, where no other device is there; usage, where this one is paired already, or the account is not clear.
+pub async fn pair(app: &Arc<App>, address: Option<&str>) -> Result<Step, Failure> {
+    must_run(app)?;
+    withdraw::must_be_on(app).await?;
+    let account = account_of(app, address, "device pair EMAIL").await?;
+    round::round(app, &account).await?;
+    let mine = new_one(app, &account).await?;
+    let others = table::others(&mut *app.reader.get().await?, account.id).await?;
     let now = app.now();
     // Those that were heard of last go first.
     let mut there: Vec<_> = others.iter().filter(|row| now - row.last_seen < exchange::SILENT).collect();

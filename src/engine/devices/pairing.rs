@@ -4,12 +4,15 @@
 //! The new device asks, a person lets it on at the old one, and the new one shows a string, which the person types there. The old
 //! device admits the new one only after the right string was typed *and* the new one proved its keys; the new device joins
 //! only after the person said so there *and* the old one proved its keys. Anything else ends the pairing, and nothing of it
-//! outlives the program.
+//! outlives the program. The other way, by a code, is in `coded`.
 
-use crate::crypto::devices::{Comparison, Handshake, Transcript, hash, verified};
+mod coded;
+
+use crate::crypto::devices::{Code, CodeHandshake, Comparison, Handshake, Transcript, hash, verified};
 use crate::mail::sma::{
     Accept, Body, Cancel, DeviceId, Flaw, Keys, Mac, OneTimeKey, Payload, Request, Reveal, Signed, next_seq,
 };
+use coded::Coded;
 use std::collections::BTreeMap;
 
 /// A request waits for its person so long, in seconds.
@@ -28,6 +31,19 @@ pub enum Event {
     Ask {
         /// The devices that were announced, with a half for each.
         devices: Vec<(DeviceId, Handshake)>,
+        /// What this device calls itself.
+        name: String,
+    },
+    /// The person has this device show a code, with the half that is for whoever knows it.
+    Show(Code, CodeHandshake),
+    /// The person told this device the code of another one.
+    AskByCode {
+        /// What they typed.
+        code: Code,
+        /// This device's half.
+        handshake: CodeHandshake,
+        /// What the other one begins its first session with this one by.
+        one_time: OneTimeKey,
         /// What this device calls itself.
         name: String,
     },
@@ -113,6 +129,20 @@ pub enum Shown {
         /// The person compared here.
         confirmed: bool,
     },
+    /// This device shows a code; see [`Pairing::code`].
+    Code {
+        /// Until when, UTC seconds.
+        until: i64,
+    },
+    /// The two prove to each other that they know a code.
+    Proving {
+        /// The other device.
+        device: Option<DeviceId>,
+        /// What it calls itself; empty on the new device.
+        name: String,
+        /// This is the new one.
+        is_new: bool,
+    },
 }
 
 /// What the machine writes messages with.
@@ -143,6 +173,7 @@ enum State {
     Waiting(Waiting),
     Accepted { waiting: Waiting, handshake: Handshake, accept: [u8; 32] },
     Comparing(Box<Comparing>),
+    Coded(Box<Coded>),
 }
 
 /// A device that this one asked.
@@ -199,6 +230,7 @@ impl Pairing {
                 string: c.is_new.then(|| c.comparison.string()),
                 confirmed: c.confirmed,
             },
+            State::Coded(coded) => coded.shown(),
         }
     }
 
@@ -210,6 +242,7 @@ impl Pairing {
             State::Asking { until, .. } => Some(*until),
             State::Waiting(waiting) | State::Accepted { waiting, .. } => Some(waiting.until),
             State::Comparing(comparing) => Some(comparing.until),
+            State::Coded(coded) => Some(coded.until()),
         }
     }
 
@@ -218,6 +251,10 @@ impl Pairing {
         let mut actions = self.expire(stamp);
         match event {
             Event::Ask { devices, name } => self.ask(devices, &name, stamp, &mut actions),
+            Event::Show(code, handshake) => self.show(code, handshake, stamp, &mut actions),
+            Event::AskByCode { code, handshake, one_time, name } => {
+                self.ask_by_code((code, handshake, one_time), &name, stamp, &mut actions);
+            }
             Event::Accept(device, handshake) => self.accept(device, handshake, stamp, &mut actions),
             Event::Confirm { typed, one_time } => self.confirm(&typed, one_time, stamp, &mut actions),
             Event::End => self.end(Cancel::Ended, stamp, &mut actions),
@@ -228,15 +265,13 @@ impl Pairing {
     }
 
     fn expire(&mut self, stamp: &mut Stamp) -> Vec<Action> {
-        let until = match &self.state {
-            State::Idle => return Vec::new(),
-            State::Asking { until, .. } => *until,
-            State::Waiting(waiting) | State::Accepted { waiting, .. } => waiting.until,
-            State::Comparing(comparing) => comparing.until,
-        };
         let mut actions = Vec::new();
-        if stamp.now >= until {
-            self.end(Cancel::Expired, stamp, &mut actions);
+        if self.until().is_some_and(|until| stamp.now >= until) {
+            let why = match &self.state {
+                State::Coded(coded) => coded.lapses(),
+                _ => Cancel::Expired,
+            };
+            self.end(why, stamp, &mut actions);
         }
         actions
     }
@@ -266,6 +301,7 @@ impl Pairing {
             State::Asking { asked, .. } => asked.iter().map(|asked| asked.device).collect(),
             State::Waiting(waiting) | State::Accepted { waiting, .. } => vec![waiting.device],
             State::Comparing(comparing) => vec![comparing.device],
+            State::Coded(coded) => coded.other().into_iter().collect(),
         };
         actions.extend(others.into_iter().map(|other| self.cancel(other, why, stamp)));
         actions.push(Action::Ended { why, by_other: false });
@@ -282,7 +318,8 @@ impl Pairing {
         let mut asked = Vec::new();
         for (device, handshake) in devices {
             let commitment = handshake.commitment(self.me, &self.keys);
-            let body = Body::Request(Request { keys: self.keys, commitment, name: name.to_owned() });
+            let body =
+                Body::Request(Request { keys: self.keys, commitment, name: name.to_owned(), proof: None });
             let payload = self.payload(device, body, stamp);
             asked.push(Asked { device, handshake, request: hash(&payload.to_bytes()) });
             actions.push(Action::Send(payload));
@@ -364,11 +401,14 @@ impl Pairing {
         self.heard.insert((payload.from, signing), payload.seq);
         let name = hash(&signed.payload);
         match payload.body {
+            Body::Cancel { why, .. } => self.cancelled(payload.from, why, actions),
+            body if matches!(self.state, State::Coded(_)) => {
+                self.hear_coded(payload.from, body, name, stamp, actions);
+            }
             Body::Request(request) => self.requested(payload.from, request, name, stamp, actions),
             Body::Accept(accept) => self.accepted(payload.from, &accept, name, stamp, actions),
             Body::Reveal(reveal) => self.revealed(payload.from, &reveal, stamp, actions),
             Body::Mac(mac) => self.proved(payload.from, mac, stamp, actions),
-            Body::Cancel { why, .. } => self.cancelled(payload.from, why, actions),
             Body::Announce(_) | Body::Update(_) | Body::Reset(_) | Body::Removed(_) => {}
         }
     }
@@ -381,6 +421,9 @@ impl Pairing {
                 Some(w.keys.signing)
             }
             State::Comparing(c) if c.device == claimed.from => Some(c.keys.signing),
+            State::Coded(coded) => {
+                coded.keys().filter(|(device, _)| *device == claimed.from).map(|(_, keys)| keys.signing)
+            }
             _ => None,
         };
         match (&claimed.body, pinned) {
@@ -406,11 +449,15 @@ impl Pairing {
             // It asks anew: what was begun with it is over.
             State::Waiting(w) | State::Accepted { waiting: w, .. } => same(w.device, w.keys),
             State::Comparing(c) => !c.is_new && same(c.device, c.keys),
-            State::Asking { .. } => false,
+            State::Asking { .. } | State::Coded(_) => false,
         };
-        if !goes_on {
-            self.end(Cancel::TwoRequests, stamp, actions);
-            actions.push(self.cancel(from, Cancel::TwoRequests, stamp));
+        // Whoever asks by a code is let on by nothing else, and no code is shown here.
+        let by_code = request.proof.is_some();
+        if !goes_on || by_code {
+            let is_idle = matches!(self.state, State::Idle);
+            let why = if is_idle { Cancel::WrongCode } else { Cancel::TwoRequests };
+            self.end(why, stamp, actions);
+            actions.push(self.cancel(from, why, stamp));
             return;
         }
         self.state = State::Waiting(Waiting {
@@ -524,6 +571,7 @@ impl Pairing {
             }
             State::Waiting(w) | State::Accepted { waiting: w, .. } => w.device == from,
             State::Comparing(comparing) => comparing.device == from,
+            State::Coded(coded) => coded.other() == Some(from),
         };
         if is_over {
             self.state = State::Idle;

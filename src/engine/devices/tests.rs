@@ -1,5 +1,6 @@
 //! Alice pairs a new device with an old one, and the provider in between does what it likes.
 
+mod coded;
 mod exchange;
 mod mends;
 mod pairing;

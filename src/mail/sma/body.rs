@@ -75,6 +75,8 @@ pub struct Request {
     pub commitment: [u8; 32],
     /// What it calls itself.
     pub name: String,
+    /// That it knows the code which the device that is asked shows, where it was typed into it.
+    pub proof: Option<[u8; 32]>,
 }
 
 /// A person let a request pass on to the comparison.
@@ -99,10 +101,10 @@ pub struct Reveal {
     pub accept: [u8; 32],
 }
 
-/// A device proves that its keys are those of the compared string.
+/// A device proves that its keys are those of the compared string, or that it knows the code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mac {
-    /// The code over its keys.
+    /// The code over its keys, or over all that was said.
     pub mac: [u8; 32],
     /// What the first session with it begins with; the new device sends one.
     pub one_time: Option<OneTimeKey>,
@@ -123,11 +125,21 @@ pub enum Cancel {
     Broken,
     /// It took too long.
     Expired,
+    /// The device that was asked shows no such code, or does not any more.
+    WrongCode,
 }
 
 impl Cancel {
-    const ALL: [Self; 6] =
-        [Self::Ended, Self::WrongString, Self::TwoRequests, Self::Elsewhere, Self::Broken, Self::Expired];
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Ended,
+        Self::WrongString,
+        Self::TwoRequests,
+        Self::Elsewhere,
+        Self::Broken,
+        Self::Expired,
+        Self::WrongCode,
+    ];
 
     /// Its word in a message.
     #[must_use]
@@ -139,6 +151,7 @@ impl Cancel {
             Self::Elsewhere => "elsewhere",
             Self::Broken => "broken",
             Self::Expired => "expired",
+            Self::WrongCode => "wrong-code",
         }
     }
 }
@@ -203,7 +216,10 @@ impl Body {
         let w = Writer::default();
         match self {
             Self::Announce(it) => it.fallback.write(it.keys.write(w)).text(&it.program),
-            Self::Request(it) => it.keys.write(w).bytes(&it.commitment).text(&it.name),
+            Self::Request(it) => {
+                let w = it.keys.write(w).bytes(&it.commitment).text(&it.name);
+                it.proof.iter().fold(w, |w, proof| w.bytes(proof))
+            }
             Self::Accept(it) => it.keys.write(w).bytes(&it.ephemeral).bytes(&it.request),
             Self::Reveal(it) => w.bytes(&it.ephemeral).bytes(&it.nonce).bytes(&it.accept),
             Self::Mac(it) => {
@@ -234,6 +250,7 @@ impl Body {
                     keys: Keys::read(r)?,
                     commitment: r.array("commitment")?,
                     name: r.text("name", NAME_MAX)?,
+                    proof: if r.has_more() { Some(r.array("proof")?) } else { None },
                 }),
                 Kind::PairAccept => Self::Accept(Accept {
                     keys: Keys::read(r)?,

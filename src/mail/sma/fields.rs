@@ -151,6 +151,11 @@ impl<'a> Reader<'a> {
         Ok(items)
     }
 
+    /// Whether another field follows.
+    pub(super) const fn has_more(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     pub(super) const fn end(&self) -> Result<(), Flaw> {
         if self.0.is_empty() { Ok(()) } else { Err(Flaw::Trailing) }
     }

@@ -22,6 +22,20 @@ impl DeviceId {
         Self(LEAST + u64::from_be_bytes(random) % COUNT)
     }
 
+    /// The number, where it stands in a code.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The device of this number.
+    ///
+    /// # Errors
+    /// Where it has more than nineteen digits.
+    pub fn from_number(number: u64) -> Result<Self, Flaw> {
+        number.to_string().parse()
+    }
+
     /// The name (for people) of the folder where messages for this device are laid.
     #[must_use]
     pub fn inbox(self) -> String {

@@ -73,11 +73,9 @@ fn body() -> impl Strategy<Value = Body> {
             fallback,
             program
         })),
-        (keys(), bytes(), name()).prop_map(|(keys, commitment, name)| Body::Request(Request {
-            keys,
-            commitment,
-            name
-        })),
+        (keys(), bytes(), name(), option::of(bytes())).prop_map(|(keys, commitment, name, proof)| {
+            Body::Request(Request { keys, commitment, name, proof })
+        }),
         (keys(), bytes(), bytes()).prop_map(|(keys, ephemeral, request)| Body::Accept(Accept {
             keys,
             ephemeral,
@@ -89,17 +87,8 @@ fn body() -> impl Strategy<Value = Body> {
             accept
         })),
         (bytes(), option::of(one_time())).prop_map(|(mac, one_time)| Body::Mac(Mac { mac, one_time })),
-        (bytes(), 0_usize..6).prop_map(|(signing, n)| Body::Cancel {
-            why: [
-                Cancel::Ended,
-                Cancel::WrongString,
-                Cancel::TwoRequests,
-                Cancel::Elsewhere,
-                Cancel::Broken,
-                Cancel::Expired
-            ][n],
-            signing
-        }),
+        (bytes(), prop::sample::select(&Cancel::ALL[..]))
+            .prop_map(|(signing, why)| Body::Cancel { why, signing }),
         (any::<bool>(), vec(any::<u8>(), 0..2000))
             .prop_map(|(begins, olm)| Body::Update(Sealed { begins, olm })),
         one_time().prop_map(Body::Reset),
@@ -357,7 +346,7 @@ fn a_payload_that_makes_no_sense_is_none() {
 #[test]
 fn everything_has_an_end() {
     let keys = Keys { signing: [1; 32], agreement: [2; 32] };
-    let request = |name: String| Body::Request(Request { keys, commitment: [0; 32], name });
+    let request = |name: String| Body::Request(Request { keys, commitment: [0; 32], name, proof: None });
     let read = |body: Body| Payload::parse(&simple(body).to_bytes());
     assert!(read(request("x".repeat(NAME_MAX))).is_ok());
     assert_eq!(read(request("x".repeat(NAME_MAX + 1))), Err(Flaw::TooLong));

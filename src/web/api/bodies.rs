@@ -451,6 +451,19 @@ pub(super) struct DeviceSas {
     pub(super) sas: String,
 }
 
+/// The code that another device shows.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TypedCode {
+    code: String,
+}
+
+impl TypedCode {
+    pub(super) fn request(self, email: String) -> Request {
+        Request::DeviceJoin { code: self.code, email: Some(email) }
+    }
+}
+
 /// A fingerprint that was compared.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,7 +3,7 @@
 use super::bodies::{
     AccountAdd, AccountRoute, Check, Compared, DeviceAdd, DeviceSas, Draft, Export, FactorCode, Import,
     InvitationLink, Invite, KeyImport, KeyMake, Name, PassphraseChange, Preference, Proof, Setting,
-    SetupCode, TagsApply, TokenCreate, WkdExport,
+    SetupCode, TagsApply, TokenCreate, TypedCode, WkdExport,
 };
 use super::params::{Given, part_number};
 use crate::crypto::secret::SecretText;
@@ -629,6 +629,23 @@ pub(super) static TABLE: &[Route] = &[
         "Asks the other devices of an account to let this one in",
         |g| Ok(Deed::Ask(Request::DevicePair(Some(g.segment("email"))))),
     )
+    .gives(One("Pairing")),
+    call(
+        Post,
+        "/api/v1/accounts/{email}/code",
+        Admin,
+        "Shows a code that lets another device of an account in; it works once, for ten minutes",
+        |g| Ok(Deed::Ask(Request::DeviceCode(Some(g.segment("email"))))),
+    )
+    .gives(One("DeviceCode")),
+    call(
+        Post,
+        "/api/v1/accounts/{email}/join",
+        Admin,
+        "Pairs this device by the code that another one shows, and waits for how it ends",
+        |g| Ok(Deed::Ask(g.body::<TypedCode>()?.request(g.segment("email")))),
+    )
+    .body("TypedCode")
     .gives(One("Pairing")),
     call(Get, "/api/v1/devices/requests", Admin, "Devices that ask here to be let in", |_| {
         Ok(Deed::Ask(Request::DeviceRequests))

@@ -11,7 +11,7 @@ use crate::web::auth::Owner;
 use crate::web::error::{WebError, page, sentence};
 use crate::web::listener::From;
 use crate::web::view::{
-    BeforeView, DevicesPage, HouseholdView, InvitationStep, MemberView, RemovedView, Spot, StageView,
+    BeforeView, DevicesPage, HouseholdView, InvitationStep, MemberView, Qr, RemovedView, Spot, StageView,
 };
 use crate::web::words;
 use axum::Router;
@@ -26,6 +26,8 @@ pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .route("/devices", get(show))
         .route("/devices/ask", post(ask))
+        .route("/devices/code", post(code))
+        .route("/devices/join", post(join))
         .route("/devices/accept", post(accept))
         .route("/devices/confirm", post(confirm))
         .route("/devices/cancel", post(cancel))
@@ -57,6 +59,8 @@ pub(super) async fn notice(app: &Arc<App>) -> (&'static str, bool) {
 struct Said {
     trouble: String,
     removed: Option<RemovedView>,
+    /// A code that was mistyped, and for which account, to be mended rather than typed anew.
+    typed: Option<(String, String)>,
 }
 
 async fn show(owner: Owner) -> Result<Response, WebError> {
@@ -70,7 +74,7 @@ async fn devices_page(owner: &Owner, said: Said) -> Result<Response, WebError> {
     let now = app.now();
     let shares = settings::get(app, devices::SHARE).await? == "on";
     let households: Vec<HouseholdView> =
-        devices::households(app).await?.into_iter().map(|it| household(it, shares, now)).collect();
+        devices::households(app).await?.into_iter().map(|it| household(it, &said, shares, now)).collect();
     let strays = devices::strays(app).await?;
     let own = app.keyring.all();
     let mut senders: Vec<String> = own.iter().map(|key| key.address.clone()).collect();
@@ -84,12 +88,12 @@ async fn devices_page(owner: &Owner, said: Said) -> Result<Response, WebError> {
     });
     let before: Vec<BeforeView> = before.collect();
     let waits = |house: &HouseholdView| {
-        matches!(house.stage.kind, "asking" | "accepted" | "said" | "typed" | "joining")
+        matches!(house.stage.kind, "asking" | "accepted" | "said" | "typed" | "proving" | "joining")
     };
     // Nothing that somebody types or reads is replaced by itself.
     let is_in_use = failed
         || said.removed.is_some()
-        || households.iter().any(|house| matches!(house.stage.kind, "asked" | "shows" | "types"));
+        || households.iter().any(|house| matches!(house.stage.kind, "asked" | "code" | "shows" | "types"));
     let mut response = page(&DevicesPage {
         refreshes: !is_in_use && households.iter().any(waits),
         before,
@@ -112,7 +116,8 @@ async fn devices_page(owner: &Owner, said: Said) -> Result<Response, WebError> {
     Ok(response)
 }
 
-fn household(house: Household, shares: bool, now: i64) -> HouseholdView {
+fn household(house: Household, said: &Said, shares: bool, now: i64) -> HouseholdView {
+    let typed = said.typed.as_ref().filter(|(account, _)| *account == house.account);
     let out_words = match house.this.state {
         "removed" => "This Mailkeep was removed by another of your devices.".to_owned(),
         "inactive" => house.this.words.clone(),
@@ -134,6 +139,9 @@ fn household(house: Household, shares: bool, now: i64) -> HouseholdView {
         this: MemberView { nameable: !is_out, ..member(house.this) },
         others: others.into_iter().map(member).collect(),
         removed: removed.into_iter().map(member).collect(),
+        may_show: !is_out && !stage.goes_on(),
+        may_join: may_ask,
+        typed: typed.map(|(_, code)| code.clone()).unwrap_or_default(),
         may_ask: may_ask && !noticed.is_empty(),
         noticed,
         is_alone: is_alone && !is_out,
@@ -178,6 +186,13 @@ const OLD: [&str; 3] = [
     "Let the new device on.",
     "Type here the numbers that it shows.",
     "Say on the new device that they were taken.",
+];
+
+/// The same by a code.
+const TOLD: [&str; 3] = [
+    "Show the code on a device that has your keys.",
+    "Type it into the new one.",
+    "Both prove to each other that they know it.",
 ];
 
 fn steps(all: [&str; 3], next: usize) -> Vec<InvitationStep> {
@@ -247,6 +262,9 @@ fn stage(house: &Household, now: i64) -> StageView {
             steps: steps(OLD, 2),
             ..of(id, name)
         },
+        Stage::Code(until) => code_stage(house, *until, base),
+        Stage::ProvingNew => proving_stage(base),
+        Stage::ProvingOld(id, name) => proving_stage(of(id, name)),
         Stage::Joining => StageView {
             kind: "joining",
             heading: "Taking over what the other device knows",
@@ -268,7 +286,33 @@ fn stage(house: &Household, now: i64) -> StageView {
             StageView { kind: "ended", heading: "Nobody was let in", words: (*why).to_owned(), ..base }
         }
     };
-    StageView { mark: format!("{} {} {}", view.kind, view.id, view.sas()), ..view }
+    let sas = if view.kind == "code" { String::new() } else { view.sas() };
+    StageView { mark: format!("{} {} {sas}", view.kind, view.id), ..view }
+}
+
+/// The code that this device shows. Another one is another stage; the code itself stands in no mark.
+fn code_stage(house: &Household, until: i64, base: StageView) -> StageView {
+    let code = house.code.as_ref().map_or("", |code| code.expose());
+    let (prefix, groups) = code.split_once(':').unwrap_or_default();
+    StageView {
+        kind: "code",
+        heading: "Type this code into the new device",
+        steps: steps(TOLD, 1),
+        prefix: format!("{prefix}:"),
+        numbers: groups.split('-').map(str::to_owned).collect(),
+        qr: Qr::of_device_code(code),
+        id: until.to_string(),
+        ..base
+    }
+}
+
+fn proving_stage(base: StageView) -> StageView {
+    StageView {
+        kind: "proving",
+        heading: "The two prove to each other that they know the code",
+        steps: steps(TOLD, 2),
+        ..base
+    }
 }
 
 fn came(house: &Household) -> String {
@@ -292,7 +336,9 @@ async fn proved(owner: &Owner, from: IpAddr, form: &Form) -> Result<Result<(), F
 async fn after<T>(owner: &Owner, done: Result<T, Failure>) -> Result<Response, WebError> {
     match done {
         Ok(_) => Ok(Redirect::to("/devices").into_response()),
-        Err(failure) => devices_page(owner, Said { trouble: sentence(&failure.words), removed: None }).await,
+        Err(failure) => {
+            devices_page(owner, Said { trouble: sentence(&failure.words), ..Said::default() }).await
+        }
     }
 }
 
@@ -306,6 +352,39 @@ async fn ask(
         Err(failure) => Err(failure),
     };
     after(&owner, done).await
+}
+
+/// This device shows a code; the page that follows bears it.
+async fn code(
+    owner: Owner,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
+    form: Form,
+) -> Result<Response, WebError> {
+    let done = match proved(&owner, from, &form).await? {
+        Ok(()) => devices::show_code(&owner.app, Some(form.get("account"))).await,
+        Err(failure) => Err(failure),
+    };
+    after(&owner, done).await
+}
+
+/// The code of another device was typed here.
+async fn join(
+    owner: Owner,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
+    form: Form,
+) -> Result<Response, WebError> {
+    let done = match proved(&owner, from, &form).await? {
+        Ok(()) => devices::ask_by_code(&owner.app, form.get("code"), Some(form.get("account"))).await,
+        Err(failure) => Err(failure),
+    };
+    match done {
+        Ok(_) => Ok(Redirect::to("/devices").into_response()),
+        Err(failure) => {
+            let typed = (form.get("account").to_owned(), form.get("code").to_owned());
+            let said = Said { trouble: sentence(&failure.words), typed: Some(typed), ..Said::default() };
+            devices_page(&owner, said).await
+        }
+    }
 }
 
 async fn accept(
@@ -357,7 +436,7 @@ async fn remove(
     match (done, known) {
         (Ok(removed), Some(known)) => {
             let removed = RemovedView { name: known.name, account: known.account, words: removed.words };
-            devices_page(&owner, Said { trouble: String::new(), removed: Some(removed) }).await
+            devices_page(&owner, Said { removed: Some(removed), ..Said::default() }).await
         }
         (done, _) => after(&owner, done).await,
     }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{InvitationStep, Shell};
+use super::{InvitationStep, Qr, Shell};
 
 /// `/devices`.
 #[derive(Debug, Clone, Default, Template)]
@@ -71,6 +71,12 @@ pub struct HouseholdView {
     pub noticed: Vec<MemberView>,
     /// Whether this one may ask to be let in.
     pub may_ask: bool,
+    /// Whether it may show a code that lets another one in.
+    pub may_show: bool,
+    /// Whether the code of another one can be typed into it.
+    pub may_join: bool,
+    /// What was mistyped there.
+    pub typed: String,
     /// Whether nobody but this one is there.
     pub is_alone: bool,
     /// How a pairing stands.
@@ -101,7 +107,8 @@ pub struct MemberView {
 /// A pairing, as it stands at this device.
 #[derive(Debug, Clone, Default)]
 pub struct StageView {
-    /// Which stage: `nothing`, `asking`, `asked`, `accepted`, `shows`, `said`, `types`, `typed`, `joining`, `done`, `ended`.
+    /// Which stage: `nothing`, `asking`, `asked`, `accepted`, `shows`, `said`, `types`, `typed`, `code`, `proving`, `joining`, `done`,
+    /// `ended`.
     pub kind: &'static str,
     /// What tells it from another one, for the script.
     pub mark: String,
@@ -113,8 +120,12 @@ pub struct StageView {
     pub id: String,
     /// What the other device calls itself.
     pub name: String,
-    /// The numbers to be typed into the other device.
+    /// The numbers, or the groups of a code, to be typed into the other device.
     pub numbers: Vec<String>,
+    /// What stands before the groups of a code.
+    pub prefix: String,
+    /// The code for a camera.
+    pub qr: Option<Qr>,
     /// "14:05"; empty where nothing waits.
     pub until: String,
     /// Why it ended, or what came over.

@@ -31,6 +31,13 @@ impl Qr {
         if letters.is_empty() { None } else { Self::of(&letters) }
     }
 
+    /// The code that lets a new device in, as short as it reads; nothing where it is empty.
+    #[must_use]
+    pub fn of_device_code(text: &str) -> Option<Self> {
+        let letters: String = text.chars().filter(|c| *c != '-').map(|c| c.to_ascii_uppercase()).collect();
+        if letters.is_empty() { None } else { Self::of(&letters) }
+    }
+
     /// The code of a text that a page shows once.
     #[must_use]
     pub fn of_secret(text: &str) -> Option<Self> {

@@ -29,7 +29,13 @@ fn stage(kind: &'static str, heading: &'static str) -> StageView {
         ],
         id: "4812330175".into(),
         name: HOSTILE.into(),
-        numbers: ["7815", "5714", "5413"].map(str::to_owned).into(),
+        numbers: if kind == "code" {
+            (0..18).map(|n| format!("{n:02}WX")).collect()
+        } else {
+            ["7815", "5714", "5413"].map(str::to_owned).into()
+        },
+        prefix: "sma1:".into(),
+        qr: Qr::of_device_code("sma1:0000-0123-4567-89AB"),
         until: "14:05".into(),
         words: HOSTILE.into(),
     }
@@ -61,6 +67,9 @@ pub(super) fn pages() -> Vec<(&'static str, DevicesPage)> {
     let noticed = HouseholdView {
         is_alone: false,
         may_ask: true,
+        may_show: true,
+        may_join: true,
+        typed: HOSTILE.into(),
         noticed: vec![member("Mailkeep/0.1.0", "", false), member(HOSTILE, "", false)],
         ..alone.clone()
     };
@@ -77,11 +86,19 @@ pub(super) fn pages() -> Vec<(&'static str, DevicesPage)> {
         ("devices-said", "said", "Waiting for the other device"),
         ("devices-types", "types", "Type the numbers that the new device shows"),
         ("devices-typed", "typed", "Now say on the new device that they were taken"),
+        ("devices-code", "code", "Type this code into the new device"),
+        ("devices-proving", "proving", "The two prove to each other that they know the code"),
         ("devices-joining", "joining", "Taking over what the other device knows"),
         ("devices-done", "done", "The two are paired"),
         ("devices-ended", "ended", "Nobody was let in"),
     ] {
-        let waits = HouseholdView { may_ask: false, stage: stage(kind, heading), ..noticed.clone() };
+        let waits = HouseholdView {
+            may_ask: false,
+            may_show: false,
+            may_join: false,
+            stage: stage(kind, heading),
+            ..noticed.clone()
+        };
         let mut shown = page(kind == "asked", vec![waits]);
         shown.refreshes = kind == "asking";
         all.push((name, shown));

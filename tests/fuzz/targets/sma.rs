@@ -1,13 +1,36 @@
-//! Messages between one's own devices, on any bytes: whatever is read is written back as the same bytes.
+//! Messages between one's own devices, and the code that pairs two, on any bytes: whatever is read is written back as the same
+//! bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mailkeep_fuzz::mail::sma::{Body, Contents, Entry, FolderKind, Kind, Letter, Marker, Payload, Signed, Statement};
+use mailkeep_fuzz::crypto::devices::code::Code;
+use mailkeep_fuzz::mail::sma::{
+    Body, Contents, DeviceId, Entry, FolderKind, Keys, Kind, Letter, Marker, Payload, Signed, Statement,
+};
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(marker) = Marker::parse(&text) {
         assert_eq!(Marker::parse(&marker.to_field()), Ok(marker));
+    }
+    if let Ok(code) = text.parse::<Code>() {
+        let again = code.to_text();
+        let again: Code = again.expose().parse().expect("what is shown is read");
+        assert_eq!((again.device(), again.fingerprint(), again.secret()), (code.device(), code.fingerprint(), code.secret()));
+    }
+    // Whatever is in it, a code with the right checksum is read back; a device has nineteen digits at most.
+    if let Some((parts, _)) = bytes.split_first_chunk::<88>() {
+        let (number, rest) = parts.split_at(8);
+        let number = u64::from_be_bytes(number.try_into().expect("eight bytes"));
+        let keys = Keys {
+            signing: rest[..32].try_into().expect("32 bytes"),
+            agreement: rest[32..64].try_into().expect("32 bytes"),
+        };
+        if let Ok(device) = DeviceId::from_number(number) {
+            let code = Code::from_parts(device, &keys, rest[64..].try_into().expect("16 bytes"));
+            let again: Code = code.to_text().expose().parse().expect("what is shown is read");
+            assert!(again.device() == device && again.is_of(&keys) && again.secret() == code.secret());
+        }
     }
     for delimiter in [None, Some('/'), Some('.')] {
         if let Some(FolderKind::Inbox(device)) = FolderKind::of(&text, delimiter) {

@@ -13,20 +13,20 @@ use vodozemac::{Curve25519PublicKey, Curve25519SecretKey, Ed25519SecretKey};
 const DOCUMENT: &str = include_str!("../../../../docs/sma.md");
 
 /// What stands in the document as `name = value`.
-fn stated(name: &str) -> &'static str {
+pub(super) fn stated(name: &str) -> &'static str {
     let mut lines = DOCUMENT.lines().filter_map(|line| line.split_once(" = "));
     lines.find(|(known, _)| *known == name).map_or("", |(_, value)| value)
 }
 
-fn signing(seed: u8) -> Ed25519SecretKey {
+pub(super) fn signing(seed: u8) -> Ed25519SecretKey {
     Ed25519SecretKey::from_slice(&[seed; 32])
 }
 
-fn agreement(seed: u8) -> Curve25519SecretKey {
+pub(super) fn agreement(seed: u8) -> Curve25519SecretKey {
     Curve25519SecretKey::from_slice(&[seed; 32])
 }
 
-fn keys(seed: u8) -> Keys {
+pub(super) fn keys(seed: u8) -> Keys {
     Keys {
         signing: *signing(seed).public_key().as_bytes(),
         agreement: Curve25519PublicKey::from(&agreement(seed + 1)).to_bytes(),
@@ -88,7 +88,7 @@ fn vectors() -> Vec<(&'static str, String)> {
         created: 1_700_000_000,
         expires: 1_700_003_600,
         roster: None,
-        body: Body::Request(Request { keys: new, commitment, name: "Laptop".into() }),
+        body: Body::Request(Request { keys: new, commitment, name: "Laptop".into(), proof: None }),
     };
     let payload = request.to_bytes();
     let signed = Signed { signature: signing(3).sign(&payload).to_bytes(), payload };

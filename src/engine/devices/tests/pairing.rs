@@ -6,34 +6,34 @@ use crate::mail::sma::{Accept, Body, Cancel, DeviceId, Keys, Mac, Payload, Reque
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
-const ALICE: &str = "alice@example.org";
+pub(super) const ALICE: &str = "alice@example.org";
 
 /// Keys take long to make: the same few devices for all tests.
 static KEPT: LazyLock<Vec<String>> =
     LazyLock::new(|| (0..4).map(|_| Device::new(id(1)).to_kept().unwrap().to_string()).collect());
 
-fn id(number: u64) -> DeviceId {
+pub(super) fn id(number: u64) -> DeviceId {
     number.to_string().parse().unwrap()
 }
 
 /// A device with its person in front of it.
-struct Side {
-    device: Device,
-    pairing: Pairing,
-    stamp: Stamp,
-    done: Vec<Action>,
+pub(super) struct Side {
+    pub(super) device: Device,
+    pub(super) pairing: Pairing,
+    pub(super) stamp: Stamp,
+    pub(super) done: Vec<Action>,
 }
 
 impl Side {
     /// The device with the keys of `which`, going by `number`.
-    fn new(which: usize, number: u64) -> Self {
+    pub(super) fn new(which: usize, number: u64) -> Self {
         let device = Device::from_kept(id(number), &KEPT[which]).unwrap();
         let pairing = Pairing::new(ALICE.into(), device.id(), device.keys());
         Self { device, pairing, stamp: Stamp { now: 1000, seq: 0, roster: None }, done: Vec::new() }
     }
 
     /// Takes a step; gives what goes out, signed.
-    fn step(&mut self, event: Event) -> Vec<Signed> {
+    pub(super) fn step(&mut self, event: Event) -> Vec<Signed> {
         let mut out = Vec::new();
         for action in self.pairing.step(event, &mut self.stamp) {
             match action {
@@ -44,16 +44,16 @@ impl Side {
         out
     }
 
-    fn hear(&mut self, signed: &[Signed]) -> Vec<Signed> {
+    pub(super) fn hear(&mut self, signed: &[Signed]) -> Vec<Signed> {
         signed.iter().flat_map(|signed| self.step(Event::Heard(signed.clone()))).collect()
     }
 
-    fn ask(&mut self, devices: &[u64]) -> Vec<Signed> {
+    pub(super) fn ask(&mut self, devices: &[u64]) -> Vec<Signed> {
         let devices = devices.iter().map(|n| (id(*n), Handshake::new())).collect();
         self.step(Event::Ask { devices, name: "Laptop".into() })
     }
 
-    fn accept(&mut self) -> Vec<Signed> {
+    pub(super) fn accept(&mut self) -> Vec<Signed> {
         let device = match self.pairing.shown() {
             Shown::Asked { device, .. } => device,
             _ => return Vec::new(),
@@ -61,30 +61,30 @@ impl Side {
         self.step(Event::Accept(device, Handshake::new()))
     }
 
-    fn confirm(&mut self, typed: &str) -> Vec<Signed> {
+    pub(super) fn confirm(&mut self, typed: &str) -> Vec<Signed> {
         let one_time = self.device.one_time_key().unwrap();
         self.step(Event::Confirm { typed: typed.to_owned(), one_time })
     }
 
-    fn string(&self) -> Option<String> {
+    pub(super) fn string(&self) -> Option<String> {
         match self.pairing.shown() {
             Shown::Comparing { string, .. } => string,
             _ => None,
         }
     }
 
-    fn is_confirmed(&self) -> bool {
+    pub(super) fn is_confirmed(&self) -> bool {
         matches!(self.pairing.shown(), Shown::Comparing { confirmed: true, .. })
     }
 
-    fn ended(&self) -> Option<Cancel> {
+    pub(super) fn ended(&self) -> Option<Cancel> {
         self.done.iter().find_map(|action| match action {
             Action::Ended { why, .. } => Some(*why),
             _ => None,
         })
     }
 
-    fn admitted(&self) -> Option<(DeviceId, Keys)> {
+    pub(super) fn admitted(&self) -> Option<(DeviceId, Keys)> {
         self.done.iter().find_map(|action| match action {
             Action::Admit { device, keys, .. } | Action::Join { device, keys } => Some((*device, *keys)),
             _ => None,
@@ -92,7 +92,7 @@ impl Side {
     }
 }
 
-fn two() -> (Side, Side) {
+pub(super) fn two() -> (Side, Side) {
     (Side::new(0, 1), Side::new(1, 27))
 }
 
@@ -348,7 +348,7 @@ impl Provider {
                 let from = if *as_laptop { laptop } else { id(666) };
                 let half = Handshake::new();
                 let commitment = half.commitment(from, &mine);
-                let request = Request { keys: mine, commitment, name: "Laptop".into() };
+                let request = Request { keys: mine, commitment, name: "Laptop".into(), proof: None };
                 let signed = self.says(from, server, Body::Request(request));
                 self.asked = Some((from, half, hash(&signed.payload)));
                 Some((true, signed))

@@ -1,0 +1,1 @@
+../../../../src/crypto/devices/code.rs
