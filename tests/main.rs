@@ -61,4 +61,5 @@ mod senders;
 mod signatures;
 mod sync;
 mod tor;
+mod unlock_onion;
 mod worker;

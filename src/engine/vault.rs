@@ -3,16 +3,18 @@
 
 use super::app::App;
 use super::failure::{Failure, Kind, blocking};
+use super::remote_access::unlock_onion;
 use crate::crypto::master_key::MasterKey;
 use crate::crypto::passphrase::{Cost, PassphraseProof};
 use crate::crypto::recovery::RecoveryKey;
 use crate::crypto::secret::SecretText;
 use crate::crypto::vault;
+use crate::network::dialer::{Dialer, Tor};
 use crate::storage::data_dir::{DataDir, Lock};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 /// How long unlocking takes on this machine, about.
 const STRETCH: Duration = Duration::from_millis(500);
@@ -24,6 +26,10 @@ pub struct Vault {
     path: PathBuf,
     state: Arc<Mutex<State>>,
     open: watch::Sender<Option<Arc<App>>>,
+    /// The door to the outside while the store is locked, where there is one.
+    porch: std::sync::Mutex<Option<Dialer>>,
+    /// Changes when somebody was in the store while it stayed locked for everybody else.
+    visited: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -37,7 +43,13 @@ impl Vault {
     /// The vault of a data directory that may or may not hold a store yet.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), state: Arc::default(), open: watch::channel(None).0 }
+        Self {
+            path: path.to_owned(),
+            state: Arc::default(),
+            open: watch::channel(None).0,
+            porch: std::sync::Mutex::default(),
+            visited: watch::channel(()).0,
+        }
     }
 
     /// Where it lies.
@@ -62,6 +74,31 @@ impl Vault {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Option<Arc<App>>> {
         self.open.subscribe()
+    }
+
+    /// Tells when somebody was in the store who may have changed what a locked one announces.
+    #[must_use]
+    pub fn visits(&self) -> watch::Receiver<()> {
+        self.visited.subscribe()
+    }
+
+    /// The door to the outside while the store is locked, with this Tor. Its Tor goes on when the store is unlocked.
+    pub(in crate::engine) fn porch(&self, tor: Tor) -> Result<Dialer, Failure> {
+        let mut porch = self.porch.lock().unwrap_or_else(PoisonError::into_inner);
+        let dialer = match porch.take() {
+            Some(dialer) => dialer,
+            None => Dialer::new(&[])?,
+        };
+        dialer.set_tor(tor);
+        *porch = Some(dialer.clone());
+        Ok(dialer)
+    }
+
+    /// Closes that door.
+    pub fn close_porch(&self) {
+        if let Some(porch) = self.porch.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            porch.close();
+        }
     }
 
     /// Takes the data directory for this process, until it ends.
@@ -127,7 +164,8 @@ impl Vault {
         store_id: [u8; 16],
         passphrase: &SecretText,
     ) -> Result<Arc<App>, Failure> {
-        let app = App::open(data, master, store_id).await?;
+        let porch = self.porch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let app = App::open(data, master, store_id, porch.as_ref()).await?;
         state.proof = Some(PassphraseProof::new(passphrase));
         self.open.send_replace(Some(Arc::clone(&app)));
         Ok(app)
@@ -174,7 +212,52 @@ impl Vault {
         let data = DataDir::open(&self.path)?;
         let (master, store_id) = prove(&data, passphrase).await?;
         whole(&data)?;
-        Ok(Aside { app: App::open(data, &master, store_id).await?, turn: Some(turn) })
+        let app = App::open(data, &master, store_id, None).await?;
+        Ok(Aside { app, turn: Some((turn, self.visited.clone())) })
+    }
+
+    /// Looks whether somebody from afar is the owner, while the store is locked: by the passphrase, never by the recovery key, and
+    /// then by the code of this moment (`now`, UTC seconds), which is used up by it. Whatever is wrong, nobody learns which; all
+    /// that was opened for it is closed, and the keys are forgotten. None also where the store is unlocked already.
+    ///
+    /// # Errors
+    /// When the vault cannot be read or the database fails.
+    pub async fn admit(
+        &self,
+        passphrase: &SecretText,
+        code: &str,
+        now: i64,
+    ) -> Result<Option<Admission>, Failure> {
+        let mut turn = Arc::clone(&self.state).lock_owned().await;
+        if self.app().is_some() {
+            return Ok(None);
+        }
+        let data = DataDir::open(&self.path)?;
+        if turn.lock.is_none() {
+            turn.lock = Some(Arc::new(data.lock()?));
+        }
+        let (vault, words) = (data.read_vault()?, passphrase.clone());
+        let store_id = vault.store_id();
+        let proved = blocking(move || Ok::<_, Failure>(vault.open_by_passphrase(&words)?)).await;
+        let master = match proved {
+            Ok(master) => master,
+            Err(failure) if failure.kind == Kind::Locked => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        if !unlock_onion::is_code(&data, &master, code, now).await? {
+            return Ok(None);
+        }
+        Ok(Some(Admission { turn, data, master, store_id, passphrase: passphrase.clone() }))
+    }
+
+    /// Unlocks the store for whoever was admitted.
+    ///
+    /// # Errors
+    /// When something is damaged.
+    pub async fn let_in(&self, admitted: Admission) -> Result<Arc<App>, Failure> {
+        let Admission { mut turn, data, master, store_id, passphrase } = admitted;
+        whole(&data)?;
+        self.opened(&mut turn, data, &master, store_id, &passphrase).await
     }
 
     /// Locks: nobody is given the store any more; what runs in it ends, everything is closed, and the keys are forgotten. Who
@@ -248,18 +331,29 @@ impl Vault {
     }
 }
 
+/// Somebody from afar who is the owner. Until they are let in or this is dropped, everybody else waits.
+pub struct Admission {
+    turn: OwnedMutexGuard<State>,
+    data: DataDir,
+    master: MasterKey,
+    store_id: [u8; 16],
+    passphrase: SecretText,
+}
+
 /// The store, open for one call.
 pub struct Aside {
     /// The open store.
     pub app: Arc<App>,
-    turn: Option<tokio::sync::OwnedMutexGuard<State>>,
+    turn: Option<(OwnedMutexGuard<State>, watch::Sender<()>)>,
 }
 
 impl Aside {
     /// Closes it again, unless it was open for everybody.
     pub async fn close(self) {
-        if self.turn.is_some() {
+        if let Some((turn, visited)) = self.turn {
             self.app.close().await;
+            drop(turn);
+            visited.send_replace(());
         }
     }
 }

@@ -33,11 +33,15 @@ pub enum Purpose {
     Unsubscribe,
     /// The key behind a DKIM signature.
     Dkim,
+    /// Announcing the onion address of the mailbox.
+    OnionAddress,
+    /// Announcing the onion address by which a locked store is unlocked.
+    UnlockAddress,
 }
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Imap,
         Self::Submission,
         Self::Autoconfig,
@@ -47,6 +51,8 @@ impl Purpose {
         Self::RemoteImage,
         Self::Unsubscribe,
         Self::Dkim,
+        Self::OnionAddress,
+        Self::UnlockAddress,
     ];
 
     /// The words of the log.
@@ -62,6 +68,8 @@ impl Purpose {
             Self::RemoteImage => "remote image",
             Self::Unsubscribe => "unsubscribe",
             Self::Dkim => "dkim",
+            Self::OnionAddress => "onion address",
+            Self::UnlockAddress => "unlock address",
         }
     }
 
@@ -78,6 +86,7 @@ impl Purpose {
             | Self::Avatar
             | Self::Unsubscribe
             | Self::Dkim => &[Rule::Tor, Rule::Never],
+            Self::OnionAddress | Self::UnlockAddress => &[Rule::Tor],
         }
     }
 
@@ -157,7 +166,7 @@ pub struct Entry {
     pub port: u16,
     /// By which route.
     pub route: Route,
-    /// `connected`, or the sentence that says why not.
+    /// `connected` or, of an address of one's own, `announced`; else the sentence that says why not.
     pub outcome: String,
 }
 
@@ -170,6 +179,11 @@ fn rfc3339<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok,
 pub(super) struct Log(Mutex<VecDeque<Entry>>);
 
 impl Log {
+    /// A log that goes on from these.
+    pub(super) fn following(entries: Vec<Entry>) -> Self {
+        Self(Mutex::new(entries.into()))
+    }
+
     pub(super) fn push(&self, entry: Entry) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() == CAPACITY {
