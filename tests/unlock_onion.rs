@@ -130,7 +130,7 @@ fn a_locked_store_is_unlocked_from_afar() {
     let inbox = Far::of(&tor, &mailbox);
     let signed_in = inbox.try_in("/unlock", PASSPHRASE, &phone.spare());
     assert_eq!(signed_in.status, 303, "{}", signed_in.text());
-    let page = inbox.request("GET", "/").cookie(&signed_in.cookies()).send();
+    let page = inbox.request("GET", "/search?q=*").cookie(&signed_in.cookies()).send();
     assert!(page.text().contains(SUBJECT), "{}", page.text());
     answers(&tor, &unlock, false);
     let log = world.ok(&["network", "log"]);

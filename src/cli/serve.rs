@@ -81,7 +81,7 @@ pub(super) async fn run(
         far_door.change_name(name, true);
         say(&format!("Mailkeep answers for {} at {}\n", name.address(), self::address(port)?))?;
     }
-    if vault.app().is_none() && vault.exists() && unlock_onion::plan(&vault)?.is_some() {
+    if vault.app().is_none() && unlock_onion::plan(&vault).is_ok_and(|plan| plan.is_some()) {
         say("The store is locked: it has no onion address but the one by which it is unlocked\n")?;
     } else if remote.onion && vault.app().is_none() {
         say("The store is locked: it has no onion address until somebody unlocks it here\n")?;

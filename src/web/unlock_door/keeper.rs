@@ -1,6 +1,7 @@
 //! Keeps the unlock address there while the store is locked, and takes it away when it is unlocked.
 
 use super::{UnlockDoor, router};
+use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::remote_access::unlock_onion::{self, Plan};
 use crate::engine::vault::Vault;
@@ -20,6 +21,9 @@ const ENDING: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_secs(60);
 /// So long the last answer has to get through Tor.
 const ON_THE_WAY: Duration = Duration::from_secs(5);
+
+/// Tells when the store is unlocked and locked.
+type Open = watch::Receiver<Option<Arc<App>>>;
 
 /// What keeps the unlock address.
 pub struct Keeper {
@@ -77,14 +81,21 @@ impl Keeper {
                     return;
                 }
                 tokio::time::sleep(ENDING).await;
-            } else if !self.of_locked(&mut open).await {
-                return;
+            } else {
+                if !self.of_locked(&mut open).await {
+                    return;
+                }
+                // The store went on with its Tor; one that was begun too late for that ends.
+                self.vault.close_porch();
+                if open.borrow().is_none() {
+                    tokio::time::sleep(ENDING).await;
+                }
             }
         }
     }
 
     /// Keeps that of a locked store until it is unlocked; false where nobody can unlock it any more.
-    async fn of_locked(&self, open: &mut watch::Receiver<Option<Arc<crate::engine::app::App>>>) -> bool {
+    async fn of_locked(&self, open: &mut Open) -> bool {
         let mut visits = self.vault.visits();
         loop {
             visits.borrow_and_update();
@@ -125,7 +136,7 @@ impl Keeper {
     async fn announced(
         &self,
         plan: &Plan,
-        open: &mut watch::Receiver<Option<Arc<crate::engine::app::App>>>,
+        open: &mut Open,
         visits: &mut watch::Receiver<()>,
     ) -> Result<Ended, Failure> {
         // Who unlocks at home meanwhile does not wait for Tor.
@@ -160,7 +171,7 @@ impl Keeper {
         service: &mut Service,
         gate: &Gate,
         cut: &CancellationToken,
-        open: &mut watch::Receiver<Option<Arc<crate::engine::app::App>>>,
+        open: &mut Open,
         visits: &mut watch::Receiver<()>,
     ) -> Ended {
         let mut news = Box::pin(service.news());
