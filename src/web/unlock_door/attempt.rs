@@ -52,14 +52,16 @@ async fn look(
 ) -> Option<Admission> {
     let admitted = door.vault.admit(passphrase, code.expose(), door.clock.unix());
     tokio::select! {
-        admitted = admitted => admitted.unwrap_or_else(|error| {
-            tracing::warn!(%error, "A try to unlock from afar could not be looked at");
-            None
-        }),
+        // What is done too late is too late, however late this is looked at.
+        biased;
         () = door.clock.until(due) => {
             tracing::warn!("A try to unlock from afar took too long and was given up");
             None
         }
+        admitted = admitted => admitted.unwrap_or_else(|error| {
+            tracing::warn!(%error, "A try to unlock from afar could not be looked at");
+            None
+        }),
     }
 }
 
