@@ -1,6 +1,6 @@
 //! Adding, checking and removing accounts: a real login to both servers decides.
 
-use crate::support::{Lab, World};
+use crate::support::{Lab, World, wait_until};
 use std::path::Path;
 
 fn add(world: &World, args: &[String]) -> crate::support::world::Finished {
@@ -124,6 +124,7 @@ fn mail_of_a_removed_account_stays_only_when_asked_for() {
     let lab = Lab::shared();
     let alice = lab.person("alice");
     lab.deliver(&alice, b"Subject: kept or not\n\nhello\n");
+    wait_until("the mail to lie there", || lab.imap(&alice).held("INBOX").len() == 1);
     let world = World::with_account(lab, &alice);
     world.ok(&["sync"]);
     assert_eq!(world.count("*"), 1);

@@ -309,7 +309,7 @@ fn messages_that_are_too_much_are_shown_within_bounds() {
                 assert_eq!(answer.status, 200, "{path}");
             });
         }
-        while begun.load(Ordering::SeqCst) < 18 {
+        while begun.load(Ordering::SeqCst) < 9 {
             std::thread::yield_now();
         }
         for _ in 0..5 {

@@ -7,6 +7,7 @@ use crate::support::provider::{Deed, Provider, Seen, When};
 use crate::support::world::signal;
 use crate::support::{Chance, Lab, wait_until};
 use mailkeep::mail::sma::Kind;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 fn all_steps() -> bool {
@@ -224,6 +225,83 @@ fn killed_at_a_step_of_a_pairing_two_devices_can_be_paired_all_the_same() {
         until("home to hear", &[&home, &laptop], || home.wish() == wish);
     }
     eprintln!("{met} kills at {} points", points.len());
+}
+
+/// Copies a folder with all that is in it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => copy(&entry.path(), &to),
+            kind if kind.is_file() => drop(std::fs::copy(entry.path(), to).unwrap()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn killed_while_sessions_begin_anew_nothing_is_lost() {
+    let mut chance = Chance::new("kill resets");
+    let lab = Lab::shared();
+    let alice = lab.person("alice");
+    let (providers, home, laptop) = two(lab, &alice);
+    pair(&home, &laptop);
+    let both = [&home, &laptop];
+    let mut imap = lab.imap(&alice);
+    let mut settled = |which: &str| {
+        until(which, &both, || {
+            revive(&both);
+            both.iter().all(|it| imap.weight(&format!("_Autocrypt_SMA_{}", it.id)).0 == 0)
+        });
+    };
+    let parts: Vec<usize> = if all_steps() { (0..5).collect() } else { vec![chance.below(5) as usize] };
+    let (old, now) = (laptop.world.path("old"), laptop.world.data().to_owned());
+    for part in parts {
+        settled("all to be taken");
+        laptop.off();
+        copy(&now, &old);
+        laptop.on();
+        // What they say to each other meanwhile is in no backup.
+        let lost = [&home, &laptop].map(|teller| meets(teller, &format!("lost{part}by{}", teller.id)));
+        for friend in &lost {
+            until("both to know", &both, || both.iter().all(|it| it.knows(friend)["trust"] == "verified"));
+        }
+        for (teller, listener) in [(&home, &laptop), (&laptop, &home), (&home, &laptop)] {
+            let wish = teller.change_wish();
+            until("the other one to hear", &both, || listener.wish() == wish);
+        }
+        settled("all of it to be taken");
+        // The laptop's disk breaks; it is put back to what it was.
+        laptop.off();
+        std::fs::remove_dir_all(&now).unwrap();
+        std::fs::rename(&old, &now).unwrap();
+        laptop.on();
+        // The laptop lays the message with which a session begins anew, home takes it.
+        let (killed, provider) = if part < 2 { (&laptop, &providers[1]) } else { (&home, &providers[0]) };
+        let plan = Arc::new(Mutex::new(Plan { pid: Some(killed.pid()), left: 0, at: None }));
+        kills(provider, &plan, step_of(Kind::Reset, part));
+        let friend = meets(&home, &format!("friend{part}"));
+        wait_until("a session to begin anew, and both to know", || {
+            revive(&both);
+            for machine in both {
+                machine.sync();
+            }
+            revive(&both);
+            plan.lock().unwrap().at.is_some()
+                && both.iter().all(|it| it.runs() && it.knows(&friend)["trust"] == "verified")
+        });
+        provider.relents();
+        for friend in &lost {
+            until("the laptop to hear again", &both, || laptop.knows(friend)["trust"] == "verified");
+        }
+        let wish = laptop.change_wish();
+        until("home to hear", &both, || home.wish() == wish);
+        settled("both to be silent");
+        assert!(both.iter().all(|it| it.devices().iter().all(|device| device["state"] == "paired")));
+        assert_eq!(home.keys(), laptop.keys());
+        eprintln!("part {part}: killed at {:?}", plan.lock().unwrap().at);
+    }
 }
 
 #[test]

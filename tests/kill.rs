@@ -128,6 +128,15 @@ impl Work {
     }
 }
 
+/// Says that all is over when it ends, in a panic too: nobody works on for ever.
+struct Over<'w>(&'w AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn what_was_acknowledged_by_a_killed_server_is_there_and_nothing_is_sent_twice() {
     let mut chance = Chance::new("kill serve");
@@ -137,6 +146,7 @@ fn what_was_acknowledged_by_a_killed_server_is_there_and_nothing_is_sent_twice()
     let ledger = Ledger::default();
     let (work, next) = (Work::default(), AtomicUsize::new(10_000));
     std::thread::scope(|scope| {
+        let _over = Over(&work.over);
         scope.spawn(|| importing(&world, &ledger, &work, &next));
         scope.spawn(|| tagging(&world, &ledger, &work));
         scope.spawn(|| sending(&world, &ledger, &work, &bob.address));
@@ -148,7 +158,6 @@ fn what_was_acknowledged_by_a_killed_server_is_there_and_nothing_is_sent_twice()
             server.kill();
             work.may_go_on.store(false, Ordering::SeqCst);
         }
-        work.over.store(true, Ordering::SeqCst);
     });
     clean(&world);
     let server = start_again(&world);

@@ -180,6 +180,7 @@ fn each_recipient_has_a_state_of_their_own() {
     assert_eq!(state(&bob.address), "accepted", "{entry}");
     assert_eq!(state("defer@lab.test"), "deferred", "{entry}");
     assert_eq!(state("reject@lab.test"), "refused", "{entry}");
+    wait_until("bob's mail", || with_subject(lab, &bob, "INBOX", "to three").len() == 1);
     // Trying the one again sends nothing to the other once more.
     world.ok(&["outbox", "retry", &id]);
     world.ok(&["outbox", "flush"]);
@@ -225,6 +226,7 @@ fn a_running_server_sends_by_itself_after_the_time_to_undo() {
     let lab = Lab::shared();
     let (alice, bob) = (lab.person("alice"), lab.person("bob"));
     let world = World::with_account(lab, &alice);
+    world.ok(&["config", "set", "writing.undo-seconds", "30"]);
     let _server = world.serve();
     let id = send(&world, &[&bob.address], &[], "by itself");
     assert_eq!(entry(&world, &id)["state"], "waiting");

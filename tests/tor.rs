@@ -59,14 +59,14 @@ fn log(world: &World) -> Vec<Value> {
     world.ok(&["network", "log", "--limit", "1000"]).as_array().unwrap().clone()
 }
 
-/// All files below a folder, with what they hold.
+/// All files below a folder that Tor works in, with what they hold; what goes meanwhile is left out.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        if entry.file_type().unwrap().is_dir() {
-            found.extend(files(&entry.path()));
-        } else {
-            found.push((entry.path().display().to_string(), std::fs::read(entry.path()).unwrap()));
+    for path in std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            found.push((path.display().to_string(), bytes));
         }
     }
     found

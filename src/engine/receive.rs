@@ -3,33 +3,38 @@
 //! Mail comes in batches. A batch is acknowledged when [`receive`] returns: records and keys are on the disk and the rows
 //! are committed. Whatever is killed before that leaves nothing, or records that the next start adopts.
 
+mod indexable;
+mod understand;
+
+pub(in crate::engine) use indexable::read_again;
+pub use indexable::{Indexable, clip, indexable};
+pub use understand::{understand, understand_lying, visible_text};
+
+use indexable::documents;
+use understand::is_trusted;
+
 use super::app::App;
 use super::authentication::{self, Arrival};
-use super::envelopes::{self, Looked, Openers, Wrapping};
+use super::envelopes::{self, Wrapping};
 use super::events::Event;
 use super::failure::{Failure, blocking};
 use super::flags;
 use super::peers::{self, News};
 use super::securejoin;
 use crate::mail::address::{Person, canonical};
-use crate::mail::html;
 use crate::mail::ids::{FolderId, MessageId, MessageNumber, Uid};
 use crate::mail::message::Message;
 use crate::mail::query::Kind;
-use crate::mail::text;
-use crate::storage::database::messages::{self, MessageRow, NewMessage, People};
+use crate::storage::database::messages::{self, NewMessage, People};
 use crate::storage::database::{
     Connection, PersonRow, TagChanges, commit, displaced, peers as peer_table, places, settings, tags,
 };
-use crate::storage::index::Document;
-use crate::storage::packs::{PackError, Prepared, RecordMeta, RecordPlace};
+use crate::storage::packs::{PackError, Prepared, RecordPlace};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// How many people of To are kept for lists.
 const LISTED_RECIPIENTS: usize = 6;
-/// How much of a message's text is indexed, in bytes.
-const INDEXED_TEXT: usize = 2 << 20;
 /// How long the snippet of a list row is, in characters.
 const SNIPPET: usize = 160;
 
@@ -122,115 +127,6 @@ enum Bytes {
     Lying(RecordPlace),
     /// Handed to the packs.
     Taken,
-}
-
-/// The text of a message as its text view shows it: what the sender wrote as text, or what the HTML lets a reader see.
-///
-/// A text part that is merely a remark beside a much longer HTML part is not taken for the message.
-#[must_use]
-pub fn visible_text(message: &Message) -> String {
-    let plain = message.plain().unwrap_or_default();
-    let plain = match text::without_secrets(&plain) {
-        std::borrow::Cow::Borrowed(_) => plain,
-        std::borrow::Cow::Owned(seen) => seen,
-    };
-    let Some(source) = message.html() else { return plain };
-    if plain.trim().len() >= 400 {
-        return plain;
-    }
-    let seen = html::visible_text(source).text;
-    if plain.trim().is_empty() || seen.len() > plain.len().saturating_mul(4) { seen } else { plain }
-}
-
-/// Understands a message: parses it, finds its text, compresses it for the packs. Pure work, to be run in parallel.
-///
-/// # Errors
-/// Where it is larger than the packs take.
-pub fn understand(app: &App, incoming: Incoming) -> Result<Understood, PackError> {
-    let bytes = Bytes::Prepared(Prepared::new(&meta(&incoming), &incoming.raw)?);
-    Ok(understood(app, incoming, bytes))
-}
-
-/// The same for a message whose bytes lie in the packs already: the database lost it, or never heard of it.
-#[must_use]
-pub fn understand_lying(app: &App, incoming: Incoming, place: RecordPlace) -> Understood {
-    understood(app, incoming, Bytes::Lying(place))
-}
-
-/// What stands beside the bytes in the packs, so that they alone rebuild the mail.
-fn meta(incoming: &Incoming) -> RecordMeta {
-    let received_at = incoming.received_at;
-    match &incoming.origin {
-        Origin::Server { account, folder_name, role, uid, uid_validity, flags, keywords, .. } => {
-            let mut tags: Vec<String> = flags::MIRRORED
-                .iter()
-                .filter(|(_, bit, on)| (flags & bit != 0) == *on)
-                .map(|(tag, _, _)| (*tag).to_owned())
-                .collect();
-            tags.extend(keywords.split(' ').filter_map(flags::own_tag));
-            RecordMeta {
-                received_at,
-                account: account.clone(),
-                folder: folder_name.clone(),
-                role: role.clone(),
-                uid: uid.0,
-                uid_validity: *uid_validity,
-                tags,
-            }
-        }
-        Origin::Local { role, tags } => {
-            RecordMeta { received_at, role: role.clone(), tags: tags.clone(), ..RecordMeta::default() }
-        }
-    }
-}
-
-fn understood(app: &App, incoming: Incoming, bytes: Bytes) -> Understood {
-    let Incoming { raw, received_at, origin } = incoming;
-    let id = app.identifier.identify(&raw);
-    let looked = Openers::new(app).look(None, &raw, &[]);
-    let news = if is_trusted(&origin) { envelopes::news(&looked, &app.own_addresses()) } else { None };
-    let Looked { message, wrapping, .. } = looked;
-    let text = visible_text(&message);
-    let link = message.message_id.as_deref().map_or_else(|| app.link_of_id(id), |m| app.link(m));
-    let mut links = vec![link];
-    links.extend(message.references.iter().chain(&message.in_reply_to).map(|m| app.link(m)));
-    let names: Vec<String> = message.attachments().filter_map(|part| part.name.clone()).collect();
-    let attachments = message.attachments().count();
-    let kinds = kinds(&message, wrapping.as_ref());
-    Understood {
-        id,
-        received_at,
-        date: message.effective_date(received_at),
-        size: raw.len() as u64,
-        link,
-        links,
-        snippet: text::snippet(&text, SNIPPET),
-        attachments: u32::try_from(attachments).unwrap_or(u32::MAX),
-        filenames: names,
-        kinds,
-        wrapping,
-        news,
-        message,
-        text,
-        origin,
-        bytes,
-    }
-}
-
-/// What a message holds; what it was wrapped in counts, too.
-fn kinds(message: &Message, wrapping: Option<&Wrapping>) -> BTreeSet<Kind> {
-    let mut kinds = message.kinds();
-    if let Some(wrapping) = wrapping {
-        kinds.extend(wrapping.is_encrypted().then_some(Kind::Encrypted));
-        kinds.extend((!wrapping.signatures.is_empty()).then_some(Kind::Signed));
-    }
-    kinds
-}
-
-/// Whether mail from there may say anything about keys: not what is spam, nor what the owner only drafts.
-fn is_trusted(origin: &Origin) -> bool {
-    let (Origin::Server { role, .. } | Origin::Local { role, .. }) = origin;
-    !["spam", "draft", "outbox", "trash"].contains(&role.as_str())
 }
 
 /// Takes a batch in; when this returns, every message of it is kept for good.
@@ -622,98 +518,4 @@ fn people(app: &App, batch: &[Understood]) -> Vec<PersonRow> {
         first.iter().chain(second).take(50).for_each(|person| note(person, ours, at));
     }
     found.into_values().collect()
-}
-
-/// What the index is told of a batch.
-pub struct Indexable {
-    /// The message.
-    pub number: MessageNumber,
-    /// Effective date, UTC seconds.
-    pub date: i64,
-    /// Raw bytes.
-    pub size: u64,
-    /// The parsed message.
-    pub message: Message,
-    /// Its visible text.
-    pub text: String,
-    /// The names of its attachments.
-    pub filenames: Vec<String>,
-    /// What it holds.
-    pub kinds: BTreeSet<Kind>,
-}
-
-impl Indexable {
-    /// The same as a document of the index.
-    #[must_use]
-    pub fn document(&self) -> Document<'_> {
-        Document {
-            number: self.number,
-            date: self.date,
-            size: self.size,
-            subject: &self.message.subject,
-            from: &self.message.from,
-            to: &self.message.to,
-            cc: &self.message.cc,
-            bcc: &self.message.bcc,
-            body: clip(&self.text, INDEXED_TEXT),
-            filenames: &self.filenames,
-            list: self.message.list_id.as_deref().unwrap_or_default(),
-            headers: &self.message.headers,
-            kinds: &self.kinds,
-        }
-    }
-}
-
-/// The first bytes of a text, cut between characters.
-#[must_use]
-pub fn clip(text: &str, bytes: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
-}
-
-fn documents(batch: Vec<Understood>, numbers: &[MessageNumber]) -> Vec<Indexable> {
-    batch
-        .into_iter()
-        .zip(numbers)
-        .map(|(m, number)| Indexable {
-            number: *number,
-            date: m.date,
-            size: m.size,
-            message: m.message,
-            text: m.text,
-            filenames: m.filenames,
-            kinds: m.kinds,
-        })
-        .collect()
-}
-
-/// The same for a message that lies in the store already.
-#[must_use]
-pub fn indexable(number: MessageNumber, date: i64, size: u64, looked: Looked) -> Indexable {
-    let Looked { message, wrapping, .. } = looked;
-    let text = visible_text(&message);
-    let filenames = message.attachments().filter_map(|part| part.name.clone()).collect();
-    let kinds = kinds(&message, wrapping.as_ref());
-    Indexable { number, date, size, message, text, filenames, kinds }
-}
-
-/// A message that could not be opened before and now is: its row and the index learn what it says.
-///
-/// # Errors
-/// When the store fails.
-pub(in crate::engine) async fn read_again(
-    app: &Arc<App>,
-    row: &MessageRow,
-    looked: Looked,
-) -> Result<(), Failure> {
-    let document = indexable(row.number, row.date, row.size, looked);
-    {
-        let writer = app.writer.lock().await;
-        let mut c = writer.begin().await?;
-        let attachments = u32::try_from(document.filenames.len()).unwrap_or(u32::MAX);
-        let snippet = text::snippet(&document.text, SNIPPET);
-        let subject = document.message.subject.as_str();
-        messages::retell(&mut c, row.number, subject, &snippet, attachments).await?;
-        commit(c).await?;
-    }
-    app.indexing.again(vec![document]).await
 }

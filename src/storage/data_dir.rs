@@ -58,7 +58,14 @@ pub struct DataDir {
 #[derive(Debug)]
 #[must_use = "the lock is given back when this is dropped"]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough while a process that is just being started still has a copy of the file.
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 const OWNER_ONLY: Mode = Mode::RWXU;
@@ -223,7 +230,7 @@ impl DataDir {
             other => other?,
         };
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock { _file: file }),
+            Ok(()) => Ok(Lock { file }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(DataDirError::InUse { path: self.root.clone() }),
             Err(error) => Err(DiskError::new(&path, error.into()).into()),
         }

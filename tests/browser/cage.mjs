@@ -118,7 +118,7 @@ async function proveTheTrap(trap, id) {
     const restore = await swapped(trap, body, loosened);
     let notes = [];
     await trap.page.goto(`${base}/messages/${id}?view=html`).catch(() => {});
-    for (let n = 0; n < 40 && !notes.some((what) => wanted.test(what)); n += 1) {
+    for (let n = 0; n < 600 && !notes.some((what) => wanted.test(what)); n += 1) {
       await trap.page.waitForTimeout(100);
       notes.push(...trap.notes);
     }
@@ -207,7 +207,7 @@ async function alone(trap, name, html, judge) {
 /** Loads the frame anew and waits for it. Runs in the page. */
 const again = (frame) => new Promise((done) => {
   frame.addEventListener('load', () => done(true), { once: true });
-  setTimeout(() => done(false), 20_000);
+  setTimeout(() => done(false), 120_000);
   frame.src = frame.getAttribute('src');
 });
 
@@ -250,7 +250,7 @@ async function files(trap, vector) {
   }
   for (const path of paths) {
     await page.goto(`${base}${path}`).catch(() => {});
-    for (let n = 0; n < 20 && !trap.notes.length; n += 1) await page.waitForTimeout(50);
+    for (let n = 0; n < 600 && !trap.notes.length; n += 1) await page.waitForTimeout(50);
     const notes = await trap.take();
     const right = notes.length === 1 && notes[0].startsWith('download ');
     through(vector, `the file ${path}`, right ? [] : ['is no download', ...notes, page.url()]);

@@ -75,8 +75,7 @@ story(async (browser, state) => {
     check((await notice.count()) === 1, 'the inbox says that another one was noticed');
     await shot(old, 'inbox');
     await notice.getByRole('button', { name: 'Not now' }).click();
-    await old.waitForLoadState();
-    check((await notice.count()) === 0, 'and does not when it was told not to');
+    await until('it to go when it was told to', async () => (await notice.count()) === 0);
     await old.goto(`${env.OLD}/devices`);
 
     // Other numbers end it on both.
@@ -103,7 +102,7 @@ story(async (browser, state) => {
   await press(old, 'Close');
   await fresh.goto(`${env.NEW}/devices`);
   await press(fresh, 'Close');
-  check((await fresh.locator('.pairing').count()) === 0, 'nothing goes on any more');
+  await until('nothing to go on any more', async () => (await fresh.locator('.pairing').count()) === 0);
 
   // A name given on one is the other's, too.
   const mine = fresh.locator('article', { hasText: 'this one' });

@@ -171,6 +171,7 @@ async function story() {
   check((await enter(page, env.PASSPHRASE, second.ceremony, await sign(page, second.options))) === '401', 'a question was used up, too');
   const third = await ask(page);
   const elsewhere = await context.newPage();
+  elsewhere.setDefaultTimeout(60_000);
   const devtools2 = await context.newCDPSession(elsewhere);
   await devtools2.send('WebAuthn.enable');
   const copy = await devtools2.send('WebAuthn.addVirtualAuthenticator', {

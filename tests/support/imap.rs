@@ -35,7 +35,7 @@ impl Held {
 impl Imap {
     pub fn login(port: u16, user: &str, password: &str) -> Self {
         let writer = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        writer.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        writer.set_read_timeout(Some(Duration::from_secs(900))).unwrap();
         let mut imap = Self { reader: BufReader::new(writer.try_clone().unwrap()), writer, tag: 0 };
         imap.reply();
         imap.command(&format!("LOGIN {user} \"{password}\""));

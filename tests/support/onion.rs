@@ -138,7 +138,11 @@ fn serve(mut stream: TcpStream, servers: &Servers) -> Option<()> {
     }
     let road = servers.roads.lock().unwrap().get(&(host.clone(), port)).copied();
     if let Some(to) = road {
-        let connection = rustls::ServerConnection::new(Arc::clone(&servers.config)).ok()?;
+        let mut connection = rustls::ServerConnection::new(Arc::clone(&servers.config)).ok()?;
+        // With all the time it takes: afterwards a read that waits is broken off.
+        while connection.is_handshaking() {
+            connection.complete_io(&mut stream).ok()?;
+        }
         return pump(rustls::StreamOwned::new(connection, stream), to);
     }
     if port != 443 {

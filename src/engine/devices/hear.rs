@@ -235,13 +235,17 @@ async fn told(
         Body::Reset(key) => {
             // One that no session can begin with is passed over.
             if sessions.begin(&mine.device, payload.from, &keys, &key).is_ok() {
-                untell = Some(other.confirmed);
+                untell = Some(Some(other.confirmed));
             }
         }
         Body::Update(sealed) => match opened(&mut mine, &mut sessions, &keys, &sealed) {
             Some(contents) => {
-                other.confirmed = other.confirmed.max(contents.heard);
-                untell = contents.missed.then_some(other.confirmed);
+                untell = match contents.heard {
+                    // It knew more before: its store was put back to an older state, of which it says nothing but this.
+                    heard if heard < other.confirmed => Some(None),
+                    heard => contents.missed.then_some(Some(heard)),
+                };
+                other.confirmed = contents.heard;
                 if !contents.entries.is_empty() || contents.passed_over > 0 {
                     other.owes = true;
                     if contents.after <= other.taken {

@@ -5,7 +5,9 @@ use crate::crypto::devices::{Device, DeviceError, Roster, Sessions};
 use crate::crypto::secret::random;
 use crate::engine::failure::Failure;
 use crate::mail::ids::AccountId;
-use crate::mail::sma::{ANNOUNCEMENTS, Body, DeviceId, Keys, Letter, Marker, OneTimeKey, Payload, Statement};
+use crate::mail::sma::{
+    ANNOUNCEMENTS, Body, DeviceId, Keys, Letter, Marker, OneTimeKey, Payload, Statement, next_seq,
+};
 use crate::storage::database::devices::{self as table, OtherDeviceRow, OwnDeviceRow};
 use crate::storage::database::{AccountRow, Connection};
 
@@ -97,7 +99,7 @@ impl Mine {
 
     /// A payload of this device's, with the next number.
     pub(super) fn payload(&mut self, to: Option<DeviceId>, body: Body, now: i64) -> Payload {
-        self.row.seq += 1;
+        self.row.seq = next_seq(self.row.seq, now);
         Payload {
             account: self.address.clone(),
             from: self.device.id(),

@@ -8,7 +8,7 @@
 
 use crate::crypto::devices::{Comparison, Handshake, Transcript, hash, verified};
 use crate::mail::sma::{
-    Accept, Body, Cancel, DeviceId, Flaw, Keys, Mac, OneTimeKey, Payload, Request, Reveal, Signed,
+    Accept, Body, Cancel, DeviceId, Flaw, Keys, Mac, OneTimeKey, Payload, Request, Reveal, Signed, next_seq,
 };
 use std::collections::BTreeMap;
 
@@ -242,7 +242,7 @@ impl Pairing {
     }
 
     fn payload(&self, to: DeviceId, body: Body, stamp: &mut Stamp) -> Payload {
-        stamp.seq += 1;
+        stamp.seq = next_seq(stamp.seq, stamp.now);
         Payload {
             account: self.account.clone(),
             from: self.me,

@@ -152,7 +152,7 @@ async fn tell(
         other.closed = false;
     }
     if is_unheard(other, now) {
-        table::untell(c, mine.account, &other.device, other.confirmed).await?;
+        table::untell(c, mine.account, &other.device, Some(other.confirmed)).await?;
         other.told_at = 0;
     }
     let told = table::told(c, mine.account, &other.device).await?;

@@ -22,6 +22,6 @@ pub use folder::{ANNOUNCEMENTS, DeviceId, FolderKind};
 pub use letter::{LETTER_MAX, Letter};
 pub use marker::{Kind, Marker};
 pub use merge::{merged_peer, merged_trust};
-pub use payload::{Payload, Signed};
+pub use payload::{Payload, Signed, next_seq};
 pub use shared::{SHARED_NAME_MAX, SHARED_VALUE_MAX, Shared};
 pub use statement::{Deed, Statement};

@@ -35,6 +35,13 @@ pub struct Payload {
     pub body: Body,
 }
 
+/// The number of a device's next message after `last`, made at `now` (Unix seconds). Not below the clock: a device whose store was put
+/// back to an older state of it says numbers that nobody took yet.
+#[must_use]
+pub fn next_seq(last: u64, now: i64) -> u64 {
+    last.saturating_add(1).max(now.try_into().unwrap_or_default())
+}
+
 impl Payload {
     /// What it is.
     #[must_use]

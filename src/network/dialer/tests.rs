@@ -75,7 +75,10 @@ async fn a_strangers_name_never_leads_home() {
 
 #[tokio::test]
 async fn what_does_not_answer_or_speaks_no_tls_is_said_in_words() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Taken, and nobody listens.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let closed = taken.local_addr().unwrap();
     let error = tls(&dialer(), "127.0.0.1", closed.port(), None).await.unwrap_err();
     assert!(error.to_string().contains("connection refused"), "{error}");
     assert!(error.is_temporary());

@@ -25,7 +25,7 @@ fn login(port: u16, security: Security) -> Login {
 
 fn impatient() -> Limits {
     Limits {
-        silence: Duration::from_millis(300),
+        silence: Duration::from_secs(60),
         responses: 1000,
         response_bytes: 20 << 20,
         kept_bytes: 100_000,
@@ -90,7 +90,10 @@ async fn a_server_that_says_goodbye_at_once_is_quoted() {
 #[tokio::test]
 async fn a_server_that_never_greets_is_given_up() {
     let address = serve(|mut client| async move { drop(client.hear().await) }).await;
-    assert!(matches!(open(address.port(), Security::None).await, Err(ImapError::TimedOut { .. })));
+    let limits = Limits { silence: Duration::from_millis(300), ..impatient() };
+    let login = login(address.port(), Security::None);
+    let opened = Session::open_within(&Dialer::new(&[]).unwrap(), &login, limits).await;
+    assert!(matches!(opened, Err(ImapError::TimedOut { .. })));
 }
 
 #[tokio::test]

@@ -92,7 +92,8 @@ fn holding_the_lock_until_killed() {
     if let Ok(root) = std::env::var("MAILKEEP_TEST_LOCK_DIRECTORY") {
         let _lock = DataDir::open(Path::new(&root)).unwrap().lock().unwrap();
         println!("locked");
-        std::thread::sleep(std::time::Duration::from_secs(600));
+        // Until whoever started it has gone, at the latest.
+        let _ = std::io::stdin().read_line(&mut String::new());
     }
 }
 
@@ -104,7 +105,9 @@ fn a_killed_process_leaves_no_lock_behind() {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "storage::data_dir::tests::holding_the_lock_until_killed", "--nocapture"])
         .env("MAILKEEP_TEST_LOCK_DIRECTORY", directory.root())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

