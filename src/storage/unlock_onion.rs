@@ -185,7 +185,7 @@ mod tests {
             ("\"version\":1", "\"version\":-1".to_owned()),
             ("{", "{\"more\":1,".to_owned()),
             ("\"tor\"", "\"tor\":\"\",\"tor\"".to_owned()),
-            (key.as_str(), key[2..].to_owned()),
+            (key.as_str(), key.replacen("07", "", 1)),
             (key.as_str(), format!("{key}07")),
             (key.as_str(), "zz".repeat(32)),
             (key.as_str(), "é".repeat(32)),
