@@ -164,6 +164,7 @@ impl App {
             tracing::warn!(%error, "What the unlock address needs could not be brought in line");
         }
         super::remote::tidy(&app).await;
+        super::network_log::take_up(&app).await?;
         let mut connection = app.reader.get().await?;
         let alive = tags::bitmap(&mut connection, tags::ALL).await?.max().unwrap_or(0);
         let last = messages::last_number(&mut connection).await?;
@@ -187,6 +188,9 @@ impl App {
         }
         if let Err(error) = self.indexing.commit().await {
             tracing::warn!(%error, "The index could not be finished; it will catch up");
+        }
+        if let Err(error) = super::network_log::keep(self).await {
+            tracing::warn!(%error, "The log of connections could not be kept");
         }
         if let Err(error) = snapshots::make_if_due(self).await {
             tracing::warn!(%error, "The snapshot of the database could not be made");

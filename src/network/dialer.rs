@@ -144,6 +144,11 @@ impl Dialer {
         self.shared.log.entries()
     }
 
+    /// Lets the log go on from that of an earlier start.
+    pub fn go_on_from(&self, earlier: Vec<Entry>) {
+        self.shared.log.go_on_from(earlier);
+    }
+
     /// Connects to a server that the owner named. With [`Security::StartTls`] the stream is still in clear: the
     /// protocol calls [`Stream::upgrade`] before it says anything that matters.
     ///
