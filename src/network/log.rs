@@ -35,11 +35,15 @@ pub enum Purpose {
     Unsubscribe,
     /// The key behind a DKIM signature.
     Dkim,
+    /// Announcing the onion address of the mailbox.
+    OnionAddress,
+    /// Announcing the onion address by which a locked store is unlocked.
+    UnlockAddress,
 }
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Imap,
         Self::Submission,
         Self::Autoconfig,
@@ -49,6 +53,8 @@ impl Purpose {
         Self::RemoteImage,
         Self::Unsubscribe,
         Self::Dkim,
+        Self::OnionAddress,
+        Self::UnlockAddress,
     ];
 
     /// The words of the log.
@@ -64,6 +70,8 @@ impl Purpose {
             Self::RemoteImage => "remote image",
             Self::Unsubscribe => "unsubscribe",
             Self::Dkim => "dkim",
+            Self::OnionAddress => "onion address",
+            Self::UnlockAddress => "unlock address",
         }
     }
 
@@ -80,6 +88,7 @@ impl Purpose {
             | Self::Avatar
             | Self::Unsubscribe
             | Self::Dkim => &[Rule::Tor, Rule::Never],
+            Self::OnionAddress | Self::UnlockAddress => &[Rule::Tor],
         }
     }
 
@@ -159,7 +168,7 @@ pub struct Entry {
     pub port: u16,
     /// By which route.
     pub route: Route,
-    /// `connected`, or the sentence that says why not.
+    /// `connected` or, of an address of one's own, `announced`; else the sentence that says why not.
     pub outcome: String,
 }
 
@@ -184,6 +193,11 @@ impl<'de> Deserialize<'de> for Purpose {
 pub(super) struct Log(Mutex<VecDeque<Entry>>);
 
 impl Log {
+    /// A log that goes on from these.
+    pub(super) fn following(entries: Vec<Entry>) -> Self {
+        Self(Mutex::new(entries.into()))
+    }
+
     pub(super) fn push(&self, entry: Entry) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() == CAPACITY {
