@@ -61,7 +61,7 @@ async fn in_a_store(known: usize, certificates: &[Certificate], now: i64) -> Res
         database::open(&data.database(), &master.subkey(Use::Database)).await.map_err(text)?;
     fill(&writer, known, certificates, now).await?;
     drop((reader, writer));
-    let app = App::open(data, &master, vault.store_id()).await.map_err(text)?;
+    let app = App::open(data, &master, vault.store_id(), None).await.map_err(text)?;
     // Those who are asked about lie all over the table.
     let asked: Vec<String> = (0..certificates.len()).map(address).collect();
     let mut rounds = Vec::new();
