@@ -19,6 +19,10 @@ fn an_account_is_added_listed_checked_and_removed() {
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
     assert!(!listed.to_string().contains(lab.password()));
     assert_eq!(world.ok(&["account", "check"]).as_array().unwrap().len(), 1);
+    // What left is told by the next command, too.
+    let left = world.ok(&["network", "log"]);
+    let purposes: Vec<_> = left.as_array().unwrap().iter().map(|entry| entry["purpose"].clone()).collect();
+    assert!(purposes.contains(&"imap".into()) && purposes.contains(&"submission".into()), "{left}");
     assert_eq!(world.ok(&["account", "check", &alice.address]).as_array().unwrap().len(), 1);
     world.fails(4, &["account", "check", "nobody@lab.test"]);
     world.fails(4, &["account", "remove", "nobody@lab.test"]);

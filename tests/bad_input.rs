@@ -81,7 +81,10 @@ fn wrong_usage_is_2() {
     ] {
         let finished = world.run(args);
         assert_eq!(finished.code(), 2, "{finished}");
+        assert_eq!(finished.stderr.lines().count(), 1, "one line says it: {finished}");
     }
+    let nothing = finish(bare(&[]));
+    assert_eq!((nothing.code(), nothing.stderr.lines().count()), (2, 1), "{nothing}");
     // Named, but not there yet.
     for args in
         [&["backup", "create", "/tmp/x"][..], &["account", "add", "a@lab.test", "--pop3", "localhost:110"]]

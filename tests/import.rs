@@ -108,7 +108,36 @@ fn what_is_no_mail_counts_as_failed_and_the_rest_comes_in() {
     assert!(said.contains("picture.jpg"), "{said}");
     let said = world.fails(1, &["import", "/nowhere/at/all"]);
     assert!(said.contains("/nowhere/at/all"), "{said}");
-    assert_eq!(world.count("*"), 1);
+    let nothing = world.run_json(&["import", &picture]).json();
+    assert_eq!((&nothing["messages"], &nothing["failed"]), (&0.into(), &1.into()), "it is told as JSON, too");
+    let other = world.file("other.eml", letter("other"));
+    let done = world.ok(&["import", "/nowhere/at/all", &other]);
+    assert_eq!((&done["messages"], &done["failed"]), (&1.into(), &1.into()), "{done}");
+    assert_eq!(world.count("*"), 2);
+}
+
+#[test]
+fn mail_of_an_archive_is_as_old_as_it_says() {
+    let world = World::new();
+    let dated = |subject: &str, date: &str| {
+        format!("From: {BOB}\nTo: {ALICE}\nSubject: {subject}\n{date}\n\nhello\n")
+    };
+    // Public archives open every message with a line that holds no time at all, others with one that is hours off.
+    let archive = format!(
+        "From mboxrd@z Thu Jan  1 00:00:00 1970\n{}\nFrom bob@lab.test Tue May  3 00:00:00 2022\n{}\n\
+         From bob@lab.test Wed May  4 00:00:00 2022\n{}\n",
+        dated("nobody's time", "Date: Tue, 22 Jan 2019 12:56:25 +0100"),
+        dated("another zone", "Date: Tue, 03 May 2022 10:00:00 +0000"),
+        dated("no date", "X-Nothing: here"),
+    );
+    assert_eq!(world.ok(&["import", &world.file("archive", archive)])["messages"], 3);
+    let date = |subject: &str| {
+        world.ok(&["search", &format!("subject:\"{subject}\"")])["messages"][0]["date"].clone()
+    };
+    assert_eq!(date("nobody's time"), "2019-01-22T11:56:25Z");
+    assert_eq!(date("another zone"), "2022-05-03T10:00:00Z");
+    assert_eq!(date("no date"), "2022-05-04T00:00:00Z");
+    assert_eq!(world.count("date:2019-01-22"), 1);
 }
 
 #[test]

@@ -62,4 +62,5 @@ mod senders;
 mod signatures;
 mod sync;
 mod tor;
+mod unlock_onion;
 mod worker;

@@ -6,10 +6,8 @@ use serde_json::Value;
 /// Queues a message and gives its id.
 fn send(world: &World, to: &[&str], extra: &[&str], subject: &str) -> String {
     let body = world.file("body.txt", format!("The body of {subject}.\n"));
-    let mut args = vec!["send"];
-    for to in to {
-        args.extend(["--to", to]);
-    }
+    let mut args = vec!["send", "--to"];
+    args.extend(to);
     args.extend(extra);
     args.extend(["--subject", subject, "--body-file", &body]);
     world.ok(&args)["id"].as_str().unwrap().to_owned()
@@ -209,7 +207,7 @@ fn a_message_can_be_taken_back_while_it_waits() {
     let world = World::with_account(lab, &alice);
     let id = send(&world, &[&bob.address], &[], "regretted");
     assert_eq!(entry(&world, &id)["state"], "waiting");
-    world.ok(&["outbox", "cancel", &id]);
+    assert_eq!(world.ok(&["outbox", "cancel", &id])[0]["state"], "cancelled");
     assert_eq!(entry(&world, &id)["state"], "cancelled");
     world.ok(&["outbox", "flush"]);
     let second = send(&world, &[&bob.address], &[], "not regretted");

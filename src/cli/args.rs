@@ -23,7 +23,7 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) passphrase_file: Option<PathBuf>,
     /// Answer with one JSON value
-    #[arg(long, global = true)]
+    #[arg(long, global = true, overrides_with = "json")]
     pub(super) json: bool,
 }
 
@@ -407,13 +407,13 @@ pub(super) struct Send {
     #[arg(long, default_value = "")]
     pub(super) from: String,
     /// To
-    #[arg(long, required = true)]
+    #[arg(long, required = true, num_args = 1..)]
     pub(super) to: Vec<String>,
     /// Cc
-    #[arg(long)]
+    #[arg(long, num_args = 1..)]
     pub(super) cc: Vec<String>,
     /// Bcc
-    #[arg(long)]
+    #[arg(long, num_args = 1..)]
     pub(super) bcc: Vec<String>,
     /// Subject
     #[arg(long, allow_hyphen_values = true)]
@@ -422,7 +422,7 @@ pub(super) struct Send {
     #[arg(long, value_name = "FILE")]
     pub(super) body_file: PathBuf,
     /// Files to attach
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(super) attach: Vec<PathBuf>,
     /// The message it answers
     #[arg(long, value_name = "ID")]

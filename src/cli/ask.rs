@@ -23,7 +23,7 @@ use crate::engine::settings::Scope;
 use crate::engine::tags::Which;
 use crate::engine::vault::Vault;
 use crate::storage::data_dir::DataDir;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,15 +58,35 @@ pub(super) async fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
     }
 }
 
-/// An export that lacks messages has written all others, and is a failure all the same.
+/// What was done in part, or not at all, was told, and is a failure all the same.
 fn complete(answer: &Answer, what: output::What) -> Result<(), Failure> {
     let Answer::Json(value) = answer else { return Ok(()) };
-    match value.get("failed").and_then(serde_json::Value::as_u64) {
-        Some(failed) if failed > 0 && what == output::What::Export => Err(Failure::failed(format!(
-            "{failed} damaged messages are missing from the export; `mailkeep check --repair` mends what can be mended"
+    let number = |key: &str| value.get(key).and_then(Value::as_u64).unwrap_or_default();
+    match what {
+        output::What::Export if number("failed") > 0 => Err(Failure::failed(format!(
+            "{} damaged messages are missing from the export; `mailkeep check --repair` mends what can be mended",
+            number("failed")
         ))),
+        output::What::Import if number("failed") > 0 && number("messages") + number("duplicates") == 0 => {
+            let first = value.pointer("/failures/0").and_then(Value::as_str).unwrap_or_default();
+            Err(Failure::failed(format!("Nothing could be imported: {first}")))
+        }
+        output::What::AccountCheck => {
+            let bad = |one: &&Value| one.get("ok") == Some(&Value::Bool(false));
+            match value.as_array().and_then(|all| all.iter().find(bad)) {
+                Some(one) => Err(Failure::failed(why_not(one))),
+                None => Ok(()),
+            }
+        }
         _ => Ok(()),
     }
+}
+
+/// What keeps an account from working, as `account check` found it.
+fn why_not(account: &Value) -> String {
+    let said = |key: &str| account.get(key).and_then(Value::as_str).unwrap_or_default();
+    let why = [said("imap"), said("smtp")].into_iter().find(|words| !["", "ok"].contains(words));
+    format!("{} cannot be used as it is: {}", said("email"), why.unwrap_or("its server refuses"))
 }
 
 fn not_yet(command: &str) -> Failure {
@@ -106,7 +126,9 @@ pub(super) fn secret_file(path: &Path, what: &str) -> Result<SecretText, Failure
 
 /// The file that the passphrase is in, if one was named.
 pub(super) fn passphrase_file(global: &Global) -> Option<PathBuf> {
-    global.passphrase_file.clone().or_else(|| std::env::var_os("MAILKEEP_PASSPHRASE_FILE").map(PathBuf::from))
+    let named =
+        || std::env::var_os("MAILKEEP_PASSPHRASE_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    global.passphrase_file.clone().or_else(named)
 }
 
 /// The passphrase: from its file, or asked for on the terminal with echo off.
@@ -205,7 +227,7 @@ async fn run_check(data: &Path, global: &Global, repair: bool) -> Result<u8, Fai
     drop(bar);
     let Answer::Json(mut value) = answer else { return Ok(1) };
     if let Some(words) = mended {
-        let count = |v: &serde_json::Value| v.as_u64().unwrap_or(0) + 1;
+        let count = |v: &Value| v.as_u64().unwrap_or(0) + 1;
         for key in ["damaged", "repaired"] {
             let now = value.get(key).map_or(1, count);
             value.as_object_mut().map(|fields| fields.insert(key.into(), now.into()));
@@ -217,7 +239,7 @@ async fn run_check(data: &Path, global: &Global, repair: bool) -> Result<u8, Fai
             }
         }
     }
-    let number = |key: &str| value.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0);
+    let number = |key: &str| value.get(key).and_then(Value::as_u64).unwrap_or(0);
     let hurt = number("lost") > 0 || (!repair && number("damaged") > 0);
     let status = output::print(&Answer::Json(value.clone()), output::What::Check, global.json)?;
     Ok(if hurt { 5 } else { status })
@@ -408,7 +430,7 @@ fn request(command: Command) -> Result<Request, Failure> {
         Command::Token(Token::Revoke { name }) => Request::TokenRevoke(name),
         Command::Config(Config::Get { key }) => Request::ConfigGet(key),
         Command::Config(Config::Set { key, value }) => {
-            let value = if key == "extra-ca" && !value.is_empty() {
+            let value = if ["extra-ca", "tor.config"].contains(&key.as_str()) && !value.is_empty() {
                 absolute(Path::new(&value))?.to_string_lossy().into_owned()
             } else {
                 value

@@ -13,7 +13,7 @@ mod watch;
 use crate::engine::failure::{Failure, Kind};
 use clap::Parser;
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 /// Runs the program with the arguments of this process; gives its exit status.
 #[must_use]
@@ -26,14 +26,15 @@ pub fn run() -> u8 {
     let arguments = args::forward(std::env::args_os().collect::<Vec<OsString>>());
     let arguments = match args::Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let status = if error.use_stderr() { 2 } else { 0 };
-            drop(error.print());
-            return status;
+        Err(error) if error.use_stderr() => return report(&Failure::usage(wrong_usage(&error))),
+        Err(help) => {
+            drop(help.print());
+            return 0;
         }
     };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .with_env_filter(filter())
         .init();
@@ -55,6 +56,20 @@ pub fn run() -> u8 {
         Ok(status) => status,
         Err(failure) => report(&failure),
     }
+}
+
+/// What is wrong with the arguments, as one sentence.
+fn wrong_usage(error: &clap::Error) -> String {
+    use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
+    if matches!(error.kind(), DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand) {
+        return "Say what to do; `mailkeep help` lists what there is".to_owned();
+    }
+    let text = error.render().to_string();
+    // What is wrong, and what it may have been meant to be; not the usage, which is a page of its own.
+    let said = text.split("\n\nUsage:").next().unwrap_or_default();
+    let said = said.split("\n\nFor more information").next().unwrap_or_default();
+    let words: Vec<&str> = said.trim_start_matches("error:").split_whitespace().collect();
+    format!("{}; `mailkeep help COMMAND` tells more", words.join(" "))
 }
 
 /// What is logged: our own words, nothing that the libraries say of what they carry.

@@ -18,6 +18,9 @@ pub(super) enum What {
     Token,
     Export,
     Unsubscribe,
+    Import,
+    AccountCheck,
+    OutboxEntry,
     RecoveryKey,
     Shares,
     Other,
@@ -32,6 +35,9 @@ impl What {
             Request::TokenCreate { .. } => Self::Token,
             Request::Export { .. } => Self::Export,
             Request::Unsubscribe(_) => Self::Unsubscribe,
+            Request::Import { .. } => Self::Import,
+            Request::AccountCheck(_) => Self::AccountCheck,
+            Request::OutboxRetry(_) | Request::OutboxCancel(_) => Self::OutboxEntry,
             _ => Self::Other,
         }
     }
@@ -41,6 +47,8 @@ impl What {
 pub(super) fn print(answer: &Answer, what: What, json: bool) -> Result<u8, Failure> {
     let bytes = match answer {
         Answer::Bytes { bytes, .. } => bytes.clone(),
+        // All that is said of the outbox is a list of its entries.
+        Answer::Json(value) if json && what == What::OutboxEntry => format!("[{value}]\n").into_bytes(),
         Answer::Json(value) if json => format!("{value}\n").into_bytes(),
         Answer::Json(value) => words(value, what).into_bytes(),
     };
@@ -91,7 +99,9 @@ fn words(value: &Value, what: What) -> String {
                 if link.is_empty() { String::new() } else { format!("{link}\n") }
             )
         }
-        What::Check | What::Export | What::Other => plain(value, 0),
+        What::Check | What::Export | What::Other | What::Import | What::AccountCheck | What::OutboxEntry => {
+            plain(value, 0)
+        }
     };
     tame(&words)
 }

@@ -5,6 +5,7 @@ use super::ask::{passphrase, passphrase_file};
 use super::socket::Host;
 use crate::engine::failure::Failure;
 use crate::engine::import::plain;
+use crate::engine::remote_access::unlock_onion;
 use crate::engine::vault::Vault;
 use crate::storage::data_dir::DataDir;
 use crate::web::AfarName;
@@ -80,7 +81,9 @@ pub(super) async fn run(
         far_door.change_name(name, true);
         say(&format!("Mailkeep answers for {} at {}\n", name.address(), self::address(port)?))?;
     }
-    if remote.onion && vault.app().is_none() {
+    if vault.app().is_none() && unlock_onion::plan(&vault).is_ok_and(|plan| plan.is_some()) {
+        say("The store is locked: it has no onion address but the one by which it is unlocked\n")?;
+    } else if remote.onion && vault.app().is_none() {
         say("The store is locked: it has no onion address until somebody unlocks it here\n")?;
     }
     let doors = vec![Arc::clone(&door), Arc::clone(&far_door)];
@@ -90,6 +93,7 @@ pub(super) async fn run(
         tokio::spawn(forget(Arc::clone(&vault), doors, stop.clone())),
     ];
     tasks.extend(afar(&vault, far_door, port, remote.onion, &stop));
+    tasks.push(tokio::spawn(web::unlock_door::Keeper::new(Arc::clone(&vault)).keep(stop.clone())));
     say(&format!("{words}Mailkeep is ready at {url}\n"))?;
     if let Some(code) = door.setup_code().filter(|_| !vault.exists()) {
         say(&format!("To set it up, enter this code: {code}\n"))?;

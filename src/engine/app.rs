@@ -90,11 +90,16 @@ pub struct App {
 }
 
 impl App {
-    /// Opens everything with the master key.
+    /// Opens everything with the master key. Where there was a door to the outside while the store was locked, its Tor goes on.
     ///
     /// # Errors
     /// When a part is damaged or the disk fails.
-    pub async fn open(data: DataDir, master: &MasterKey, store_id: [u8; 16]) -> Result<Arc<Self>, Failure> {
+    pub async fn open(
+        data: DataDir,
+        master: &MasterKey,
+        store_id: [u8; 16],
+        before: Option<&Dialer>,
+    ) -> Result<Arc<Self>, Failure> {
         let (packs_path, index_path) = (data.packs(), data.index());
         let (pack_key, index_key) = (master.subkey(Use::PackKeys), master.subkey(Use::Index));
         let packs = blocking(move || Packs::open(&packs_path, &pack_key, store_id)).await?;
@@ -112,7 +117,7 @@ impl App {
         let indexing =
             blocking(move || Indexing::open(index_path, index_key, store_id, database, signs.as_deref()))
                 .await?;
-        let (dialer, trouble) = dialer(extra.as_deref().unwrap_or_default())?;
+        let (dialer, trouble) = dialer(before, extra.as_deref().unwrap_or_default())?;
         let pictures = Pictures::new(data.pictures());
         let app = Arc::new(Self {
             data,
@@ -155,7 +160,11 @@ impl App {
         super::adopt::adopt(&app).await?;
         super::outbox::recover(&app).await?;
         super::settings::apply(&app).await?;
+        if let Err(error) = super::remote_access::unlock_onion::settle(&app).await {
+            tracing::warn!(%error, "What the unlock address needs could not be brought in line");
+        }
         super::remote::tidy(&app).await;
+        super::network_log::take_up(&app).await?;
         let mut connection = app.reader.get().await?;
         let alive = tags::bitmap(&mut connection, tags::ALL).await?.max().unwrap_or(0);
         let last = messages::last_number(&mut connection).await?;
@@ -180,6 +189,9 @@ impl App {
         }
         if let Err(error) = self.indexing.commit().await {
             tracing::warn!(%error, "The index could not be finished; it will catch up");
+        }
+        if let Err(error) = super::network_log::keep(self).await {
+            tracing::warn!(%error, "The log of connections could not be kept");
         }
         if let Err(error) = snapshots::make_if_due(self).await {
             tracing::warn!(%error, "The snapshot of the database could not be made");
@@ -270,12 +282,12 @@ impl App {
 
 /// The door to the outside. Without the file of `extra-ca` it opens all the same: mail is read and settings changed, and
 /// only servers that need that CA are refused. Says so in words.
-fn dialer(extra_ca: &str) -> Result<(Dialer, Option<String>), Failure> {
+fn dialer(before: Option<&Dialer>, extra_ca: &str) -> Result<(Dialer, Option<String>), Failure> {
     if extra_ca.is_empty() {
-        return Ok((Dialer::new(&[])?, None));
+        return Ok((Dialer::following(before, &[])?, None));
     }
     let words = match std::fs::read(extra_ca) {
-        Ok(pem) => match Dialer::new(&[pem]) {
+        Ok(pem) => match Dialer::following(before, &[pem]) {
             Ok(dialer) => return Ok((dialer, None)),
             Err(error) => error.to_string(),
         },
@@ -285,7 +297,7 @@ fn dialer(extra_ca: &str) -> Result<(Dialer, Option<String>), Failure> {
     let words = format!(
         "The file of extra-ca, {extra_ca}, cannot be used: {words}. Put it back, or set extra-ca anew."
     );
-    Ok((Dialer::new(&[])?, Some(words)))
+    Ok((Dialer::following(before, &[])?, Some(words)))
 }
 
 /// A watcher that tells the open pages, and stops when the store is closed.

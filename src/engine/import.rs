@@ -52,7 +52,7 @@ enum Piece {
 /// Imports everything below `paths`. What was imported when this is stopped or killed stays, and a second run goes on.
 ///
 /// # Errors
-/// When a path is not there, or the store cannot be written; also when nothing at all could be imported.
+/// When the store cannot be written.
 pub async fn import(
     app: &Arc<App>,
     paths: &[PathBuf],
@@ -62,15 +62,18 @@ pub async fn import(
     let begun = Instant::now();
     let tags: Vec<String> = tag.map(super::tags::name).transpose()?.into_iter().collect();
     let mut files = Vec::new();
+    let mut done = Imported::default();
     for path in paths {
-        collect(path, &mut files)?;
+        if let Err(missing) = collect(path, &mut files) {
+            done.failed += 1;
+            done.failures.push(missing.words);
+        }
     }
     let total: u64 = files.iter().map(|f| f.bytes).sum();
     let read = Arc::new(AtomicU64::new(0));
     let (sender, receiver) = mpsc::channel::<Vec<Piece>>(1);
     let (now, counter) = (app.now(), Arc::clone(&read));
     let reading = tokio::task::spawn_blocking(move || read_all(&files, &tags, now, &counter, &sender));
-    let mut done = Imported::default();
     let mut batches = tokio_stream(receiver)
         .map(|pieces| {
             let app = Arc::clone(app);
@@ -107,10 +110,6 @@ pub async fn import(
         .map_err(|_| Failure::failed("Reading the files broke off inside Mailkeep; please report it"))?;
     app.indexing.commit().await?;
     done.seconds = (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
-    if done.messages + done.duplicates == 0 && done.failed > 0 {
-        let first = done.failures.first().cloned().unwrap_or_default();
-        return Err(Failure::failed(format!("Nothing could be imported: {first}")));
-    }
     Ok(done)
 }
 
@@ -271,7 +270,7 @@ fn read_one(
                 counter.fetch_add(entry.read_bytes, Ordering::Relaxed);
                 let mut all = tags.to_vec();
                 all.extend(entry.status_tags().iter().map(|t| (*t).to_owned()));
-                let received_at = entry.received_at.unwrap_or(modified).min(now);
+                let received_at = entry.received_at.filter(|at| *at > 0).unwrap_or(modified).min(now);
                 Piece::Message(incoming(entry.raw, received_at, all))
             }
             Err(why) => failed(&format!("{why}")),

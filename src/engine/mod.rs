@@ -23,6 +23,7 @@ pub mod indexing;
 pub mod invitations;
 pub mod keyring;
 pub mod lookup;
+mod network_log;
 pub mod outbox;
 pub mod outgoing;
 pub mod peers;

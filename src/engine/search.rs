@@ -251,7 +251,7 @@ pub async fn search(
     let begun = Instant::now();
     let query = understand(app, text)?;
     let (total, numbers) = numbers(app, &query, sort, offset, limit).await?;
-    found(app, begun, &query, total, &numbers).await
+    found(app, begun, (&query, asked(text)), total, &numbers).await
 }
 
 /// One page of threads: the newest message found of each, newest first. `total` counts messages.
@@ -276,26 +276,26 @@ pub async fn threads(
         page.len() < limit
     })
     .await?;
-    found(app, begun, &query, all, &page).await
+    found(app, begun, (&query, asked(text)), all, &page).await
 }
 
 /// What is told of a query that matches `total` messages, with the rows of these.
 async fn found(
     app: &Arc<App>,
     begun: Instant,
-    query: &Query,
+    (query, asked): (&Query, String),
     total: u64,
     numbers: &[MessageNumber],
 ) -> Result<Found, Failure> {
     let rows = messages::by_numbers(&mut *app.reader.get().await?, numbers).await?;
     let messages = hits(app, rows, query::needles(query)).await?;
-    Ok(Found {
-        query: query.to_string(),
-        total,
-        took_ms: took(begun),
-        messages,
-        indexing: behind(app).await?,
-    })
+    Ok(Found { query: asked, total, took_ms: took(begun), messages, indexing: behind(app).await? })
+}
+
+/// A query as it was asked for, to be told again; all there is where nothing was.
+fn asked(text: &str) -> String {
+    let text = text.trim();
+    if text.is_empty() { "*" } else { text }.to_owned()
 }
 
 /// The threads before and after one in a list, newest first: the newest message found of each, for as far as a page turns.
@@ -364,7 +364,7 @@ const fn next_stride(stride: usize) -> usize {
 pub async fn count(app: &Arc<App>, text: &str) -> Result<(String, u64), Failure> {
     let query = understand(app, text)?;
     let (total, _) = numbers(app, &query, Sort::Newest, 0, 1).await?;
-    Ok((query.to_string(), total))
+    Ok((asked(text), total))
 }
 
 fn took(begun: Instant) -> f64 {

@@ -3,6 +3,7 @@
 use super::app::App;
 use super::devices::{SIGNATURE_SETTING, note_signature};
 use super::failure::Failure;
+use super::remote_access::unlock_onion;
 use super::{avatars, find_servers, lookup};
 use crate::crypto::secret::random;
 use crate::network::dialer::{BadProxy, Proxy, Purpose, Rule, Tor};
@@ -20,7 +21,7 @@ struct Known {
 }
 
 /// Every setting there is; an empty list of allowed values means any text.
-const KNOWN: [Known; 31] = [
+const KNOWN: [Known; 32] = [
     Known { key: "extra-ca", default: "", allowed: &[] },
     Known { key: "appearance.theme", default: "auto", allowed: &["auto", "light", "dark"] },
     Known { key: "appearance.density", default: "normal", allowed: &["compact", "normal", "roomy"] },
@@ -48,6 +49,8 @@ const KNOWN: [Known; 31] = [
     // Reachable from afar through Tor; found by everybody who knows the address, or only by devices with a key.
     Known { key: super::remote_access::onion::WANTED, default: "off", allowed: &["off", "on"] },
     Known { key: super::remote_access::onion::RESTRICTED, default: "off", allowed: &["off", "on"] },
+    // Whether a locked store can be unlocked from afar, by an address of its own whose key lies readable on the disk.
+    Known { key: unlock_onion::WANTED, default: "off", allowed: &["off", "on"] },
     // The Tor inside, one that the owner runs, or none.
     Known { key: "tor.mode", default: "embedded", allowed: &["embedded", "socks", "off"] },
     Known { key: "tor.socks", default: "", allowed: &[] },
@@ -67,11 +70,12 @@ const KNOWN: [Known; 31] = [
     Known { key: "network.dkim", default: "tor", allowed: &["tor", "never"] },
 ];
 
-/// The setting that says what becomes of a purpose; none for mail servers, which each account has a route for.
+/// The setting that says what becomes of a purpose; none for mail servers, which each account has a route for, and for addresses
+/// of one's own, which are there through Tor or not at all.
 #[must_use]
 pub const fn rule_setting(purpose: Purpose) -> Option<&'static str> {
     match purpose {
-        Purpose::Imap | Purpose::Submission => None,
+        Purpose::Imap | Purpose::Submission | Purpose::OnionAddress | Purpose::UnlockAddress => None,
         Purpose::Autoconfig => Some("network.autoconfig"),
         Purpose::KeyLookup => Some("network.key-lookup"),
         Purpose::KeyPublication => Some("network.key-publication"),
@@ -164,6 +168,7 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
             "Say first where Tor listens: set `tor.socks` to HOST:PORT, such as 127.0.0.1:9050",
         ));
     }
+    unlock_onion::before_setting(app, key, value).await?;
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     let changed = read(&mut c, key).await? != value;
@@ -187,6 +192,9 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
         avatars::clear(app).await?;
     }
     apply(app).await?;
+    if unlock_onion::DEPENDS_ON.contains(&key) {
+        unlock_onion::settle(app).await?;
+    }
     if key.starts_with("devices.") {
         app.devices.changed();
     }

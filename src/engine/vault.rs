@@ -1,6 +1,10 @@
 //! The vault: locked, or unlocked with everything open. Whoever proves the passphrase gets the open store; wherever a
 //! passphrase is proved here, the recovery key will do.
 
+mod afar;
+
+pub use afar::Admission;
+
 use super::app::App;
 use super::failure::{Failure, Kind, blocking};
 use crate::crypto::master_key::MasterKey;
@@ -8,11 +12,12 @@ use crate::crypto::passphrase::{Cost, PassphraseProof};
 use crate::crypto::recovery::RecoveryKey;
 use crate::crypto::secret::SecretText;
 use crate::crypto::vault;
+use crate::network::dialer::Dialer;
 use crate::storage::data_dir::{DataDir, Lock};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 /// How long unlocking takes on this machine, about.
 const STRETCH: Duration = Duration::from_millis(500);
@@ -24,6 +29,10 @@ pub struct Vault {
     path: PathBuf,
     state: Arc<Mutex<State>>,
     open: watch::Sender<Option<Arc<App>>>,
+    /// The door to the outside while the store is locked, where there is one.
+    porch: std::sync::Mutex<Option<Dialer>>,
+    /// Changes when somebody was in the store while it stayed locked for everybody else.
+    visited: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -37,7 +46,13 @@ impl Vault {
     /// The vault of a data directory that may or may not hold a store yet.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), state: Arc::default(), open: watch::channel(None).0 }
+        Self {
+            path: path.to_owned(),
+            state: Arc::default(),
+            open: watch::channel(None).0,
+            porch: std::sync::Mutex::default(),
+            visited: watch::channel(()).0,
+        }
     }
 
     /// Where it lies.
@@ -127,7 +142,8 @@ impl Vault {
         store_id: [u8; 16],
         passphrase: &SecretText,
     ) -> Result<Arc<App>, Failure> {
-        let app = App::open(data, master, store_id).await?;
+        let porch = self.porch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let app = App::open(data, master, store_id, porch.as_ref()).await?;
         state.proof = Some(PassphraseProof::new(passphrase));
         self.open.send_replace(Some(Arc::clone(&app)));
         Ok(app)
@@ -174,7 +190,8 @@ impl Vault {
         let data = DataDir::open(&self.path)?;
         let (master, store_id) = prove(&data, passphrase).await?;
         whole(&data)?;
-        Ok(Aside { app: App::open(data, &master, store_id).await?, turn: Some(turn) })
+        let app = App::open(data, &master, store_id, None).await?;
+        Ok(Aside { app, turn: Some((turn, self.visited.clone())) })
     }
 
     /// Locks: nobody is given the store any more; what runs in it ends, everything is closed, and the keys are forgotten. Who
@@ -252,14 +269,16 @@ impl Vault {
 pub struct Aside {
     /// The open store.
     pub app: Arc<App>,
-    turn: Option<tokio::sync::OwnedMutexGuard<State>>,
+    turn: Option<(OwnedMutexGuard<State>, watch::Sender<()>)>,
 }
 
 impl Aside {
     /// Closes it again, unless it was open for everybody.
     pub async fn close(self) {
-        if self.turn.is_some() {
+        if let Some((turn, visited)) = self.turn {
             self.app.close().await;
+            drop(turn);
+            visited.send_replace(());
         }
     }
 }

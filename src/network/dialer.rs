@@ -25,7 +25,7 @@ pub use stream::Stream;
 use stream::{Inner, Pipe};
 pub use tls::BadCa;
 use tls::Trust;
-pub use tor::{Tor, TorReport, TorState};
+pub use tor::{ANNOUNCED, Tor, TorReport, TorState};
 
 mod arti;
 mod direct;
@@ -90,14 +90,31 @@ impl Dialer {
     /// # Errors
     /// If one of the texts holds no certificate.
     pub fn new(extra_ca: &[Vec<u8>]) -> Result<Self, BadCa> {
+        Self::following(None, extra_ca)
+    }
+
+    /// The same; where there was another door before, its Tor goes on as this one's, and so does its log.
+    ///
+    /// # Errors
+    /// If one of the texts holds no certificate; the other door keeps its Tor then.
+    pub fn following(before: Option<&Self>, extra_ca: &[Vec<u8>]) -> Result<Self, BadCa> {
+        let trust = RwLock::new(Trust::new(extra_ca)?);
+        let (log, tor, tor_news) = match before {
+            Some(before) => (
+                Log::following(before.log()),
+                RwLock::new(before.give_tor()),
+                Arc::clone(&before.shared.tor_news),
+            ),
+            None => (Log::default(), RwLock::default(), Arc::new(watch::Sender::new(TorReport::resting()))),
+        };
         Ok(Self {
             by_tor: false,
             shared: Arc::new(Shared {
-                trust: RwLock::new(Trust::new(extra_ca)?),
-                log: Log::default(),
+                trust,
+                log,
                 policy: Policy::default(),
-                tor: RwLock::default(),
-                tor_news: Arc::new(watch::Sender::new(TorReport::resting())),
+                tor,
+                tor_news,
                 isolation: tor::Isolation::new(),
                 #[cfg(test)]
                 rigged: rigged::Rigged::default(),
@@ -125,6 +142,11 @@ impl Dialer {
     #[must_use]
     pub fn log(&self) -> Vec<Entry> {
         self.shared.log.entries()
+    }
+
+    /// Lets the log go on from that of an earlier start.
+    pub fn go_on_from(&self, earlier: Vec<Entry>) {
+        self.shared.log.go_on_from(earlier);
     }
 
     /// Connects to a server that the owner named. With [`Security::StartTls`] the stream is still in clear: the

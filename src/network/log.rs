@@ -1,13 +1,15 @@
 //! What the network log page shows: for what, where to, by which route, with which outcome.
 //!
-//! Kept in memory only, and bounded; it never holds anything that was said over a connection.
+//! Bounded, and in memory; the engine keeps it sealed from one start to the next. It never holds anything that was said over a
+//! connection.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// How many connections the log remembers.
 pub const CAPACITY: usize = 1000;
@@ -33,11 +35,15 @@ pub enum Purpose {
     Unsubscribe,
     /// The key behind a DKIM signature.
     Dkim,
+    /// Announcing the onion address of the mailbox.
+    OnionAddress,
+    /// Announcing the onion address by which a locked store is unlocked.
+    UnlockAddress,
 }
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Imap,
         Self::Submission,
         Self::Autoconfig,
@@ -47,6 +53,8 @@ impl Purpose {
         Self::RemoteImage,
         Self::Unsubscribe,
         Self::Dkim,
+        Self::OnionAddress,
+        Self::UnlockAddress,
     ];
 
     /// The words of the log.
@@ -62,6 +70,8 @@ impl Purpose {
             Self::RemoteImage => "remote image",
             Self::Unsubscribe => "unsubscribe",
             Self::Dkim => "dkim",
+            Self::OnionAddress => "onion address",
+            Self::UnlockAddress => "unlock address",
         }
     }
 
@@ -78,6 +88,7 @@ impl Purpose {
             | Self::Avatar
             | Self::Unsubscribe
             | Self::Dkim => &[Rule::Tor, Rule::Never],
+            Self::OnionAddress | Self::UnlockAddress => &[Rule::Tor],
         }
     }
 
@@ -134,7 +145,7 @@ impl Rule {
 }
 
 /// The way a connection takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Route {
     /// From this machine to the server.
@@ -144,10 +155,10 @@ pub enum Route {
 }
 
 /// One connection that was made, tried or refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// When it was tried.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(serialize_with = "rfc3339", deserialize_with = "from_rfc3339")]
     pub at: Timestamp,
     /// What for.
     pub purpose: Purpose,
@@ -157,7 +168,7 @@ pub struct Entry {
     pub port: u16,
     /// By which route.
     pub route: Route,
-    /// `connected`, or the sentence that says why not.
+    /// `connected` or, of an address of one's own, `announced`; else the sentence that says why not.
     pub outcome: String,
 }
 
@@ -165,17 +176,42 @@ fn rfc3339<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok,
     serializer.collect_str(at)
 }
 
+fn from_rfc3339<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+impl<'de> Deserialize<'de> for Purpose {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let known = Self::ALL.into_iter().find(|purpose| purpose.as_str() == word);
+        known.ok_or_else(|| D::Error::custom("no purpose"))
+    }
+}
+
 /// The last connections, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Log(Mutex<VecDeque<Entry>>);
 
 impl Log {
+    /// A log that goes on from these.
+    pub(super) fn following(entries: Vec<Entry>) -> Self {
+        Self(Mutex::new(entries.into()))
+    }
+
     pub(super) fn push(&self, entry: Entry) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() == CAPACITY {
             entries.pop_front();
         }
         entries.push_back(entry);
+    }
+
+    /// Goes on from the connections of an earlier start.
+    pub(super) fn go_on_from(&self, mut earlier: Vec<Entry>) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        earlier.extend(entries.drain(..));
+        let too_many = earlier.len().saturating_sub(CAPACITY);
+        entries.extend(earlier.into_iter().skip(too_many));
     }
 
     pub(super) fn entries(&self) -> Vec<Entry> {
@@ -207,5 +243,11 @@ mod tests {
             serde_json::to_string(&entries[0]).unwrap(),
             r#"{"at":"1970-01-01T00:00:00Z","purpose":"key lookup","host":"keys.example","port":500,"route":"tor","outcome":"connected"}"#
         );
+        let kept = serde_json::to_string(&entries).unwrap();
+        let next = Log::default();
+        next.push(Entry { port: 9999, ..entries[0].clone() });
+        next.go_on_from(serde_json::from_str(&kept).unwrap());
+        assert_eq!((next.entries().len(), next.entries()[0].port), (CAPACITY, 501));
+        assert_eq!(next.entries().last().unwrap().port, 9999);
     }
 }

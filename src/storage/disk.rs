@@ -193,6 +193,13 @@ pub(crate) fn discard_successor(path: &Path) -> Result<(), DiskError> {
     discard(&successor(path))
 }
 
+/// Overwrites a small file and removes it, with what a crash may have left of a [`replace`]; it is well if there is none.
+pub(crate) fn destroy(path: &Path) -> Result<(), DiskError> {
+    discard(&successor(path))?;
+    discard(path)?;
+    sync_directory(path.parent().unwrap_or(Path::new(".")))
+}
+
 fn discard(path: &Path) -> Result<(), DiskError> {
     match open_to_write(path) {
         Ok(file) => {

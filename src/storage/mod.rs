@@ -1,4 +1,4 @@
-//! What is kept on disk, always sealed.
+//! What is kept on disk, always sealed but for one file that the owner may ask for.
 
 pub mod data_dir;
 pub mod database;
@@ -6,3 +6,4 @@ pub mod disk;
 pub mod index;
 pub mod packs;
 pub mod pictures;
+pub mod unlock_onion;

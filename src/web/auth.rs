@@ -2,7 +2,7 @@
 
 use super::Web;
 use super::error::WebError;
-use crate::crypto::secret::random;
+use crate::crypto::secret::{Key, random};
 use crate::engine::app::App;
 use crate::engine::tags::Before;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
@@ -184,8 +184,13 @@ impl Owner {
 
 /// The form token of those who are not signed in (unlock, set-up). It says that the form was fetched from us.
 pub(super) fn visitor_token(web: &Web) -> String {
+    token_of(&web.process_key)
+}
+
+/// The same of a door with this key.
+pub(super) fn token_of(process_key: &Key) -> String {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(web.process_key.expose()).expect("any length will do");
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(process_key.expose()).expect("any length will do");
     mac.update(b"visitor");
     data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes())
 }

@@ -3,6 +3,7 @@
 
 use super::error::WebError;
 use super::listener::{From, Way};
+use super::names::Names;
 use super::{Web, auth, content};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -37,6 +38,11 @@ async fn whole(request: Request) -> Option<Request> {
     Some(Request::from_parts(parts, body.into()))
 }
 
+/// The same, where it is there in time.
+pub(super) async fn arrived(request: Request) -> Option<Request> {
+    tokio::time::timeout(BODY, whole(request)).await.ok().flatten()
+}
+
 /// The host a request names, in lower case.
 pub(super) fn host(headers: &HeaderMap) -> Option<String> {
     headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_ascii_lowercase)
@@ -65,7 +71,7 @@ pub(super) async fn guard(State(web): State<Arc<Web>>, request: Request, next: N
     let path = request.uri().path();
     let is_api = path.starts_with("/api/");
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    if changes && !is_api && !own_origin(&web, request.headers(), &host) {
+    if changes && !is_api && !own_origin(&web.names, request.headers(), &host) {
         return refused("This change does not come from a page of Mailkeep");
     }
     let is_content = path.starts_with("/content/");
@@ -83,9 +89,9 @@ pub(super) async fn guard(State(web): State<Arc<Web>>, request: Request, next: N
     } else if is_in {
         to_its_end(next.run(request)).await
     } else {
-        match tokio::time::timeout(BODY, whole(request)).await {
-            Ok(Some(request)) => to_its_end(next.run(request)).await,
-            _ => refused("This form did not arrive"),
+        match arrived(request).await {
+            Some(request) => to_its_end(next.run(request)).await,
+            None => refused("This form did not arrive"),
         }
     };
     // Content comes dressed in its own way; an address below it that is none does not.
@@ -105,22 +111,22 @@ async fn to_its_end(deed: impl Future<Output = Response> + Send + 'static) -> Re
 }
 
 /// Whether a change comes from one of our own pages. `null` never does: every sandboxed frame of the web says that.
-fn own_origin(web: &Web, headers: &HeaderMap, host: &str) -> bool {
+pub(super) fn own_origin(names: &Names, headers: &HeaderMap, host: &str) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?").to_ascii_lowercase());
     match text("origin") {
-        Some(origin) => web.names.is_origin(&origin, host),
+        Some(origin) => names.is_origin(&origin, host),
         None => text("sec-fetch-site").as_deref() == Some("same-origin"),
     }
 }
 
-fn refused(words: &'static str) -> Response {
+pub(super) fn refused(words: &'static str) -> Response {
     let mut response = (StatusCode::FORBIDDEN, words).into_response();
     dress(response.headers_mut(), "");
     response
 }
 
 /// The headers of every page; `frames` is where its frames may come from.
-fn dress(headers: &mut HeaderMap, frames: &str) {
+pub(super) fn dress(headers: &mut HeaderMap, frames: &str) {
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: {frames}; connect-src 'self'; \
          form-action 'self'; frame-src 'self' {frames}; base-uri 'none'; frame-ancestors 'none'"

@@ -156,8 +156,12 @@ pub async fn serve(
 
 /// Serves what arrives from elsewhere until `stop` is cancelled. Where it comes from says nothing: what stands before us is always
 /// on this machine.
-pub async fn serve_remote(web: Arc<Web>, mut arrivals: Arrivals, stop: CancellationToken) {
-    let service = router::remote(web);
+pub async fn serve_remote(web: Arc<Web>, arrivals: Arrivals, stop: CancellationToken) {
+    serve_router(router::remote(web), arrivals, stop).await;
+}
+
+/// The same with whatever is to answer. Who drops this ends what it serves.
+pub(super) async fn serve_router(service: axum::Router, mut arrivals: Arrivals, stop: CancellationToken) {
     let open = TaskTracker::new();
     loop {
         let arrived = tokio::select! {

@@ -17,6 +17,7 @@ pub mod onion;
 mod pages;
 mod router;
 mod static_files;
+pub mod unlock_door;
 pub mod view;
 mod words;
 

@@ -41,6 +41,12 @@ impl AfarName {
         }
     }
 
+    /// An onion service without names below it.
+    #[must_use]
+    pub fn bare_onion(address: &str) -> Self {
+        Self { content: None, ..Self::onion(address) }
+    }
+
     /// A name that something before us answers by TLS, and where all names below `content` lead to us as well.
     #[must_use]
     pub fn proxied(host: &str, content: Option<&str>) -> Self {

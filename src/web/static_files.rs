@@ -22,6 +22,11 @@ const FILES: [(&str, &str, &str); 12] = [
 
 /// One of them.
 pub(super) async fn file(Path(name): Path<String>) -> Result<Response, WebError> {
+    named(&name)
+}
+
+/// The one of this name.
+pub(super) fn named(name: &str) -> Result<Response, WebError> {
     let (_, kind, text) = FILES.iter().find(|(known, _, _)| *known == name).ok_or(WebError::NotFound)?;
     Ok(([(header::CONTENT_TYPE, *kind)], *text).into_response())
 }

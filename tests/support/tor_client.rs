@@ -71,7 +71,12 @@ impl TorClient {
 
     /// Tells it the key of a device, as the line of a file.
     pub fn learn(&self, line: &str) {
-        std::fs::write(self.path("keys/device.auth_private"), format!("{line}\n")).unwrap();
+        self.learn_as("device", line);
+    }
+
+    /// The same beside what it was told by other names: each address has a line of its own.
+    pub fn learn_as(&self, name: &str, line: &str) {
+        std::fs::write(self.path(&format!("keys/{name}.auth_private")), format!("{line}\n")).unwrap();
         self.tell("SIGNAL HUP");
     }
 

@@ -75,6 +75,10 @@ fn understood(app: &App, incoming: Incoming, bytes: Bytes) -> Understood {
     let Incoming { raw, received_at, origin } = incoming;
     let id = app.identifier.identify(&raw);
     let looked = Openers::new(app).look(None, &raw, &[]);
+    let received_at = match origin {
+        Origin::Server { .. } => received_at,
+        Origin::Local { .. } => not_before_it_was_sent(&looked.message, received_at, app.now()),
+    };
     let news = if is_trusted(&origin) { envelopes::news(&looked, &app.own_addresses()) } else { None };
     let Looked { message, wrapping, .. } = looked;
     let text = visible_text(&message);
@@ -102,6 +106,12 @@ fn understood(app: &App, incoming: Incoming, bytes: Bytes) -> Understood {
         origin,
         bytes,
     }
+}
+
+/// When mail from a file came. What the file says of that (a line that opens it in an archive, the time the file was changed) is
+/// often nobody's word, and earlier than the mail itself.
+fn not_before_it_was_sent(message: &Message, received_at: i64, now: i64) -> i64 {
+    message.date.filter(|date| *date <= now).map_or(received_at, |date| received_at.max(date))
 }
 
 /// What a message holds; what it was wrapped in counts, too.

@@ -1,6 +1,6 @@
 //! What can be asked of remote access, for the command line and the REST API.
 
-use super::{devices, factor, onion, passkeys, sessions};
+use super::{devices, factor, onion, passkeys, sessions, unlock_onion};
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::settings;
@@ -61,6 +61,8 @@ pub struct Standing {
     pub second_factor: factor::Standing,
     /// The onion service.
     pub onion: Onion,
+    /// The one by which a locked store is unlocked.
+    pub unlock_onion: unlock_onion::Standing,
     /// The sessions that live.
     pub sessions: Vec<sessions::Listed>,
     /// The devices.
@@ -104,6 +106,7 @@ pub async fn standing(app: &App) -> Result<Standing, Failure> {
                 state => state.words(),
             },
         },
+        unlock_onion: unlock_onion::standing(app).await?,
         sessions: app.remote_access.sessions.list(app.now()),
         devices: devices::list(app).await?,
         passkeys: passkeys::list(app).await?,

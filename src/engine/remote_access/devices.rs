@@ -1,7 +1,7 @@
 //! The owner's browsers elsewhere: known ones are not held up by what strangers guess, and each may have a key of its own with
 //! which alone it finds the onion service.
 
-use super::{name, onion};
+use super::{name, onion, unlock_onion};
 use crate::crypto::secret::random;
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
@@ -38,6 +38,10 @@ pub struct NewDevice {
     pub key: String,
     /// The line of a file `….auth_private` for Tor.
     pub auth_private: String,
+    /// The address by which it unlocks a locked store, with the same key; none where the owner has none.
+    pub unlock_address: Option<String>,
+    /// The same line for that address.
+    pub unlock_auth_private: Option<String>,
 }
 
 /// All devices.
@@ -67,7 +71,11 @@ pub async fn add(app: &App, called: &str) -> Result<NewDevice, Failure> {
         settings::set(app, onion::RESTRICTED, "on").await?;
     }
     app.remote_access.changed.send_replace(());
+    unlock_onion::settle(app).await?;
+    let unlock = unlock_onion::address(app).await?;
     Ok(NewDevice {
+        unlock_auth_private: unlock.as_ref().map(|address| key.to_line(address).to_string()),
+        unlock_address: unlock.map(|address| format!("http://{address}/")),
         name: called.trim().to_owned(),
         address: format!("http://{}/enter/{token}", onion.address),
         key: key.to_text().to_string(),
@@ -132,11 +140,15 @@ pub async fn see(app: &App, number: i64) -> Result<(), Failure> {
 }
 
 /// Removes a device: its sessions end, and it does not find the onion service any more once Tor has heard of it. It still knows
-/// the address.
+/// the address. Where it may know the unlock address, that is a new one from then on.
 ///
 /// # Errors
 /// Not found.
 pub async fn remove(app: &App, called: &str) -> Result<(), Failure> {
+    let had_key = list(app).await?.iter().any(|device| device.name == called && device.has_key);
+    if had_key {
+        unlock_onion::withdraw(app).await?;
+    }
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     let number = remote_access::remove_device(&mut c, called).await?.ok_or_else(|| {
@@ -148,5 +160,5 @@ pub async fn remove(app: &App, called: &str) -> Result<(), Failure> {
     drop(writer);
     app.remote_access.sessions.end_of_device(number);
     app.remote_access.changed.send_replace(());
-    Ok(())
+    if had_key { unlock_onion::renew(app).await } else { Ok(()) }
 }

@@ -1,6 +1,7 @@
 //! The second factor: codes of a program on the owner's phone, spare codes on paper, and the check of both things at once.
 
 use super::passkeys::{self, Shown, Signed};
+use super::unlock_onion;
 use crate::crypto::secret::{SecretText, random};
 use crate::crypto::totp::Secret;
 use crate::engine::app::App;
@@ -123,7 +124,9 @@ pub async fn confirm(app: &App, code: &str) -> Result<SpareCodes, Failure> {
     let codes = spare(app);
     remote_access::set_spare_codes(&mut c, &codes.1).await?;
     commit(c).await?;
+    drop(writer);
     app.remote_access.sessions.end_all();
+    unlock_onion::settle(app).await?;
     Ok(codes.0)
 }
 
@@ -167,6 +170,7 @@ fn hash(app: &App, code: &str) -> Vec<u8> {
 /// # Errors
 /// When the store fails.
 pub async fn forget(app: &App) -> Result<(), Failure> {
+    unlock_onion::withdraw(app).await?;
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     remote_access::forget_factor(&mut c).await?;

@@ -8,6 +8,7 @@ pub mod factor;
 pub mod onion;
 pub mod passkeys;
 pub mod sessions;
+pub mod unlock_onion;
 
 use crate::engine::failure::Failure;
 use tokio::sync::watch;
@@ -22,6 +23,8 @@ pub struct RemoteAccess {
     pub onion: watch::Sender<onion::State>,
     /// Changes when the onion service is to be looked at anew: its key, who may find it, whether it is wanted.
     pub(in crate::engine) changed: watch::Sender<()>,
+    /// Held while the file of the unlock address is brought in line.
+    pub(in crate::engine) settling: tokio::sync::Mutex<()>,
 }
 
 impl Default for RemoteAccess {
@@ -31,6 +34,7 @@ impl Default for RemoteAccess {
             ceremonies: ceremonies::Ceremonies::default(),
             onion: watch::channel(onion::State::Off).0,
             changed: watch::channel(()).0,
+            settling: tokio::sync::Mutex::default(),
         }
     }
 }

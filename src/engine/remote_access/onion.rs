@@ -1,9 +1,10 @@
 //! The onion service: its key lies in the store and goes to Tor in memory alone, so a locked store has no onion service.
 
+use super::unlock_onion;
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::settings;
-use crate::network::dialer::{OnionKey, Service};
+use crate::network::dialer::{OnionKey, Purpose, Service};
 use crate::storage::database::{OnionRow, commit, remote_access};
 use tokio::sync::watch;
 
@@ -72,12 +73,14 @@ fn known(row: OnionRow) -> Option<Key> {
 }
 
 /// Makes a new key, and with it a new address; whoever has the old one finds nothing there any more. Devices keep their keys,
-/// but have to be told the address. Remote sessions end.
+/// but have to be told the address. Remote sessions end. The unlock address is a new one, too.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn renew(app: &App) -> Result<Key, Failure> {
-    make(app, true).await
+    let key = make(app, true).await?;
+    unlock_onion::renew(app).await?;
+    Ok(key)
 }
 
 /// Makes a key, unless there is one that is to stay.
@@ -144,7 +147,10 @@ pub async fn plan(app: &App) -> Result<Plan, Failure> {
 /// # Errors
 /// When there is no Tor.
 pub async fn open(app: &App, plan: &Plan) -> Result<Service, Failure> {
-    app.dialer.publish(&plan.key, plan.clients.as_deref()).await.map_err(Failure::failed)
+    app.dialer
+        .publish(Purpose::OnionAddress, &plan.key, plan.clients.as_deref())
+        .await
+        .map_err(Failure::failed)
 }
 
 /// Changes who finds a service that is announced.

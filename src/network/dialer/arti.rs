@@ -200,8 +200,10 @@ impl Arti {
         if let Some(client) = &*running {
             return Ok(Arc::clone(client));
         }
-        // Each service has a new name at each start; what is left of those before is nobody's.
-        if let Err(error) = std::fs::remove_dir_all(&self.services)
+        // Each service has a new name at each start; what is left of those before is nobody's, unless another Tor of this
+        // process announces one just now.
+        if !onion::any_lives()
+            && let Err(error) = std::fs::remove_dir_all(&self.services)
             && error.kind() != std::io::ErrorKind::NotFound
         {
             tracing::warn!(%error, "What Tor wrote down of earlier onion services could not be removed");

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::arti::onion::{OnionKey, Service};
 use super::arti::{Arti, BadConfig};
 use super::stream::Pipe;
-use super::{Call, DialError, Dialer, Proxy, Purpose, ascii_name, socks};
+use super::{Call, DialError, Dialer, Entry, Proxy, Purpose, Route, ascii_name, socks, whole_second};
 use crate::crypto::secret::random;
 
 /// The Tor that is to be used.
@@ -127,6 +127,11 @@ impl Isolation {
     }
 }
 
+/// What the log says of an address that is announced from now on.
+pub const ANNOUNCED: &str = "announced";
+/// The port of a service, as the log names it.
+const SERVICE_PORT: u16 = 80;
+
 /// The Tor that is used, and the one inside where it has been needed.
 #[derive(Default)]
 pub(super) struct Used {
@@ -144,6 +149,20 @@ impl Used {
 }
 
 impl Dialer {
+    /// Gives the Tor away as it is, with what runs in it; this door has none from then on.
+    pub(super) fn give_tor(&self) -> Used {
+        std::mem::take(&mut *self.shared.tor.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What the owner adds to the configuration of the Tor inside, where that is the one that may be used now.
+    #[must_use]
+    pub fn tor_inside(&self) -> Option<String> {
+        match self.tor() {
+            Tor::Embedded { config, .. } if !self.is_offline() => Some(config),
+            _ => None,
+        }
+    }
+
     /// Says which Tor is used from now on. The one inside ends where it is another, or none.
     pub fn set_tor(&self, tor: Tor) {
         let mut used = self.shared.tor.write().unwrap_or_else(PoisonError::into_inner);
@@ -225,11 +244,30 @@ impl Dialer {
             }
         }
     }
+
     /// Announces an onion service. Only the Tor inside can be handed a key in memory.
     ///
     /// # Errors
     /// Says why there is none, in words.
-    pub async fn publish(&self, key: &OnionKey, clients: Option<&[Vec<u8>]>) -> Result<Service, String> {
+    pub async fn publish(
+        &self,
+        purpose: Purpose,
+        key: &OnionKey,
+        clients: Option<&[Vec<u8>]>,
+    ) -> Result<Service, String> {
+        let published = self.try_publish(key, clients).await;
+        self.shared.log.push(Entry {
+            at: whole_second(jiff::Timestamp::now()),
+            purpose,
+            host: key.address(),
+            port: SERVICE_PORT,
+            route: Route::Tor,
+            outcome: published.as_ref().err().cloned().unwrap_or_else(|| ANNOUNCED.to_owned()),
+        });
+        published
+    }
+
+    async fn try_publish(&self, key: &OnionKey, clients: Option<&[Vec<u8>]>) -> Result<Service, String> {
         if self.is_offline() {
             return Err("Mailkeep is offline".to_owned());
         }

@@ -326,6 +326,19 @@ pub async fn open(path: &Path, key: &Key) -> Result<(Reader, Writer), DatabaseEr
     Ok((Reader(reader), Writer(writer)))
 }
 
+/// Opens a database that is there for one look while the store stays closed: its tables are left as they are, and what is
+/// committed survives a power cut.
+///
+/// # Errors
+/// [`DatabaseError::Damaged`] with a wrong key or where the file is no database.
+pub async fn open_for_a_look(path: &Path, key: &Key) -> Result<Writer, DatabaseError> {
+    let options = options(path, key)
+        .pragma("secure_delete", "ON")
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5));
+    Ok(Writer(SqlitePoolOptions::new().max_connections(1).connect_with(options).await?))
+}
+
 /// Whether the database lies on a disk that cannot be written to, with nothing left in its write-ahead log.
 fn is_whole_but_read_only(path: &Path) -> bool {
     let mut log = path.as_os_str().to_owned();

@@ -260,3 +260,42 @@ pub async fn set_onion(
         .await?;
     Ok(())
 }
+
+/// The key of the service by which a locked store is unlocked, if one was made.
+///
+/// # Errors
+/// When the database fails.
+pub async fn unlock_onion(c: &mut Connection) -> Result<Option<OnionRow>, DatabaseError> {
+    let row = sqlx::query("SELECT secret, address FROM unlock_onion_key").fetch_optional(c).await?;
+    Ok(row.map(|row| OnionRow { secret: Zeroizing::new(row.get(0)), address: row.get(1) }))
+}
+
+/// Puts a new key of that service in place of the one before.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_unlock_onion(
+    c: &mut Connection,
+    secret: &[u8],
+    address: &str,
+    made_at: i64,
+) -> Result<(), DatabaseError> {
+    sqlx::query(
+        "INSERT OR REPLACE INTO unlock_onion_key (one, secret, address, made_at) VALUES (1, ?, ?, ?)",
+    )
+    .bind(secret)
+    .bind(address)
+    .bind(made_at)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Forgets the key of that service.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_unlock_onion(c: &mut Connection) -> Result<(), DatabaseError> {
+    sqlx::query("DELETE FROM unlock_onion_key").execute(c).await?;
+    Ok(())
+}

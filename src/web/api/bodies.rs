@@ -202,10 +202,7 @@ pub(super) fn shown(kept: &Kept) -> Value {
     let files: Vec<Value> = content
         .attachments
         .iter()
-        .map(|file| {
-            let padding = file.base64.bytes().rev().take_while(|b| *b == b'=').count();
-            json!({"name": file.name, "content_type": file.content_type, "bytes": file.bytes().saturating_sub(padding)})
-        })
+        .map(|file| json!({"name": file.name, "content_type": file.content_type, "bytes": file.bytes()}))
         .collect();
     json!({
         "id": kept.id, "saved_at": kept.saved_at, "from": people(&content.from).first(), "to": people(&content.to),

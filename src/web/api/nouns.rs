@@ -471,6 +471,7 @@ const ANSWERS: &[Noun] = &[
         &[
             ("second_factor", "SecondFactor"),
             ("onion", "Onion"),
+            ("unlock_onion", "UnlockOnion"),
             ("sessions", "[RemoteSession]"),
             ("devices", "[RemoteDevice]"),
             ("passkeys", "[Passkey]"),
@@ -502,6 +503,11 @@ const ANSWERS: &[Noun] = &[
             ("words", "string"),
         ],
     ),
+    noun(
+        "UnlockOnion",
+        "The onion service by which a locked store is unlocked: whether it is wanted, and whether all that it needs is there",
+        &[("wanted", "boolean"), ("address", "string|null"), ("ready", "boolean"), ("words", "string")],
+    ),
     noun("OnionAddress", "The address of the onion service", &[("address", "string")]),
     noun(
         "RemoteSession",
@@ -521,8 +527,16 @@ const ANSWERS: &[Noun] = &[
     ),
     noun(
         "NewRemoteDevice",
-        "A device that was just added: the address it comes by, its key, and that as a line for Tor",
-        &[("name", "string"), ("address", "string"), ("key", "string"), ("auth_private", "string")],
+        "A device that was just added: the address it comes by, its key, and that as a line for Tor; the same for the address \
+         by which it unlocks, null where there is none",
+        &[
+            ("name", "string"),
+            ("address", "string"),
+            ("key", "string"),
+            ("auth_private", "string"),
+            ("unlock_address", "string|null"),
+            ("unlock_auth_private", "string|null"),
+        ],
     ),
     noun("RemovedName", "What was removed", &[("removed", "string")]),
     noun("Setting", "A setting", &[("key", "string"), ("value", "string")]),

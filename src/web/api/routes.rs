@@ -322,7 +322,7 @@ pub(super) static TABLE: &[Route] = &[
         Ok(Deed::Ask(Request::Sync(None)))
     })
     .gives(One("Synced")),
-    call(Get, "/api/v1/accounts", Admin, "All accounts", |_| Ok(Deed::Ask(Request::AccountList)))
+    call(Get, "/api/v1/accounts", Read, "All accounts", |_| Ok(Deed::Ask(Request::AccountList)))
         .gives(Many("Account")),
     call(
         Post,
@@ -397,7 +397,7 @@ pub(super) static TABLE: &[Route] = &[
     .gives(One("Checked")),
     call(Get, "/api/v1/status", Read, "How everything is", |_| Ok(Deed::Ask(Request::Status)))
         .gives(One("Status")),
-    call(Get, "/api/v1/network/log", Admin, "The connections that left, the newest first", |g| {
+    call(Get, "/api/v1/network/log", Read, "The connections that left, the newest first", |g| {
         Ok(Deed::Ask(Request::NetworkLog { limit: g.number("limit", 100) }))
     })
     .query(LOG)

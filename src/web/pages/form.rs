@@ -3,13 +3,13 @@
 use crate::engine::failure::Failure;
 use crate::web::error::WebError;
 use axum::extract::{FromRequest, Multipart, RawForm, Request};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// A form that was sent.
 #[derive(Debug, Default)]
-pub(super) struct Form {
+pub(in crate::web) struct Form {
     fields: Vec<(String, String)>,
     /// Files: field, name, media type, bytes.
     pub(super) files: Vec<(String, String, String, Vec<u8>)>,
@@ -19,8 +19,16 @@ pub(super) struct Form {
 const MOST_FIELDS: usize = 5_000;
 
 impl Form {
+    /// The fields of an urlencoded form that was read already; none where it is of another kind.
+    pub(in crate::web) fn urlencoded(headers: &HeaderMap, bytes: &[u8]) -> Self {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let is_form = kind.starts_with("application/x-www-form-urlencoded");
+        let bytes = if is_form { bytes } else { &[] };
+        Self { fields: form_fields(bytes).take(MOST_FIELDS).collect(), files: Vec::new() }
+    }
+
     /// The value of a field; empty where there is none.
-    pub(super) fn get(&self, name: &str) -> &str {
+    pub(in crate::web) fn get(&self, name: &str) -> &str {
         self.fields.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v)
     }
 

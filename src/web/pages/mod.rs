@@ -8,7 +8,7 @@ mod contacts;
 mod cut;
 mod devices;
 mod forecast;
-mod form;
+pub(super) mod form;
 mod frame;
 mod invitations;
 mod keys;

@@ -5,7 +5,7 @@ use super::shell::shell;
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::{accounts, settings, status};
-use crate::network::dialer::{Purpose, Rule, TorState};
+use crate::network::dialer::{ANNOUNCED, Purpose, Rule, TorState};
 use crate::network::log::{CAPACITY, Entry, Route};
 use crate::web::Web;
 use crate::web::auth::Owner;
@@ -61,7 +61,7 @@ fn connection(entry: &Entry, now: i64) -> Task {
     Task {
         name: format!("{}, port {}", entry.host, entry.port),
         words: sentence(&format!("{when}, {}, {route}: {}", doing(entry.purpose), entry.outcome)),
-        ok: entry.outcome == "connected",
+        ok: entry.outcome == "connected" || entry.outcome == ANNOUNCED,
         progress: None,
     }
 }
@@ -78,6 +78,8 @@ const fn doing(purpose: Purpose) -> &'static str {
         Purpose::RemoteImage => "a picture in a message",
         Purpose::Unsubscribe => "leaving a list",
         Purpose::Dkim => "checking who mail is from",
+        Purpose::OnionAddress => "your onion address",
+        Purpose::UnlockAddress => "your unlock address",
     }
 }
 
@@ -92,6 +94,8 @@ const fn deed(purpose: Purpose) -> &'static str {
         Purpose::RemoteImage => "Pictures in messages",
         Purpose::Unsubscribe => "Leaving lists",
         Purpose::Dkim => "Checking who mail is from",
+        Purpose::OnionAddress => "Your onion address",
+        Purpose::UnlockAddress => "Your unlock address",
     }
 }
 

@@ -6,7 +6,7 @@ use super::shell::shell;
 use crate::engine::app::App;
 use crate::engine::failure::Failure;
 use crate::engine::remote_access::ask::{self, Standing};
-use crate::engine::remote_access::{devices, factor, onion};
+use crate::engine::remote_access::{devices, factor, onion, unlock_onion};
 use crate::engine::settings;
 use crate::web::Web;
 use crate::web::auth::Owner;
@@ -14,6 +14,7 @@ use crate::web::error::{WebError, page, sentence};
 use crate::web::listener::From;
 use crate::web::view::{
     DevicePage, DeviceView, FactorPage, PasskeyView, Qr, RemoteAccessPage, SessionView, SpareCodesPage, Spot,
+    UnlockView,
 };
 use crate::web::words;
 use axum::Router;
@@ -31,6 +32,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/settings/remote/factor/confirm", post(confirm_factor))
         .route("/settings/remote/onion", post(set_onion))
         .route("/settings/remote/address", post(new_address))
+        .route("/settings/remote/unlock", post(set_unlock))
         .route("/settings/remote/device", post(add_device))
         .route("/settings/remote/device/remove", post(remove_device))
         .route("/settings/remote/session/name", post(name_session))
@@ -61,7 +63,8 @@ pub(super) async fn remote_page(owner: &Owner, trouble: &str, removed: bool) -> 
     let app = &owner.app;
     let mut shell = shell(owner, "From afar", Spot::Settings, "").await?;
     shell.here = "/settings/remote".into();
-    let Standing { second_factor, onion, sessions, devices, passkeys } = ask::standing(app).await?;
+    let Standing { second_factor, onion, unlock_onion, sessions, devices, passkeys } =
+        ask::standing(app).await?;
     let own = app.remote_access.sessions.id(&owner.session);
     let now = app.now();
     let devices = devices.into_iter().map(|device| {
@@ -92,6 +95,13 @@ pub(super) async fn remote_page(owner: &Owner, trouble: &str, removed: bool) -> 
     let mut response = page(&RemoteAccessPage {
         shell,
         trouble: trouble.to_owned(),
+        unlock: UnlockView {
+            wanted: unlock_onion.wanted,
+            address: unlock_onion.address.unwrap_or_default(),
+            words: sentence(&unlock_onion.words),
+            ready: unlock_onion.ready,
+            possible: onion.wanted && second_factor.since.is_some(),
+        },
         factor_words: second_factor.since.map(|at| words::day_of(&at)).unwrap_or_default(),
         spare_codes: second_factor.spare_codes,
         wanted: onion.wanted,
@@ -200,6 +210,25 @@ async fn new_address(owner: Owner, form: Form) -> Result<Response, WebError> {
     Ok(Redirect::to("/settings/remote#onion").into_response())
 }
 
+async fn set_unlock(
+    owner: Owner,
+    ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
+    form: Form,
+) -> Result<Response, WebError> {
+    owner.prove(form.get("csrf"))?;
+    let on = form.get("deed") == "on";
+    // What makes the disk say more asks for the passphrase; what makes it say less does not.
+    let proved = if on { prove(&owner, from, &form).await?.map(drop) } else { Ok(()) };
+    let set = match proved {
+        Ok(()) => settings::set(&owner.app, unlock_onion::WANTED, if on { "on" } else { "off" }).await,
+        Err(_) => Err(Failure::usage("That is not the passphrase; nothing was changed")),
+    };
+    match set {
+        Ok(()) => Ok(Redirect::to("/settings/remote#unlock").into_response()),
+        Err(failure) => remote_page(&owner, &sentence(&failure.words), false).await,
+    }
+}
+
 async fn add_device(
     owner: Owner,
     ConnectInfo(From { address: from, .. }): ConnectInfo<From>,
@@ -224,6 +253,8 @@ async fn add_device(
         key_qr: Qr::of_secret(&device.key),
         key: device.key,
         line: device.auth_private,
+        unlock_address: device.unlock_address.unwrap_or_default(),
+        unlock_line: device.unlock_auth_private.unwrap_or_default(),
     })
 }
 

@@ -226,7 +226,7 @@ async fn by_device(
     Ok(response)
 }
 
-/// Ends the session. The store stays unlocked: nobody could unlock it from afar.
+/// Ends the session. The store stays unlocked: from afar nobody could unlock it, unless it has an unlock address.
 async fn sign_out(owner: Owner, form: Form) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
     owner.app.remote_access.sessions.leave(&owner.session);

@@ -39,6 +39,9 @@ pub(super) fn pages() -> Vec<Page> {
     all.push(whole("remote-device", &sample_remote::device()));
     all.extend(sample_remote::doors().iter().map(|(name, page)| bare(name, page)));
     all.push(bare("afar-locked", &LockedPage::default()));
+    let (unlocking, unlocked) = sample_remote::unlocking();
+    all.extend(unlocking.iter().map(|(name, page)| bare(name, page)));
+    all.push(bare("afar-unlocked", &unlocked));
     all.extend(sample_files::previews().iter().map(|(name, page)| whole(name, page)));
     all
 }

@@ -57,7 +57,7 @@ pub use preview::{CopyView, EventView, ListingRow, Picture, PreviewPage, Shown};
 pub use recovery::{HolderView, RecoveryPage, RecoverySheet, SharesPage};
 pub use remote_access::{
     DevicePage, DeviceView, FactorPage, LockedPage, PasskeyView, RemoteAccessPage, SessionView, SignInPage,
-    SpareCodesPage,
+    SpareCodesPage, UnlockAfarPage, UnlockView, UnlockedAfarPage,
 };
 pub use settings::{AccountView, NewToken, SettingsPage, TokenView};
 pub use setup::{AccountForm, SetupAccount, SetupDone, SetupPassphrase, SetupPrivacy, UnlockPage};

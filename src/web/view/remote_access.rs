@@ -12,6 +12,8 @@ pub struct RemoteAccessPage {
     pub shell: Shell,
     /// What went wrong with what was just asked for; empty for nothing.
     pub trouble: String,
+    /// The unlock address.
+    pub unlock: UnlockView,
     /// When the second factor was set up: "3 Mar 2025"; empty where there is none.
     pub factor_words: String,
     /// How many spare codes are left.
@@ -38,6 +40,21 @@ pub struct RemoteAccessPage {
     pub offer_address: bool,
     /// The sessions that live.
     pub sessions: Vec<SessionView>,
+}
+
+/// The unlock address.
+#[derive(Debug, Clone, Default)]
+pub struct UnlockView {
+    /// Whether it is wanted.
+    pub wanted: bool,
+    /// Its address, `….onion`; empty where there is none.
+    pub address: String,
+    /// How it stands, in a sentence.
+    pub words: String,
+    /// Whether it is announced when it is needed.
+    pub ready: bool,
+    /// Whether it can be switched on: there are an onion address and codes.
+    pub possible: bool,
 }
 
 /// A device elsewhere.
@@ -117,6 +134,32 @@ pub struct DevicePage {
     pub key_qr: Option<Qr>,
     /// The line of a file for Tor.
     pub line: String,
+    /// The address by which it unlocks; empty where there is none.
+    pub unlock_address: String,
+    /// The same line for that one.
+    pub unlock_line: String,
+}
+
+/// The one page of the unlock address.
+#[derive(Debug, Clone, Default, Template)]
+#[template(path = "pages/unlock_afar.html")]
+pub struct UnlockAfarPage {
+    /// The form token.
+    pub csrf: String,
+    /// Light, dark or as the system.
+    pub theme: Theme,
+    /// What to say.
+    pub notice: Option<Notice>,
+}
+
+/// What it says once the store is unlocked.
+#[derive(Debug, Clone, Default, Template)]
+#[template(path = "pages/unlocked_afar.html")]
+pub struct UnlockedAfarPage {
+    /// Light, dark or as the system.
+    pub theme: Theme,
+    /// The address of the mailbox; empty where it has none any more.
+    pub address: String,
 }
 
 /// The way in at the remote door.

@@ -5,6 +5,8 @@ use super::*;
 
 const ADDRESS: &str = "5jfgyy7ctrjavpxvkb5rglwf7gkuo5vox27hxescd3vgsfcg2iwfmxqd.onion";
 
+const UNLOCK: &str = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion";
+
 fn afar(title: &str) -> Shell {
     Shell { afar: true, ..shell(title, Spot::Settings, "/settings/remote", "") }
 }
@@ -15,6 +17,7 @@ pub(super) fn pages() -> [(&'static str, RemoteAccessPage); 2] {
         shell: shell("From afar", Spot::Settings, "/settings/remote", ""),
         trouble: HOSTILE.into(),
         onion_words: "Off.".into(),
+        unlock: UnlockView { words: "Off.".into(), ..UnlockView::default() },
         ..RemoteAccessPage::default()
     };
     let device = |name: &str, words: &str| DeviceView { name: name.into(), words: words.into() };
@@ -30,6 +33,13 @@ pub(super) fn pages() -> [(&'static str, RemoteAccessPage); 2] {
         trouble: String::new(),
         factor_words: "3 Mar 2025".into(),
         spare_codes: 9,
+        unlock: UnlockView {
+            wanted: true,
+            address: UNLOCK.into(),
+            words: "Announced whenever Mailkeep runs and is locked.".into(),
+            ready: true,
+            possible: true,
+        },
         wanted: true,
         address: ADDRESS.into(),
         onion_words: "Reachable.".into(),
@@ -82,7 +92,17 @@ pub(super) fn device() -> DevicePage {
         key: key.into(),
         key_qr: Qr::of_secret(key),
         line: format!("{}:descriptor:x25519:{key}", ADDRESS.trim_end_matches(".onion")),
+        unlock_address: format!("http://{UNLOCK}/"),
+        unlock_line: format!("{}:descriptor:x25519:{key}", UNLOCK.trim_end_matches(".onion")),
     }
+}
+
+/// The unlock address: its form, what it says to whoever does not get in, and to whoever does.
+pub(super) fn unlocking() -> ([(&'static str, UnlockAfarPage); 2], UnlockedAfarPage) {
+    let page = UnlockAfarPage { csrf: "c2FtcGxl".into(), ..UnlockAfarPage::default() };
+    let notice = Some(Notice { words: HOSTILE.into(), trouble: true });
+    let pages = [("unlock-afar", page.clone()), ("unlock-afar-wrong", UnlockAfarPage { notice, ..page })];
+    (pages, UnlockedAfarPage { address: format!("http://{ADDRESS}/"), ..UnlockedAfarPage::default() })
 }
 
 /// The way in.

@@ -111,11 +111,27 @@ pub fn leaves_a_thread() -> bool {
     ANNOUNCED.load(Ordering::Relaxed) > 0
 }
 
+/// How many services are announced now.
+static LIVING: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether some service is announced now, by whichever Tor of this process.
+pub(super) fn any_lives() -> bool {
+    LIVING.load(Ordering::Relaxed) > 0
+}
+
 /// What Tor wrote down of a service; removed when the service has ended.
 struct Kept(PathBuf);
 
+impl Kept {
+    fn begin(folder: PathBuf) -> Self {
+        LIVING.fetch_add(1, Ordering::Relaxed);
+        Self(folder)
+    }
+}
+
 impl Drop for Kept {
     fn drop(&mut self) {
+        LIVING.fetch_sub(1, Ordering::Relaxed);
         let folder = std::mem::take(&mut self.0);
         // Its parts end one after the other, and one may write once more.
         match tokio::runtime::Handle::try_current() {
@@ -180,7 +196,7 @@ impl Service {
             })?
             .ok_or_else(|| "Tor has the onion service switched off".to_owned())?;
         ANNOUNCED.fetch_add(1, Ordering::Relaxed);
-        let kept = Kept(services.join(name.to_string()));
+        let kept = Kept::begin(services.join(name.to_string()));
         Ok(Self { requests: Box::pin(handle_rend_requests(rendezvous)), running, name, ended, _kept: kept })
     }
 
