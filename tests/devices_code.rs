@@ -190,7 +190,7 @@ fn a_wrong_code_lets_nobody_in_and_burns_the_right_one() {
     let code = shows(&home);
     home.world.ok(&["lock"]);
     home.unlock();
-    wait_until("home to look after its devices", || home.world.run_json(&["device", "requests"]).code() == 0);
+    wait_until("home to look after its devices", || home.world.run_json(&["device", "cancel"]).code() == 0);
     assert_eq!(told(&code), said);
     nobody();
 
