@@ -180,13 +180,11 @@ async fn change(app: &App, key: &str, value: &str) -> Result<(), Failure> {
 fn shown_of(kept: usize) -> String {
     let grouped = |n: usize| crate::web::view::grouped(n as u64);
     if kept <= CONNECTIONS {
-        return "Every connection that went out since the store was unlocked, the newest first. Nothing else was \
-                asked for."
-            .to_owned();
+        return "Every connection that went out, the newest first. Nothing else was asked for.".to_owned();
     }
     let (shown, kept_figure) = (grouped(CONNECTIONS), grouped(kept));
     if kept < CAPACITY {
-        format!("The newest {shown} of {kept_figure} connections that went out since the store was unlocked.")
+        format!("The newest {shown} of {kept_figure} connections that went out.")
     } else {
         format!(
             "The newest {shown} of the last {kept_figure} connections; what came before them is not kept."

@@ -436,7 +436,7 @@ fn rest() -> Vec<Page> {
                         elsewhere: "Through Tor, or not at all",
                     },
                 ],
-                hint: "Every connection that went out since the store was unlocked.".into(),
+                hint: "Every connection that went out, the newest first.".into(),
                 connections: vec![Task {
                     name: "imap.example.org, port 993".into(),
                     words: "12:04, reading mail, direct: connected.".into(),
