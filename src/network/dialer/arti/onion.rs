@@ -215,6 +215,9 @@ impl Service {
         let all = futures_util::stream::once(std::future::ready(now)).chain(self.running.status_events());
         all.map(|status| match status.state() {
             State::Broken => None,
+            // A network too young to have two of the values by which directories are chosen has one ring of them instead of
+            // two. Arti calls that unreachable also where every directory took what was announced; then it names no problem.
+            State::DegradedUnreachable => Some(status.current_problem().is_none()),
             state => Some(state.is_fully_reachable()),
         })
     }
