@@ -68,8 +68,10 @@ fn wrong_usage(error: &clap::Error) -> String {
     // What is wrong, and what it may have been meant to be; not the usage, which is a page of its own.
     let said = text.split("\n\nUsage:").next().unwrap_or_default();
     let said = said.split("\n\nFor more information").next().unwrap_or_default();
-    let words: Vec<&str> = said.trim_start_matches("error:").split_whitespace().collect();
-    format!("{}; `mailkeep help COMMAND` tells more", words.join(" "))
+    let one_line = |piece: &str| piece.split_whitespace().collect::<Vec<_>>().join(" ");
+    let pieces = said.trim_start_matches("error:").split("tip:").map(one_line);
+    let pieces: Vec<_> = pieces.filter(|piece| !piece.is_empty()).collect();
+    format!("{}; `mailkeep help COMMAND` tells more", pieces.join("; "))
 }
 
 /// What is logged: our own words, nothing that the libraries say of what they carry.
