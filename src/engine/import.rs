@@ -44,6 +44,17 @@ pub struct Imported {
 /// How many failures are named.
 const NAMED_FAILURES: usize = 20;
 
+impl Imported {
+    fn fails(&mut self, failures: impl IntoIterator<Item = String>) {
+        for words in failures {
+            self.failed += 1;
+            if self.failures.len() < NAMED_FAILURES {
+                self.failures.push(words);
+            }
+        }
+    }
+}
+
 enum Piece {
     Message(Incoming),
     Failed(String),
@@ -65,8 +76,7 @@ pub async fn import(
     let mut done = Imported::default();
     for path in paths {
         if let Err(missing) = collect(path, &mut files) {
-            done.failed += 1;
-            done.failures.push(missing.words);
+            done.fails([missing.words]);
         }
     }
     let total: u64 = files.iter().map(|f| f.bytes).sum();
@@ -88,9 +98,7 @@ pub async fn import(
         done.bytes += bytes;
         done.messages += kept.new as u64;
         done.duplicates += count - kept.new as u64;
-        done.failed += failures.len() as u64;
-        let room = NAMED_FAILURES.saturating_sub(done.failures.len());
-        done.failures.extend(failures.into_iter().take(room));
+        done.fails(failures);
         if pace.due() {
             watcher.progress(Progress {
                 deed: "Importing".into(),
