@@ -100,26 +100,24 @@ impl Dialer {
     pub fn following(before: Option<&Self>, extra_ca: &[Vec<u8>]) -> Result<Self, BadCa> {
         let trust = RwLock::new(Trust::new(extra_ca)?);
         let (log, tor, tor_news) = match before {
-            Some(before) => (
-                Log::following(before.log()),
-                RwLock::new(before.give_tor()),
-                Arc::clone(&before.shared.tor_news),
-            ),
-            None => (Log::default(), RwLock::default(), Arc::new(watch::Sender::new(TorReport::resting()))),
+            Some(before) => (before.log(), before.give_tor(), Arc::clone(&before.shared.tor_news)),
+            None => (Vec::new(), tor::Used::default(), Arc::new(watch::Sender::new(TorReport::resting()))),
         };
-        Ok(Self {
+        let door = Self {
             by_tor: false,
             shared: Arc::new(Shared {
                 trust,
-                log,
+                log: Log::default(),
                 policy: Policy::default(),
-                tor,
+                tor: RwLock::new(tor),
                 tor_news,
                 isolation: tor::Isolation::new(),
                 #[cfg(test)]
                 rigged: rigged::Rigged::default(),
             }),
-        })
+        };
+        door.go_on_from(log);
+        Ok(door)
     }
 
     /// The same door; where `by_tor` says so, all that is opened by this clone goes through Tor.

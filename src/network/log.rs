@@ -193,11 +193,6 @@ impl<'de> Deserialize<'de> for Purpose {
 pub(super) struct Log(Mutex<VecDeque<Entry>>);
 
 impl Log {
-    /// A log that goes on from these.
-    pub(super) fn following(entries: Vec<Entry>) -> Self {
-        Self(Mutex::new(entries.into()))
-    }
-
     pub(super) fn push(&self, entry: Entry) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() == CAPACITY {
