@@ -1,40 +1,7 @@
 // Two of Alice's Mailkeeps are paired through their pages: the old one lets the new one in. With a script the pages go on by
 // themselves; without one they are loaded again.
-import { check, env, signIn, story, until, watched } from './browser.mjs';
-
-const scripted = env.JAVASCRIPT === 'on';
-const words = (text) => text.replace(/\s+/g, ' ').trim();
-
-/** Waits until the page of devices says something. */
-async function says(page, text) {
-  if (scripted) {
-    await page.waitForFunction((wanted) => document.getElementById('main').innerText.includes(wanted), text, { timeout: 120_000 });
-    return;
-  }
-  // It asks anew by itself while it waits, so that one of both may come in between.
-  await until(text, async () => {
-    await page.goto(new URL('/devices', page.url()).href).catch(() => {});
-    return (await page.locator('main').innerText().catch(() => '')).includes(text);
-  });
-}
-
-const press = (page, name) => page.getByRole('button', { name, exact: true }).click();
-
-async function shot(page, name) {
-  if (!env.SHOTS) return;
-  for (const colorScheme of ['light', 'dark']) {
-    for (const [width, height] of [[390, 844], [1280, 860]]) {
-      await page.emulateMedia({ colorScheme });
-      await page.setViewportSize({ width, height });
-      await page.waitForTimeout(200);
-      await page.screenshot({ path: `${env.SHOTS}/devices-${name}-${width}-${colorScheme}.png`, fullPage: true });
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-      check(wide <= width, `${name} at ${width} px is ${wide} px wide`);
-    }
-  }
-  await page.emulateMedia({ colorScheme: 'light' });
-  await page.setViewportSize({ width: 1280, height: 860 });
-}
+import { check, env, story, until } from './browser.mjs';
+import { open, press, says, shot, words } from './devices_page.mjs';
 
 /** Up to where the new one shows its numbers and the old one waits for them. */
 async function numbers(old, fresh) {
@@ -55,16 +22,8 @@ async function numbers(old, fresh) {
 }
 
 story(async (browser, state) => {
-  const open = async (base) => {
-    const context = await browser.newContext({ javaScriptEnabled: scripted, viewport: { width: 1280, height: 860 } });
-    const page = await watched(context, base);
-    await signIn(page, base, env.PASSPHRASE);
-    return page;
-  };
-  const [old, fresh] = [await open(env.OLD), await open(env.NEW)];
+  const [old, fresh] = [await open(browser, env.OLD), await open(browser, env.NEW)];
   state.page = old;
-  await old.goto(`${env.OLD}/devices`);
-  await fresh.goto(`${env.NEW}/devices`);
   await says(old, 'A program that calls itself Mailkeep');
   await shot(old, 'noticed');
 

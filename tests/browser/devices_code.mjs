@@ -1,37 +1,8 @@
 // Two of Alice's Mailkeeps are paired through their pages by a code: the old one shows it, and it is typed into the new one.
-import { check, env, signIn, story, until, watched } from './browser.mjs';
+import { check, env, story, until } from './browser.mjs';
+import { open, press, says, scripted, shot as picture, words } from './devices_page.mjs';
 
-const scripted = env.JAVASCRIPT === 'on';
-const words = (text) => text.replace(/\s+/g, ' ').trim();
-const press = (page, name) => page.getByRole('button', { name, exact: true }).click();
-
-/** Waits until the page of devices says something. */
-async function says(page, text) {
-  if (scripted) {
-    await page.waitForFunction((wanted) => document.getElementById('main').innerText.includes(wanted), text, { timeout: 120_000 });
-    return;
-  }
-  await until(text, async () => {
-    await page.goto(new URL('/devices', page.url()).href).catch(() => {});
-    return (await page.locator('main').innerText().catch(() => '')).includes(text);
-  });
-}
-
-async function shot(page, name) {
-  if (!env.SHOTS) return;
-  for (const colorScheme of ['light', 'dark']) {
-    for (const [width, height] of [[390, 844], [1280, 860]]) {
-      await page.emulateMedia({ colorScheme });
-      await page.setViewportSize({ width, height });
-      await page.waitForTimeout(200);
-      await page.screenshot({ path: `${env.SHOTS}/devices-by-code-${name}-${width}-${colorScheme}.png`, fullPage: true });
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-      check(wide <= width, `${name} at ${width} px is ${wide} px wide`);
-    }
-  }
-  await page.emulateMedia({ colorScheme: 'light' });
-  await page.setViewportSize({ width: 1280, height: 860 });
-}
+const shot = (page, name) => picture(page, `by-code-${name}`);
 
 /** The old one shows a code; gives it as it stands there. */
 async function shows(old) {
@@ -57,14 +28,7 @@ async function closes(page) {
 }
 
 story(async (browser, state) => {
-  const open = async (base) => {
-    const context = await browser.newContext({ javaScriptEnabled: scripted, viewport: { width: 1280, height: 860 } });
-    const page = await watched(context, base);
-    await signIn(page, base, env.PASSPHRASE);
-    await page.goto(`${base}/devices`);
-    return page;
-  };
-  const [old, fresh] = [await open(env.OLD), await open(env.NEW)];
+  const [old, fresh] = [await open(browser, env.OLD), await open(browser, env.NEW)];
   state.page = old;
 
   // A letter is wrong: it says so, and nobody is asked.

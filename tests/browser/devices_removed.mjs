@@ -1,27 +1,9 @@
 // Alice removes a device on the page of another one; it says so there, and begins anew.
-import { check, env, signIn, story, watched } from './browser.mjs';
+import { check, env, story } from './browser.mjs';
+import { open, says, shot } from './devices_page.mjs';
 
 story(async (browser, state) => {
-  const open = async (base) => {
-    const page = await watched(await browser.newContext({ viewport: { width: 1280, height: 860 } }), base);
-    await signIn(page, base, env.PASSPHRASE);
-    await page.goto(`${base}/devices`);
-    return page;
-  };
-  const says = (page, text) => page.waitForFunction(
-    (wanted) => document.getElementById('main').innerText.includes(wanted), text, { timeout: 120_000 });
-  const shot = async (page, name) => {
-    if (!env.SHOTS) return;
-    for (const colorScheme of ['light', 'dark']) {
-      for (const [width, height] of [[390, 844], [1280, 860]]) {
-        await page.emulateMedia({ colorScheme });
-        await page.setViewportSize({ width, height });
-        await page.waitForTimeout(200);
-        await page.screenshot({ path: `${env.SHOTS}/devices-${name}-${width}-${colorScheme}.png`, fullPage: true });
-      }
-    }
-  };
-  const [kept, gone] = [await open(env.KEPT), await open(env.GONE)];
+  const [kept, gone] = [await open(browser, env.KEPT), await open(browser, env.GONE)];
   state.page = kept;
   const one = kept.locator('article', { hasText: env.NAME });
   await one.locator('summary', { hasText: 'Remove' }).click();
