@@ -16,7 +16,7 @@ fn a_passkey_takes_the_place_of_a_code() {
     let phone = Phone::set_up(&world);
     let server = world.serve_with(AFAR);
     let line = format!("Mailkeep answers for https://{HOST}/ at ");
-    let port = server.said.iter().find_map(|said| said.strip_prefix(&line)).unwrap().to_owned();
+    let port = server.said().iter().find_map(|said| said.strip_prefix(&line)).unwrap().to_owned();
     let key = rcgen::KeyPair::generate().unwrap();
     let names = vec![HOST.to_owned(), format!("evil.{HOST}")];
     let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();

@@ -63,7 +63,7 @@ struct Afar<'a> {
 impl<'a> Afar<'a> {
     fn of(server: &'a Server<'a>) -> Self {
         let line = format!("Mailkeep answers for {ORIGIN}/ at ");
-        let port = server.said.iter().find_map(|said| said.strip_prefix(&line)).unwrap().to_owned();
+        let port = server.said().iter().find_map(|said| said.strip_prefix(&line)).unwrap().to_owned();
         assert_ne!(port, server.address, "a socket of its own");
         Self { port, server }
     }

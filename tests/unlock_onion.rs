@@ -4,9 +4,9 @@
 use crate::remote_access::Phone;
 use crate::support::mail::plain;
 use crate::support::tor::TorNet;
-use crate::support::tor_client::{KEY_MISSING, TorClient};
+use crate::support::tor_client::{Far, KEY_MISSING, TorClient};
 use crate::support::world::PASSPHRASE;
-use crate::support::{Lab, Request, Response, World, wait_for, wait_until};
+use crate::support::{Lab, Response, World, wait_for, wait_until};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 
@@ -25,30 +25,6 @@ fn world() -> (World, Phone) {
     let phone = Phone::set_up(&world);
     world.ok(&["config", "set", "remote.onion", "on"]);
     (world, phone)
-}
-
-/// Somebody at the other end of Tor.
-struct Far {
-    bridge: String,
-    onion: String,
-}
-
-impl Far {
-    fn of(tor: &TorClient, onion: &str) -> Self {
-        Self { bridge: tor.bridge(onion), onion: onion.to_owned() }
-    }
-
-    fn request(&self, method: &str, path: &str) -> Request {
-        Request::new(&self.bridge, method, path).host(&self.onion)
-    }
-
-    /// Fills in the form of the page at this path.
-    fn try_in(&self, path: &str, passphrase: &str, code: &str) -> Response {
-        let mut fields = self.request("GET", path).send().form_with("type=\"password\"").fields;
-        let typed = [("passphrase", passphrase), ("code", code)];
-        fields.extend(typed.map(|(k, v)| (k.to_owned(), v.to_owned())));
-        self.request("POST", path).origin(&format!("http://{}", self.onion)).form(&fields).send()
-    }
 }
 
 /// Waits until it answers, or no more.
@@ -90,11 +66,8 @@ fn a_locked_store_is_unlocked_from_afar() {
 
     // The machine restarts. Only who has the key of a device finds the form.
     let server = world.serve_locked();
-    assert!(
-        server.said.iter().any(|line| line.contains("the one by which it is unlocked")),
-        "{:?}",
-        server.said
-    );
+    let lines = server.said();
+    assert!(lines.iter().any(|line| line.contains("the one by which it is unlocked")), "{lines:?}");
     wait_until("Mallory to find nothing without a key", || {
         tor.forget();
         tor.reach(&unlock).err() == Some(KEY_MISSING)
@@ -111,8 +84,8 @@ fn a_locked_store_is_unlocked_from_afar() {
     for path in ["/unlock", "/settings", "/api/v1/status", "/setup"] {
         assert_eq!(far.request("GET", path).send().status, 404, "{path}");
     }
-    let wrong = said(&far.try_in("/", "not the passphrase", &phone.code()));
-    assert_eq!((wrong.0, said(&far.try_in("/", PASSPHRASE, "000000"))), (401, wrong.clone()));
+    let wrong = said(&far.try_in("/", "", "not the passphrase", &phone.code()));
+    assert_eq!((wrong.0, said(&far.try_in("/", "", PASSPHRASE, "000000"))), (401, wrong.clone()));
     assert!(!wrong.2.contains(&mailbox) && server.get("/health").json()["locked"].as_bool().unwrap());
 
     // Somebody at home asks something: for that call the store is open, and the form stays where it is.
@@ -121,14 +94,14 @@ fn a_locked_store_is_unlocked_from_afar() {
 
     // With both it is unlocked. On a machine that is too busy a try is given up, and the code after it is tried.
     let answer = wait_for("the store to be unlocked", || {
-        Some(far.try_in("/", PASSPHRASE, &phone.code())).filter(|answer| answer.text().contains(UNLOCKED))
+        Some(far.try_in("/", "", PASSPHRASE, &phone.code())).filter(|answer| answer.text().contains(UNLOCKED))
     });
     assert_eq!((answer.status, answer.cookies().as_str()), (200, ""));
     assert!(answer.text().contains(&format!("http://{mailbox}/")), "{}", answer.text());
     assert_eq!(server.get("/health").json()["locked"], false);
     answers(&tor, &mailbox, true);
     let inbox = Far::of(&tor, &mailbox);
-    let signed_in = inbox.try_in("/unlock", PASSPHRASE, &phone.spare());
+    let signed_in = inbox.try_in("/unlock", "", PASSPHRASE, &phone.spare());
     assert_eq!(signed_in.status, 303, "{}", signed_in.text());
     let page = inbox.request("GET", "/search?q=*").cookie(&signed_in.cookies()).send();
     assert!(page.text().contains(SUBJECT), "{}", page.text());

@@ -2,7 +2,7 @@
 //! key if it was told one.
 
 use super::tor::TorNet;
-use super::wait_for;
+use super::{Request, Response, wait_for};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -113,6 +113,35 @@ impl Drop for TorClient {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Somebody at the other end of Tor, at the page of a service.
+pub struct Far {
+    bridge: String,
+    onion: String,
+}
+
+impl Far {
+    pub fn of(tor: &TorClient, onion: &str) -> Self {
+        Self { bridge: tor.bridge(onion), onion: onion.to_owned() }
+    }
+
+    pub fn request(&self, method: &str, path: &str) -> Request {
+        Request::new(&self.bridge, method, path).host(&self.onion)
+    }
+
+    pub fn get(&self, path: &str, jar: &str) -> Response {
+        self.request("GET", path).cookie(jar).send()
+    }
+
+    /// Fills in the form of the page at this path.
+    pub fn try_in(&self, path: &str, jar: &str, passphrase: &str, code: &str) -> Response {
+        let mut fields = self.get(path, jar).form_with("type=\"password\"").fields;
+        let typed = [("passphrase", passphrase), ("code", code)];
+        fields.extend(typed.map(|(k, v)| (k.to_owned(), v.to_owned())));
+        let origin = format!("http://{}", self.onion);
+        self.request("POST", path).cookie(jar).origin(&origin).form(&fields).send()
     }
 }
 

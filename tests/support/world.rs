@@ -255,8 +255,7 @@ pub fn finish(mut command: Command) -> Finished {
 pub struct Server<'w> {
     world: std::marker::PhantomData<&'w World>,
     pub address: String,
-    /// What it printed before it was ready.
-    pub said: Vec<String>,
+    said: std::sync::Arc<Mutex<Vec<String>>>,
     child: Child,
     log: std::sync::Arc<Mutex<String>>,
 }
@@ -278,19 +277,27 @@ impl<'w> Server<'w> {
             }
         });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut said = Vec::new();
+        let said = std::sync::Arc::new(Mutex::new(Vec::new()));
         let ready = lines.by_ref().map_while(Result::ok).find_map(|line| {
             let address = line.strip_prefix("Mailkeep is ready at http://");
             let address = address.map(|address| address.trim_end_matches('/').to_owned());
-            said.push(line);
+            said.lock().unwrap().push(line);
             address
         });
         let Some(address) = ready else {
             let status = child.wait().unwrap();
             panic!("serve ended with {status} before it was ready: {}", log.lock().unwrap());
         };
-        std::thread::spawn(move || lines.for_each(drop));
+        let more = std::sync::Arc::clone(&said);
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| more.lock().unwrap().push(line))
+        });
         Self { world: std::marker::PhantomData, address, said, child, log }
+    }
+
+    /// The lines that it has printed so far: at least those up to where it was ready.
+    pub fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap().clone()
     }
 
     /// What it has written to stderr so far.
