@@ -455,13 +455,25 @@ fn the_owner_s_key_is_published_confirmed_and_removed_at_a_click() {
     lab.deliver(&alice.person, &asks(VELOPE, &address, "Verify it anew", &link, None));
     world.ok(&["key", "confirm", &id(&alice.reads("Verify it anew"))]);
     let told = world.ok(&["key", "unpublish", &address]);
+    assert_eq!((state(&told, VELOPE), state(&told, KEYS)), ("removing".into(), "removing".into()), "{told}");
+    let told = world.ok(&["key", "unpublish", &address]);
     assert_eq!((state(&told, VELOPE), state(&told, KEYS)), ("removing".into(), "failed".into()), "{told}");
-    let link = servers.links(VELOPE, &address).pop().unwrap();
-    assert!(link.contains("verifyRemove"), "{link}");
-    lab.deliver(&alice.person, &asks(VELOPE, &address, "Verify removal", &link, None));
-    let told = world.ok(&["key", "confirm", &id(&alice.reads("Verify removal"))]);
-    assert_eq!(told["state"], "removed", "{told}");
-    assert_eq!(servers.published(VELOPE, &address), None);
+    assert!(told.to_string().contains("asked a short while ago"), "{told}");
+    for (server, subject, start) in
+        [(VELOPE, "Verify removal", "/api/v1/key?op=verifyRemove"), (KEYS, "Manage your key", "/manage/")]
+    {
+        let link = servers.links(server, &address).pop().unwrap();
+        assert!(link.starts_with(&format!("https://{server}{start}")), "{link}");
+        lab.deliver(&alice.person, &asks(server, &address, subject, &link, None));
+        let message = id(&alice.reads(subject));
+        let shown = page.get(&format!("/messages/{message}"));
+        assert!(shown.contains(&format!("{server} asks whether the key of {address} shall go")), "{shown}");
+        let told = world.ok(&["key", "confirm", &message]);
+        assert_eq!(told["state"], "removed", "{told}");
+        assert_eq!(servers.published(server, &address), None);
+        world.fails(2, &["key", "confirm", &message]);
+    }
+    world.fails(4, &["key", "unpublish", &address]);
 }
 
 #[test]
@@ -496,6 +508,17 @@ fn only_what_was_begun_here_can_be_confirmed_and_the_server_must_hold_to_it() {
     let said = world.fails(1, &["key", "confirm", got["id"].as_str().unwrap()]);
     assert!(said.contains("another key"), "{said}");
     assert_eq!(state(&world.ok(&["key", "publications"]), VELOPE), "waiting");
+    // Another one holds to it, and gives out somebody else's key as well. A link for removing was not asked for.
+    let link = servers.links(KEYS, &address).remove(0);
+    lab.deliver(&alice.person, &asks(KEYS, &address, "two tongues", &link, None));
+    let removes = link.replace("/verify/", "/manage/");
+    lab.deliver(&alice.person, &asks(KEYS, &address, "nobody asked", &removes, None));
+    servers.put_vks(KEYS, &address, &key_of(&address).certificate().armored());
+    let (got, other) = (alice.reads("two tongues"), alice.reads("nobody asked"));
+    world.fails(2, &["key", "confirm", other["id"].as_str().unwrap()]);
+    let told = world.ok(&["key", "confirm", got["id"].as_str().unwrap()]);
+    assert_eq!(told["state"], "published", "{told}");
+    assert!(told["words"].as_str().unwrap().contains("another one"), "{told}");
 }
 
 #[test]

@@ -156,6 +156,38 @@ fn nothing_done(address: &str, deed: &str, told: &[Publication]) -> Failure {
     Failure::failed(format!("The key of {address} was {deed} nowhere: {}", why.join(". ")))
 }
 
+/// What a server made of being asked to remove a key.
+enum Asked {
+    Taken,
+    Gone,
+    NotNow,
+}
+
+/// Whether a server gives out a key of the owner's with the address that it was published for.
+async fn gives(app: &App, server: &KeyServer, row: &PublicationRow) -> Result<bool, AskError> {
+    let found = server.find(&app.dialer, By::Fingerprint(&row.fingerprint)).await?;
+    let (fingerprint, address) = (row.fingerprint.clone(), row.address.clone());
+    Ok(judge(found, move |one| {
+        one.fingerprint().as_str() == fingerprint && one.for_address(&address).is_some()
+    })
+    .await)
+}
+
+/// Whether a server gives out somebody else's key for an address, too.
+async fn gives_another(app: &App, server: &KeyServer, row: &PublicationRow) -> Result<bool, AskError> {
+    let found = server.find(&app.dialer, By::Address(&row.address)).await?;
+    let fingerprint = row.fingerprint.clone();
+    Ok(judge(found, move |one| one.fingerprint().as_str() != fingerprint).await)
+}
+
+/// Whether there is such a key in what a server gave; what cannot be read is none.
+async fn judge(found: Option<Vec<u8>>, is_such: impl Fn(&Certificate) -> bool + Send + 'static) -> bool {
+    let Some(bytes) = found else { return false };
+    let all =
+        move || Ok::<_, Failure>(Certificate::parse_all(&bytes).unwrap_or_default().iter().any(is_such));
+    blocking(all).await.unwrap_or(false)
+}
+
 /// Asks every server that has the key of an address from here to remove it.
 ///
 /// # Errors
@@ -172,19 +204,26 @@ pub async fn unpublish(app: &Arc<App>, email: &str) -> Result<Vec<Publication>, 
     let mut is_done = false;
     for mut row in rows {
         let Ok(server) = row.server.parse::<KeyServer>() else { continue };
-        if server.kind() == Kind::Vks {
-            let why = format!(
-                "{host} removes a key only on its own page: open https://{host}/manage in Tor Browser.",
-                host = server.known_as()
-            );
-            told.push(Publication::failed(&row, why));
-            continue;
-        }
         let now = app.now();
-        match server.remove(&app.dialer, &address).await {
-            Ok(()) => (row.state, row.began_at) = ("removing".to_owned(), now),
+        let asked = match server.remove(&app.dialer, &address).await {
+            Err(AskError::Status { status: 404, .. }) => {
+                gives(app, &server, &row).await.map(|gives| if gives { Asked::NotNow } else { Asked::Gone })
+            }
+            other => other.map(|()| Asked::Taken),
+        };
+        match asked {
+            Ok(Asked::Taken) => (row.state, row.began_at) = ("removing".to_owned(), now),
             // It was never confirmed, or is gone already.
-            Err(AskError::Status { status: 404, .. }) => "removed".clone_into(&mut row.state),
+            Ok(Asked::Gone) => "removed".clone_into(&mut row.state),
+            Ok(Asked::NotNow) => {
+                let why = format!(
+                    "{} did not take that, though it gives the key out; it may have been asked a short while ago: \
+                     try again later.",
+                    server.known_as()
+                );
+                told.push(Publication::failed(&row, why));
+                continue;
+            }
             Err(error) => {
                 told.push(Publication::failed(&row, trouble(&error)));
                 continue;
@@ -281,13 +320,11 @@ async fn recognise(app: &Arc<App>, opened: &Opened) -> Result<Option<Recognised>
     let row = rows.into_iter().find(|row| {
         let is_same = row.server.parse::<KeyServer>().is_ok_and(|other| other.is_also(&server));
         let fits = match &link {
-            Link::Vks { .. } => row.state == "waiting" && names_no_other(&text, &row.fingerprint),
-            Link::Mailvelope { removes, key_id: id, .. } => {
-                row.state == if *removes { "removing" } else { "waiting" }
-                    && id.eq_ignore_ascii_case(key_id(&row.fingerprint))
-            }
+            Link::Vks { .. } => names_no_other(&text, &row.fingerprint),
+            Link::Mailvelope { key_id: id, .. } => id.eq_ignore_ascii_case(key_id(&row.fingerprint)),
         };
-        row.address == address && is_same && fits && row.began_at + FRESH >= now
+        let is_asked = row.state == if link.removes() { "removing" } else { "waiting" };
+        row.address == address && is_same && is_asked && fits && row.began_at + FRESH >= now
     });
     Ok(Some(Recognised { server, link, address, row }))
 }
@@ -299,7 +336,7 @@ async fn recognise(app: &Arc<App>, opened: &Opened) -> Result<Option<Recognised>
 pub async fn offer(app: &Arc<App>, opened: &Opened) -> Result<Option<Offer>, Failure> {
     Ok(recognise(app, opened).await?.map(|mail| {
         let (server, address) = (mail.server.known_as().to_owned(), mail.address);
-        let removes = matches!(mail.link, Link::Mailvelope { removes: true, .. });
+        let removes = mail.link.removes();
         match mail.row {
             Some(_) => Offer::Confirm { server, address, removes },
             None => Offer::Foreign { server, address, removes },
@@ -324,33 +361,30 @@ pub async fn confirm(app: &Arc<App>, id: &str) -> Result<Publication, Failure> {
     let refused = |error: AskError| Failure::failed(trouble(&error).trim_end_matches('.'));
     mail.server.confirm(&app.dialer, &mail.address, &mail.link).await.map_err(refused)?;
     let removes = row.state == "removing";
-    let given = mail.server.find(&app.dialer, By::Address(&mail.address)).await.map_err(refused)?;
-    let given = match given {
-        Some(bytes) => {
-            blocking(move || Ok::<_, Failure>(Certificate::parse_all(&bytes))).await?.unwrap_or_default()
-        }
-        None => Vec::new(),
-    };
-    let has_ours = given.iter().any(|one| one.fingerprint().as_str() == row.fingerprint);
-    match (removes, has_ours) {
-        (false, true) => "published".clone_into(&mut row.state),
-        (true, false) => "removed".clone_into(&mut row.state),
-        (false, false) if !given.is_empty() => {
-            return Err(Failure::failed(format!(
+    let gives_ours = gives(app, &mail.server, &row).await.map_err(refused)?;
+    let gives_another = !removes && gives_another(app, &mail.server, &row).await.map_err(refused)?;
+    if gives_ours == removes {
+        return Err(Failure::failed(if gives_another {
+            format!(
                 "{host} took the confirmation and gives out another key for {}: somebody else may read what is sent to it; \
                  publish your key again, or ask {host}",
                 row.address
-            )));
-        }
-        _ => {
-            return Err(Failure::failed(format!(
-                "{host} took the confirmation, but its answer did not change; try again in a while"
-            )));
-        }
+            )
+        } else {
+            format!("{host} took the confirmation, but its answer did not change; try again in a while")
+        }));
     }
+    row.state = if removes { "removed" } else { "published" }.to_owned();
     row.changed_at = app.now();
     note(app, &row).await?;
-    Ok(Publication::of(&row))
+    let mut told = Publication::of(&row);
+    if gives_another {
+        told.words = format!(
+            "{host} has the key, and gives out another one for {}: somebody else may read what is sent to it. Ask {host} about it.",
+            row.address
+        );
+    }
+    Ok(told)
 }
 
 /// What was written of a Web Key Directory.

@@ -16,6 +16,9 @@ pub(super) const LIMITS: Limits = Limits { bytes: 1 << 20, time: Duration::from_
 const TWO_DOORS: [&str; 2] =
     ["keys.openpgp.org", "zkaan2xfbuxia2wpf7ofnkbz6r5zdbbvxbunvp5g2iebopbfc4iqmbad.onion"];
 
+/// The longest token in a link of a VKS server; those that hold all they are about in themselves have some 130 letters.
+const LONGEST_TOKEN: usize = 512;
+
 /// What a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -297,17 +300,21 @@ impl KeyServer {
         }
     }
 
-    /// Asks the server to remove what it holds for an address; it writes to the address about it.
+    /// Asks the server to remove what it holds for an address; it writes to the address about it. VKS has no word for it: there
+    /// it is the form on the page where people manage their keys.
     ///
     /// # Errors
-    /// Says why not; only the Mailvelope key server can be asked that way.
+    /// Says why not: 404 where it holds nothing, and of VKS also where it was asked a short while ago; HKP servers ask nobody.
     pub async fn remove(&self, dialer: &Dialer, address: &str) -> Result<(), AskError> {
-        if self.kind != Kind::Mailvelope {
-            return Err(AskError::NoServer);
-        }
-        let place = self.base.below(&["api", "v1", "key"], &[("email", address)])?;
-        let answer = http::delete(dialer, &self.ask(Purpose::KeyPublication, &place, address)).await?;
-        if answer.is_success() { Ok(()) } else { Err(AskError::status(self.host(), answer.status)) }
+        let answer = match self.kind {
+            Kind::Hkp => return Err(AskError::NoServer),
+            Kind::Mailvelope => {
+                let place = self.base.below(&["api", "v1", "key"], &[("email", address)])?;
+                http::delete(dialer, &self.ask(Purpose::KeyPublication, &place, address)).await?
+            }
+            Kind::Vks => self.post_form(dialer, &["manage"], address, &[("search_term", address)]).await?,
+        };
+        self.taken(&answer)
     }
 
     /// Says yes to what the server's mail asked: what the mail named is put into an address of the server's own.
@@ -316,24 +323,43 @@ impl KeyServer {
     /// Says why it was not taken.
     pub async fn confirm(&self, dialer: &Dialer, address: &str, link: &Link) -> Result<(), AskError> {
         let answer = match (self.kind, link) {
+            (Kind::Vks, Link::Vks { removes: true, token }) => {
+                let fields = [("token", token.as_str()), ("address", address)];
+                self.post_form(dialer, &["manage", "unpublish"], address, &fields).await?
+            }
             (Kind::Mailvelope, Link::Mailvelope { removes, key_id, nonce }) => {
                 let op = if *removes { "verifyRemove" } else { "verify" };
                 let query = [("op", op), ("keyId", key_id.as_str()), ("nonce", nonce.as_str())];
                 let place = self.base.below(&["api", "v1", "key"], &query)?;
                 http::get(dialer, &self.ask(Purpose::KeyPublication, &place, address)).await?
             }
-            (Kind::Vks, Link::Vks { token }) => {
+            (Kind::Vks, Link::Vks { removes: false, token }) => {
                 let place = self.base.below(&["verify", token], &[])?;
-                let ask = self.ask(Purpose::KeyPublication, &place, address);
-                let form = http::get(dialer, &ask).await?;
-                if !form.is_success() {
-                    return Err(AskError::status(self.host(), form.status));
-                }
-                http::post(dialer, &ask, "application/x-www-form-urlencoded", Vec::new()).await?
+                let form = http::get(dialer, &self.ask(Purpose::KeyPublication, &place, address)).await?;
+                self.taken(&form)?;
+                self.post_form(dialer, &["verify", token], address, &[]).await?
             }
             _ => return Err(AskError::NoServer),
         };
-        // A page that follows is as good as one that comes at once.
+        self.taken(&answer)
+    }
+
+    /// Fills in a form of the server's.
+    async fn post_form(
+        &self,
+        dialer: &Dialer,
+        segments: &[&str],
+        circuit: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<http::Answer, AskError> {
+        let place = self.base.below(segments, &[])?;
+        let ask = self.ask(Purpose::KeyPublication, &place, circuit);
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        Ok(http::post(dialer, &ask, "application/x-www-form-urlencoded", body.into_bytes()).await?)
+    }
+
+    /// A page that follows is as good as one that comes at once.
+    fn taken(&self, answer: &http::Answer) -> Result<(), AskError> {
         if answer.is_success() || answer.status == 303 {
             Ok(())
         } else {
@@ -359,10 +385,14 @@ impl KeyServer {
         match self.kind {
             Kind::Hkp => None,
             Kind::Vks => {
-                let token = found.path().strip_prefix("/verify/")?.to_owned();
-                let sound = (8..=128).contains(&token.len())
+                let path = found.path();
+                let (removes, token) = match path.strip_prefix("/manage/") {
+                    Some(token) => (true, token),
+                    None => (false, path.strip_prefix("/verify/")?),
+                };
+                let sound = (8..=LONGEST_TOKEN).contains(&token.len())
                     && token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-                sound.then_some(Link::Vks { token })
+                sound.then(|| Link::Vks { removes, token: token.to_owned() })
             }
             Kind::Mailvelope => {
                 let path = found.path();
@@ -393,8 +423,10 @@ impl KeyServer {
 /// What a server's mail wants to be confirmed, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Link {
-    /// `/verify/TOKEN`.
+    /// `/verify/TOKEN`, or `/manage/TOKEN` where it is about removing.
     Vks {
+        /// Whether it is about removing.
+        removes: bool,
         /// Its token.
         token: String,
     },
@@ -407,6 +439,16 @@ pub enum Link {
         /// 32 hexadecimal digits.
         nonce: String,
     },
+}
+
+impl Link {
+    /// Whether it is about removing.
+    #[must_use]
+    pub const fn removes(&self) -> bool {
+        match self {
+            Self::Vks { removes, .. } | Self::Mailvelope { removes, .. } => *removes,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -476,13 +518,19 @@ mod tests {
         let token = |url: &str| keys.link(url);
         assert_eq!(
             token("https://keys.openpgp.org/verify/Abc-123_xyz"),
-            Some(Link::Vks { token: "Abc-123_xyz".into() })
+            Some(Link::Vks { removes: false, token: "Abc-123_xyz".into() })
+        );
+        assert_eq!(
+            token("https://keys.openpgp.org/manage/Abc-123_xyz"),
+            Some(Link::Vks { removes: true, token: "Abc-123_xyz".into() })
         );
         for bad in [
             "https://keys.openpgp.org/verify/",
             "https://keys.openpgp.org/verify/a/../b",
             "https://keys.openpgp.org/verify/abcdefgh?x=1",
-            "https://keys.openpgp.org/manage/abcdefgh",
+            "https://keys.openpgp.org/manage",
+            "https://keys.openpgp.org/manage/unpublish/abcdefgh",
+            "https://keys.openpgp.org/pks/abcdefgh",
         ] {
             assert_eq!(token(bad), None, "{bad}");
         }

@@ -3,6 +3,8 @@
 
 use super::onion::{Onion, Question};
 use mailkeep::crypto::openpgp::{Certificate, SecretKey, hashed_local_part};
+use sequoia_openpgp::parse::Parse;
+use sequoia_openpgp::serialize::SerializeInto;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -135,6 +137,26 @@ fn answer(held: &mut Held, question: &Question) -> (String, Vec<u8>) {
                 json!({"key_fpr": key.fingerprint().to_string(), "status": {&address: "pending"}, "token": address}),
             )
         }
+        ("POST", "/manage") => {
+            let address = field(&question.body, "search_term");
+            // It says the same where it was asked a short while ago.
+            let mut mailed = held.links.iter().rev().filter(|(at, to, _)| *at == host && *to == address);
+            let again = mailed.next().is_some_and(|(_, _, link)| link.contains("/manage/"));
+            let Some((_, true)) = one_of(held, &address).filter(|_| !again) else { return none() };
+            let link =
+                format!("https://{host}/manage/{}", format!("sealed-{}_", held.links.len()).repeat(14));
+            held.links.push((host, address, link));
+            (OK.to_owned(), b"We have sent an email with further instructions.".to_vec())
+        }
+        ("POST", "/manage/unpublish") => {
+            let link = format!("https://{host}/manage/{}", field(&question.body, "token"));
+            let Some((_, address, _)) = held.links.iter().find(|(_, _, one)| *one == link) else {
+                return none();
+            };
+            assert_eq!(*address, field(&question.body, "address"));
+            held.uploads.get_mut(&(host, address.clone())).unwrap().1 = false;
+            (OK.to_owned(), b"Your key is published as only non-identity information.".to_vec())
+        }
         (_, verify) if verify.starts_with("/verify/") => {
             let link = format!("https://{host}{verify}");
             let Some((_, address, _)) = held.links.iter().find(|(_, _, one)| *one == link) else {
@@ -149,6 +171,19 @@ fn answer(held: &mut Held, question: &Question) -> (String, Vec<u8>) {
         ("GET", by) if by.starts_with("/vks/v1/by-email/") => {
             match one_of(held, &by["/vks/v1/by-email/".len()..]) {
                 Some((key, true)) => (OK.to_owned(), key.armored().into_bytes()),
+                _ => none(),
+            }
+        }
+        ("GET", by) if by.starts_with("/vks/v1/by-fingerprint/") => {
+            match with_print(held, &host, &by["/vks/v1/by-fingerprint/".len()..]) {
+                Some((key, true)) => (OK.to_owned(), key.armored().into_bytes()),
+                Some((key, false)) => (OK.to_owned(), nameless(&key).into_bytes()),
+                None => none(),
+            }
+        }
+        ("GET", by) if by.starts_with("/api/v1/key?fingerprint=") => {
+            match with_print(held, &host, &by["/api/v1/key?fingerprint=".len()..]) {
+                Some((key, true)) => give(json!({"publicKeyArmored": key.armored()})),
                 _ => none(),
             }
         }
@@ -187,6 +222,23 @@ fn answer(held: &mut Held, question: &Question) -> (String, Vec<u8>) {
         }
         _ => none(),
     }
+}
+
+/// A field of a form.
+fn field(body: &[u8], name: &str) -> String {
+    let mut fields = url::form_urlencoded::parse(body);
+    fields.find(|(field, _)| field == name).unwrap().1.into_owned()
+}
+
+fn with_print(held: &Held, host: &str, fingerprint: &str) -> Option<(Certificate, bool)> {
+    let mut all = held.uploads.iter().filter(|((at, _), _)| at == host).map(|(_, held)| held);
+    all.find(|(key, _)| key.fingerprint().to_string().eq_ignore_ascii_case(fingerprint)).cloned()
+}
+
+/// A key as VKS gives it out while nobody confirmed its address.
+fn nameless(key: &Certificate) -> String {
+    let cert = sequoia_openpgp::Cert::from_bytes(&key.bytes()).unwrap().retain_userids(|_| false);
+    String::from_utf8(cert.armored().to_vec().unwrap()).unwrap()
 }
 
 fn mail(held: &mut Held, host: &str, address: &str, key: &Certificate, op: &str) {
