@@ -83,6 +83,7 @@ impl<S: Fn(&str) + Send + Sync> Keeper<S> {
     async fn of_store(&self, app: &App) {
         let mut changed = onion::watch(app);
         let tell = |state: State| app.remote_access.onion.send_replace(state);
+        let mut logged = String::new();
         loop {
             changed.borrow_and_update();
             let ended = match onion::is_wanted(app).await {
@@ -103,6 +104,10 @@ impl<S: Fn(&str) + Send + Sync> Keeper<S> {
                 Ok(Ended::Lost) => "Tor ended it; it is announced again soon".to_owned(),
                 Err(failure) => failure.words,
             };
+            if words != logged {
+                tracing::warn!(error = words, "The onion address is not announced; it is tried again soon");
+                logged.clone_from(&words);
+            }
             tell(State::Trouble(words));
             tokio::select! {
                 () = tokio::time::sleep(AGAIN) => {}
