@@ -104,37 +104,37 @@ impl KeyServers {
 }
 
 fn answer(held: &mut Held, question: &Question) -> (String, Vec<u8>) {
-    let host = question.host.clone();
-    let line = question.head[0].clone();
-    let mut words = line.split(' ');
+    let mut words = question.head[0].split(' ');
     let (method, path) = (words.next().unwrap(), words.next().unwrap());
-    if let Some(fixed) = held.at.get(&format!("{host}{path}")) {
+    if let Some(fixed) = held.at.get(&format!("{}{path}", question.host)) {
         return fixed.clone();
     }
-    let read = || serde_json::from_slice::<Value>(&question.body).unwrap();
-    let one_of = |held: &Held, address: &str| held.uploads.get(&(host.clone(), address.to_owned())).cloned();
-    let give = |value: Value| (OK.to_owned(), value.to_string().into_bytes());
-    let none = || (NONE.to_owned(), Vec::new());
+    let speaks = if path.starts_with("/api/v1/key") { mailvelope } else { vks };
+    speaks(held, question, method, path)
+}
+
+fn vks(held: &mut Held, question: &Question, method: &str, path: &str) -> (String, Vec<u8>) {
+    let host = question.host.clone();
     match (method, path) {
         ("POST", "/vks/v1/upload") => {
-            let key = Certificate::parse(read()["keytext"].as_str().unwrap().as_bytes()).unwrap();
+            let key = Certificate::parse(read(question)["keytext"].as_str().unwrap().as_bytes()).unwrap();
             let address = key.addresses(jiff::Timestamp::now().as_second()).remove(0);
-            let old = one_of(held, &address).filter(|(old, _)| old.fingerprint() == key.fingerprint());
+            let old = one_of(held, &host, &address).filter(|(old, _)| old.fingerprint() == key.fingerprint());
             let is_published = old.is_some_and(|(_, published)| published);
             let status = if is_published { "published" } else { "unpublished" };
             let body = json!({"key_fpr": key.fingerprint().to_string(), "status": {&address: status}, "token": &address});
             held.uploads.insert((host, address), (key, is_published));
-            give(body)
+            give(&body)
         }
         ("POST", "/vks/v1/request-verify") => {
-            let asked = read();
+            let asked = read(question);
             let address = asked["addresses"][0].as_str().unwrap().to_owned();
-            let (key, _) = one_of(held, &address).unwrap();
+            let (key, _) = one_of(held, &host, &address).unwrap();
             let token = format!("token-{}-{}", held.links.len(), address.replace(['@', '.'], "-"));
             let link = format!("https://{host}/verify/{token}");
             held.links.push((host, address.clone(), link));
             give(
-                json!({"key_fpr": key.fingerprint().to_string(), "status": {&address: "pending"}, "token": address}),
+                &json!({"key_fpr": key.fingerprint().to_string(), "status": {&address: "pending"}, "token": address}),
             )
         }
         ("POST", "/manage") => {
@@ -142,7 +142,7 @@ fn answer(held: &mut Held, question: &Question) -> (String, Vec<u8>) {
             // It says the same where it was asked a short while ago.
             let mut mailed = held.links.iter().rev().filter(|(at, to, _)| *at == host && *to == address);
             let again = mailed.next().is_some_and(|(_, _, link)| link.contains("/manage/"));
-            let Some((_, true)) = one_of(held, &address).filter(|_| !again) else { return none() };
+            let Some((_, true)) = one_of(held, &host, &address).filter(|_| !again) else { return none() };
             let link =
                 format!("https://{host}/manage/{}", format!("sealed-{}_", held.links.len()).repeat(14));
             held.links.push((host, address, link));
@@ -169,7 +169,7 @@ fn answer(held: &mut Held, question: &Question) -> (String, Vec<u8>) {
             (OK.to_owned(), b"<form method=post><button>Publish</button></form>".to_vec())
         }
         ("GET", by) if by.starts_with("/vks/v1/by-email/") => {
-            match one_of(held, &by["/vks/v1/by-email/".len()..]) {
+            match one_of(held, &host, &by["/vks/v1/by-email/".len()..]) {
                 Some((key, true)) => (OK.to_owned(), key.armored().into_bytes()),
                 _ => none(),
             }
@@ -181,14 +181,15 @@ fn answer(held: &mut Held, question: &Question) -> (String, Vec<u8>) {
                 None => none(),
             }
         }
-        ("GET", by) if by.starts_with("/api/v1/key?fingerprint=") => {
-            match with_print(held, &host, &by["/api/v1/key?fingerprint=".len()..]) {
-                Some((key, true)) => give(json!({"publicKeyArmored": key.armored()})),
-                _ => none(),
-            }
-        }
+        _ => none(),
+    }
+}
+
+fn mailvelope(held: &mut Held, question: &Question, method: &str, path: &str) -> (String, Vec<u8>) {
+    let host = question.host.clone();
+    match (method, path) {
         ("POST", "/api/v1/key") => {
-            let asked = read();
+            let asked = read(question);
             let key = Certificate::parse(asked["publicKeyArmored"].as_str().unwrap().as_bytes()).unwrap();
             let address = asked["emails"][0].as_str().unwrap().to_owned();
             mail(held, &host, &address, &key, "verify");
@@ -197,7 +198,7 @@ fn answer(held: &mut Held, question: &Question) -> (String, Vec<u8>) {
         }
         ("DELETE", path) if path.starts_with("/api/v1/key?email=") => {
             let address = path["/api/v1/key?email=".len()..].replace("%40", "@");
-            let Some((key, true)) = one_of(held, &address) else { return none() };
+            let Some((key, true)) = one_of(held, &host, &address) else { return none() };
             mail(held, &host, &address, &key, "verifyRemove");
             ("HTTP/1.1 202 Accepted".to_owned(), b"Check your inbox.".to_vec())
         }
@@ -215,13 +216,35 @@ fn answer(held: &mut Held, question: &Question) -> (String, Vec<u8>) {
             (OK.to_owned(), b"<p>Done.</p>".to_vec())
         }
         ("GET", path) if path.starts_with("/api/v1/key?email=") => {
-            match one_of(held, &path["/api/v1/key?email=".len()..].replace("%40", "@")) {
-                Some((key, true)) => give(json!({"publicKeyArmored": key.armored()})),
+            match one_of(held, &host, &path["/api/v1/key?email=".len()..].replace("%40", "@")) {
+                Some((key, true)) => give(&json!({"publicKeyArmored": key.armored()})),
+                _ => none(),
+            }
+        }
+        ("GET", by) if by.starts_with("/api/v1/key?fingerprint=") => {
+            match with_print(held, &host, &by["/api/v1/key?fingerprint=".len()..]) {
+                Some((key, true)) => give(&json!({"publicKeyArmored": key.armored()})),
                 _ => none(),
             }
         }
         _ => none(),
     }
+}
+
+fn read(question: &Question) -> Value {
+    serde_json::from_slice(&question.body).unwrap()
+}
+
+fn give(value: &Value) -> (String, Vec<u8>) {
+    (OK.to_owned(), value.to_string().into_bytes())
+}
+
+fn none() -> (String, Vec<u8>) {
+    (NONE.to_owned(), Vec::new())
+}
+
+fn one_of(held: &Held, host: &str, address: &str) -> Option<(Certificate, bool)> {
+    held.uploads.get(&(host.to_owned(), address.to_owned())).cloned()
 }
 
 /// A field of a form.
