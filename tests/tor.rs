@@ -178,6 +178,9 @@ fn without_its_network_tor_says_so_nothing_goes_direct_and_other_mail_goes_on() 
     assert!(before.iter().all(|pid| net.pids.contains(pid)), "{before:?}");
 
     net.kill();
+    // A look-up has half the time that a login has, and says so all the same.
+    let said = world.fails(1, &["key", "lookup", "carol@wonderland.example"]);
+    assert!(said.contains("Tor"), "{said}");
     let said = ask(&world, lab, &witness, witnesses.port);
     assert!(said.contains("Tor is not there"), "{said}");
     let checked = world.run_json(&["account", "check", &bob.address]);

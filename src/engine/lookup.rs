@@ -240,10 +240,9 @@ async fn ask(app: &Arc<App>, address: &str, everybody: bool) -> Result<Round, Fa
 }
 
 fn trouble(error: &AskError) -> String {
-    if error.lacks_tor() {
-        "keys are looked up through Tor only, and Tor is not there (set it up with `tor.mode`).".to_owned()
-    } else {
-        error.to_string()
+    match error.lacks_tor() {
+        Some(why) => format!("keys are looked up through Tor only, and Tor is not there: {why}."),
+        None => error.to_string(),
     }
 }
 

@@ -88,10 +88,9 @@ async fn note(app: &App, row: &PublicationRow) -> Result<(), Failure> {
 }
 
 fn trouble(error: &AskError) -> String {
-    if error.lacks_tor() {
-        "keys are published through Tor only, and Tor is not there, so nothing was sent.".to_owned()
-    } else {
-        error.to_string()
+    match error.lacks_tor() {
+        Some(why) => format!("keys are published through Tor only, and Tor is not there: {why}."),
+        None => error.to_string(),
     }
 }
 

@@ -139,10 +139,13 @@ impl AskError {
         )
     }
 
-    /// Whether it is Tor that is not there.
+    /// Why Tor is not there, part of a sentence, where it is that.
     #[must_use]
-    pub const fn lacks_tor(&self) -> bool {
-        matches!(self, Self::Http(HttpError::Dial(DialError::NoTor { .. })))
+    pub fn lacks_tor(&self) -> Option<&str> {
+        match self {
+            Self::Http(HttpError::Dial(DialError::NoTor { why, .. })) => Some(why),
+            _ => None,
+        }
     }
 
     /// Whether the server did answer, only not with what was asked for.

@@ -19,7 +19,7 @@ use arti_client::{DataStream, Error, ErrorKind, HasKind, StreamPrefs, TorClient,
 use futures_util::{FutureExt, StreamExt};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use toml::{Table, Value};
@@ -38,6 +38,10 @@ const PATIENCE_WHEN_STUCK: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_secs(1);
 /// After starting failed altogether, or no way was found, it is tried again.
 const START_AGAIN: Duration = Duration::from_secs(30);
+/// How long a connection may take before it is doubted that there is a way at all, and how long the answer to that may take: what
+/// a key server may take in all is longer, so that who asks it is told.
+const DOUBT: Duration = Duration::from_secs(10);
+const DOUBT_SETTLED: Duration = Duration::from_secs(12);
 /// How long the end of a connection may take to reach the other side.
 const ENDING: Duration = Duration::from_secs(5);
 
@@ -63,6 +67,8 @@ struct Told {
     news: Arc<watch::Sender<TorReport>>,
     /// Why the last connection found no way, or why it did not start; empty where it did.
     trouble: Arc<Guarded<String>>,
+    /// Somebody waits longer than is usual.
+    doubt: Arc<Notify>,
 }
 
 impl Told {
@@ -103,7 +109,7 @@ impl Arti {
             config: Self::configure(folder, config)?,
             services: Self::place(folder, config).join("state/hss"),
             running: Mutex::default(),
-            told: Told { news, trouble: Arc::default() },
+            told: Told { news, trouble: Arc::default(), doubt: Arc::default() },
             _end: ended.clone().drop_guard(),
             ended,
         })
@@ -228,12 +234,17 @@ impl Arti {
     /// Ends when waiting longer leads to nothing: with the reason where it is Tor's, with none where it is the server's.
     async fn gives_up(&self) -> Option<String> {
         let begun = Instant::now();
+        let mut doubted = false;
         loop {
             sleep(LOOK).await;
             let (state, percent) = {
                 let report = self.told.news.borrow();
                 (report.state, report.percent)
             };
+            if !doubted && begun.elapsed() >= DOUBT {
+                self.told.doubt.notify_one();
+                doubted = true;
+            }
             if begun.elapsed() >= PATIENCE_WHEN_STUCK && state == TorState::Stuck {
                 return self.why();
             }
@@ -272,22 +283,36 @@ async fn attend(client: Arc<Client>, told: Told, ended: CancellationToken) {
     }
 }
 
-/// Once no way was found, looks now and then whether there is one again: an exit is asked for a name that cannot be.
+/// Looks whether there is a way: now and then once none was found, and when somebody waits longer than is usual, for when the relays
+/// go, arti tries others for a minute before it says so.
 async fn look_for_a_way(client: &Client, told: &Told) {
-    let apart = Apart { purpose: "is there a way".into(), circuit: String::new() };
-    let mut prefs = StreamPrefs::new();
-    prefs.set_isolation(apart);
     loop {
-        sleep(START_AGAIN).await;
-        if told.trouble().is_empty() {
+        let patience = tokio::select! {
+            () = sleep(START_AGAIN) => PATIENCE,
+            () = told.doubt.notified() => DOUBT_SETTLED,
+        };
+        let is_lost = !told.trouble().is_empty();
+        let is_doubted = patience == DOUBT_SETTLED && told.news.borrow().state == TorState::Ready;
+        if !is_lost && !is_doubted {
             continue;
         }
-        let asked = client.resolve_with_prefs("nobody.invalid", &prefs).boxed();
-        if let Ok(answered) = timeout(PATIENCE, asked).await
-            && answered.as_ref().err().is_none_or(|error| trouble_of(error).is_empty())
-        {
-            told.note(client, "");
+        match timeout(patience, is_there_a_way(client)).await {
+            Ok("") => told.note(client, ""),
+            // What is wrong is known better by who found out.
+            _ if is_lost => {}
+            Ok(trouble) => told.note(client, trouble),
+            Err(_) => told.note(client, "its relays do not answer"),
         }
+    }
+}
+
+/// Asks an exit for a name that cannot be; gives what is wrong with Tor, or nothing where it answers.
+async fn is_there_a_way(client: &Client) -> &'static str {
+    let mut prefs = StreamPrefs::new();
+    prefs.set_isolation(Apart { purpose: "is there a way".into(), circuit: String::new() });
+    match client.resolve_with_prefs("nobody.invalid", &prefs).boxed().await {
+        Ok(_) => "",
+        Err(error) => trouble_of(&error),
     }
 }
 
