@@ -208,6 +208,7 @@ impl Dialer {
             route,
             shared: Arc::clone(&self.shared),
         };
+        let mut waiting = Waiting { terms: &terms, is_over: false };
         let result = match rule {
             Rule::Never => Err(DialError::Never { host: call.host.clone(), purpose: call.purpose }),
             // Also what is being opened ends when a switch says that it should not be there.
@@ -220,6 +221,8 @@ impl Dialer {
                 }),
             },
         };
+        waiting.is_over = true;
+        drop(waiting);
         terms.log(result.as_ref().err());
         let (inner, config) = result?;
         Ok(Stream { inner, config, terms, cut: Box::pin(cut.cancelled_owned()) })
@@ -286,15 +289,33 @@ struct Terms {
     shared: Arc<Shared>,
 }
 
+/// A connection that is being opened. Where nobody waits for it to the end, the log has it all the same.
+struct Waiting<'a> {
+    terms: &'a Terms,
+    is_over: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.terms.note(format!("{} did not answer for as long as was waited.", self.terms.host));
+        }
+    }
+}
+
 impl Terms {
     fn log(&self, error: Option<&DialError>) {
+        self.note(error.map_or_else(|| "connected".to_owned(), ToString::to_string));
+    }
+
+    fn note(&self, outcome: String) {
         self.shared.log.push(Entry {
             at: whole_second(jiff::Timestamp::now()),
             purpose: self.purpose,
             host: self.host.clone(),
             port: self.port,
             route: self.route,
-            outcome: error.map_or_else(|| "connected".to_owned(), ToString::to_string),
+            outcome,
         });
     }
 }

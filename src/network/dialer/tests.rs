@@ -48,6 +48,27 @@ async fn a_server_that_signed_itself_is_known_by_its_very_certificate() {
 }
 
 #[tokio::test]
+async fn what_nobody_waits_for_to_the_end_is_in_the_log_too() {
+    let (came, mut comes) = tokio::sync::mpsc::channel(1);
+    let address = serve(move |silent| {
+        let came = came.clone();
+        async move {
+            came.send(()).await.unwrap();
+            std::future::pending::<()>().await;
+            drop(silent);
+        }
+    })
+    .await;
+    let dialer = dialer();
+    tokio::select! {
+        opened = tls(&dialer, "127.0.0.1", address.port(), None) => panic!("a silent server: {opened:?}"),
+        came = comes.recv() => came.unwrap(),
+    }
+    let outcomes: Vec<String> = dialer.log().into_iter().map(|entry| entry.outcome).collect();
+    assert_eq!(outcomes, ["127.0.0.1 did not answer for as long as was waited."]);
+}
+
+#[tokio::test]
 async fn nothing_goes_out_while_offline_or_without_tor() {
     let address = serve(|_| async { panic!("somebody came") }).await;
     let dialer = dialer();
