@@ -8,6 +8,7 @@ pub(super) mod onion;
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as Guarded, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -69,6 +70,8 @@ struct Told {
     trouble: Arc<Guarded<String>>,
     /// Somebody waits longer than is usual.
     doubt: Arc<Notify>,
+    /// How many connections got through.
+    arrived: Arc<AtomicU64>,
 }
 
 impl Told {
@@ -109,7 +112,7 @@ impl Arti {
             config: Self::configure(folder, config)?,
             services: Self::place(folder, config).join("state/hss"),
             running: Mutex::default(),
-            told: Told { news, trouble: Arc::default(), doubt: Arc::default() },
+            told: Told { news, trouble: Arc::default(), doubt: Arc::default(), arrived: Arc::default() },
             _end: ended.clone().drop_guard(),
             ended,
         })
@@ -166,7 +169,10 @@ impl Arti {
                 // Why it has not started is known better by who starts it.
                 Err(error) if error.kind() == ErrorKind::BootstrapRequired => {}
                 Err(error) => self.told.note(&client, trouble_of(error)),
-                Ok(_) => self.told.note(&client, ""),
+                Ok(_) => {
+                    self.told.arrived.fetch_add(1, Ordering::Relaxed);
+                    self.told.note(&client, "");
+                }
             }
             connected.map_err(|error| {
                 tracing::debug!(kind = ?error.kind(), "A connection through Tor failed");
@@ -296,12 +302,13 @@ async fn look_for_a_way(client: &Client, told: &Told) {
         if !is_lost && !is_doubted {
             continue;
         }
-        match timeout(patience, is_there_a_way(client)).await {
-            Ok("") => told.note(client, ""),
-            // What is wrong is known better by who found out.
-            _ if is_lost => {}
-            Ok(trouble) => told.note(client, trouble),
-            Err(_) => told.note(client, "its relays do not answer"),
+        let before = told.arrived.load(Ordering::Relaxed);
+        let trouble = timeout(patience, is_there_a_way(client)).await.unwrap_or("its relays do not answer");
+        if trouble.is_empty() || told.arrived.load(Ordering::Relaxed) != before {
+            told.note(client, "");
+        } else if !is_lost {
+            // Of one that is lost whoever found out knows better what is wrong.
+            told.note(client, trouble);
         }
     }
 }
