@@ -3,6 +3,7 @@
 pub mod accounts;
 mod adopt;
 pub mod app;
+pub mod attach;
 pub mod authentication;
 pub mod avatars;
 pub mod backup;

@@ -2,11 +2,12 @@
 
 use crate::crypto::secret::SecretText;
 use crate::engine::accounts::{NewAccount, Server};
+use crate::engine::attach::media_type;
 use crate::engine::drafts::{Attached, Content, Kept, write_people};
 use crate::engine::export::Format;
 use crate::engine::failure::Failure;
 use crate::engine::outgoing::Wish;
-use crate::engine::request::{Request, media_type};
+use crate::engine::request::Request;
 use crate::engine::settings::Scope;
 use crate::engine::tags::Which;
 use crate::mail::address::Person;
