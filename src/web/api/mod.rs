@@ -7,6 +7,7 @@ mod nouns;
 mod openapi;
 mod params;
 mod problem;
+mod route;
 mod routes;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,8 @@ use axum::routing::{MethodRouter, any};
 use caller::{Brake, Caller, recognise};
 use params::Given;
 use problem::Problem;
-use routes::{Deed, Route, TABLE};
+use route::{Deed, Route};
+use routes::TABLE;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! The description of all calls (OpenAPI 3.1), made from the table that also makes the router.
 
 use super::nouns;
-use super::routes::{Gives, Kind, Parameter, Route, TABLE};
+use super::route::{Gives, Kind, Parameter, Route};
+use super::routes::TABLE;
 use crate::web::error::sentence;
 use serde_json::{Map, Value, json};
 

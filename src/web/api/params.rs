@@ -1,6 +1,6 @@
 //! What a call was given: pieces of its path, its query, its body. What is not known is refused, never passed over.
 
-use super::routes::{Kind, Route};
+use super::route::{Kind, Route};
 use crate::engine::failure::Failure;
 use axum::body::Bytes;
 use serde::de::DeserializeOwned;
