@@ -103,5 +103,5 @@ fn a_key_for_another_address_is_not_used_for_this_one() {
     assert_eq!(known["trust"], "same", "{known}");
     world.fails(4, &["peer", "show", &carol.address]);
     world.fails(4, &["key", "export", &carol.address]);
-    world.fails(2, &["key", "export", &bob.address, "--secret"]);
+    world.fails(1, &["key", "export", &bob.address, "--secret"]);
 }

@@ -326,7 +326,7 @@ fn killed_while_it_removes_a_device_it_is_removed_once_it_runs_again() {
     });
     assert!(plan.lock().unwrap().at.is_some());
     assert_eq!(home.sees(&laptop), "removed");
-    assert!(laptop.world.fails(2, &["device", "pair"]).contains("removed"));
+    assert!(laptop.world.fails(1, &["device", "pair"]).contains("removed"));
     let mut imap = lab.imap(&alice);
     until("its folder to go", &[&home, &laptop], || {
         !imap.folders().contains(&format!("_Autocrypt_SMA_{}", laptop.id))

@@ -656,7 +656,7 @@ fn keys_and_peers_answer_with_the_nouns_of_the_command_line() {
     assert_eq!(peer["email"], email.as_str(), "{peer}");
     assert!(get(&format!("/api/v1/keys/{email}")).text().contains("BEGIN PGP PUBLIC KEY BLOCK"));
     let wrong = post(&admin, &format!("/api/v1/peers/{email}/verify"), &json!({"fingerprint": "EB85"}));
-    assert_eq!(wrong.status, 422, "{}", wrong.text());
+    assert_eq!(wrong.status, 409, "{}", wrong.text());
     let compared = json!({"fingerprint": fingerprint});
     let peer = post(&admin, &format!("/api/v1/peers/{email}/verify"), &compared).json();
     assert_eq!(peer["trust"], "verified", "{peer}");

@@ -342,7 +342,7 @@ fn a_look_up_never_takes_the_place_of_a_key_and_brings_its_revocation() {
     let peer = world.ok(&["peer", "show", "bob@wkd.example"]);
     assert_eq!(peer["recommendation"], "disable");
     assert!(peer["words"].as_str().unwrap().contains("revoked"), "{peer}");
-    world.fails(2, &["peer", "accept", "bob@wkd.example", "--key", &fingerprint(&bob)]);
+    world.fails(1, &["peer", "accept", "bob@wkd.example", "--key", &fingerprint(&bob)]);
 }
 
 /// A certificate with the signature that takes it back behind its primary key.
@@ -409,7 +409,7 @@ fn the_owner_s_key_is_published_confirmed_and_removed_at_a_click() {
         format!("https://{VELOPE}/api/v1/key?op=verify&keyId={}&nonce={}", "0".repeat(16), "0".repeat(32));
     lab.deliver(&alice.person, &asks(VELOPE, &address, "too early", &early, None));
     let got = alice.reads("too early");
-    world.fails(2, &["key", "confirm", got["id"].as_str().unwrap()]);
+    world.fails(1, &["key", "confirm", got["id"].as_str().unwrap()]);
 
     let told = world.ok(&["key", "publish", &address]);
     assert_eq!((state(&told, KEYS), state(&told, VELOPE)), ("waiting".into(), "waiting".into()), "{told}");
@@ -442,7 +442,7 @@ fn the_owner_s_key_is_published_confirmed_and_removed_at_a_click() {
         "{told}"
     );
     assert_eq!(servers.published(KEYS, &address).as_deref(), Some(print.as_str()));
-    world.fails(2, &["key", "confirm", &id(&first)]);
+    world.fails(1, &["key", "confirm", &id(&first)]);
     let again = world.ok(&["key", "publish", &address]);
     assert_eq!(state(&again, KEYS), "published", "it is there already: {again}");
     for entry in world.ok(&["network", "log", "--limit", "1000"]).as_array().unwrap() {
@@ -471,7 +471,7 @@ fn the_owner_s_key_is_published_confirmed_and_removed_at_a_click() {
         let told = world.ok(&["key", "confirm", &message]);
         assert_eq!(told["state"], "removed", "{told}");
         assert_eq!(servers.published(server, &address), None);
-        world.fails(2, &["key", "confirm", &message]);
+        world.fails(1, &["key", "confirm", &message]);
     }
     world.fails(4, &["key", "unpublish", &address]);
 }
@@ -498,7 +498,7 @@ fn only_what_was_begun_here_can_be_confirmed_and_the_server_must_hold_to_it() {
     ] {
         lab.deliver(&alice.person, &asks(from, &address, subject, link, None));
         let got = alice.reads(subject);
-        world.fails(2, &["key", "confirm", got["id"].as_str().unwrap()]);
+        world.fails(1, &["key", "confirm", got["id"].as_str().unwrap()]);
     }
     assert_eq!(servers.asked().len(), asked, "nobody was asked");
     // The server takes it, and gives out somebody else's key.
@@ -515,7 +515,7 @@ fn only_what_was_begun_here_can_be_confirmed_and_the_server_must_hold_to_it() {
     lab.deliver(&alice.person, &asks(KEYS, &address, "nobody asked", &removes, None));
     servers.put_vks(KEYS, &address, &key_of(&address).certificate().armored());
     let (got, other) = (alice.reads("two tongues"), alice.reads("nobody asked"));
-    world.fails(2, &["key", "confirm", other["id"].as_str().unwrap()]);
+    world.fails(1, &["key", "confirm", other["id"].as_str().unwrap()]);
     let told = world.ok(&["key", "confirm", got["id"].as_str().unwrap()]);
     assert_eq!(told["state"], "published", "{told}");
     assert!(told["words"].as_str().unwrap().contains("another one"), "{told}");

@@ -362,7 +362,7 @@ fn the_settings_say_what_they_can_do() {
             .fails(2, &["config", "set", "tor.config", &world.file("no.toml", "[tor_network")])
             .contains("tor.config")
     );
-    assert!(world.fails(2, &["config", "set", "tor.mode", "socks"]).contains("tor.socks"));
+    assert!(world.fails(1, &["config", "set", "tor.mode", "socks"]).contains("tor.socks"));
     for bad in ["9050", "http://127.0.0.1:9050", "127.0.0.1:0"] {
         world.fails(2, &["config", "set", "tor.socks", bad]);
     }

@@ -88,7 +88,7 @@ fn report(failure: &Failure) -> u8 {
     let words: String = failure.words.split_whitespace().collect::<Vec<_>>().join(" ");
     drop(writeln!(std::io::stderr(), "mailkeep: {}", words.trim_end_matches('.')));
     match failure.kind {
-        Kind::Failed => 1,
+        Kind::Failed | Kind::Refused => 1,
         Kind::Usage => 2,
         Kind::Locked => 3,
         Kind::NotFound => 4,

@@ -25,7 +25,7 @@ pub async fn make(app: &Arc<App>, passphrase: SecretText) -> Result<Vec<u8>, Fai
     }
     // The next recovery key would not open it, and who has the file would look for a passphrase.
     if passphrase.expose().parse::<RecoveryKey>().is_ok() {
-        return Err(Failure::usage(
+        return Err(Failure::refused(
             "The copy is locked by your passphrase, not by the recovery key; set a new passphrase first if you forgot it",
         ));
     }

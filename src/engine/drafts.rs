@@ -443,7 +443,7 @@ pub async fn go_on(app: &Arc<App>, id: &str) -> Result<Content, Failure> {
         return Err(Failure::not_found("This is no draft any more; it may have been sent or discarded"));
     }
     if opened.is_closed() {
-        return Err(Failure::usage(format!(
+        return Err(Failure::refused(format!(
             "This draft cannot be opened. {}",
             opened.summary.reasons.join(" ")
         )));

@@ -6,8 +6,10 @@ use std::fmt;
 /// Of which kind a failure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Kind {
-    /// It could not be done: a file or server that is not there, a full disk, a refusal.
+    /// It could not be done: a file or server that is not there, a full disk, a refusal from elsewhere.
     Failed,
+    /// It is not done as things stand: nothing waits for it, a name is taken, a code is another.
+    Refused,
     /// It was asked for wrongly: a query that cannot be understood, a missing word.
     Usage,
     /// Wrong passphrase, or the store is locked.
@@ -31,6 +33,11 @@ impl Failure {
     /// It could not be done.
     pub fn failed(words: impl Into<String>) -> Self {
         Self { kind: Kind::Failed, words: words.into() }
+    }
+
+    /// It is not done as things stand.
+    pub fn refused(words: impl Into<String>) -> Self {
+        Self { kind: Kind::Refused, words: words.into() }
     }
 
     /// It was asked for wrongly.

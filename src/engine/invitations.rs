@@ -110,7 +110,7 @@ pub async fn join(app: &Arc<App>, text: &str, from: &str, expected: &str) -> Res
         )));
     }
     if relies_on_another(app, &address, &invitation.fingerprint).await? {
-        return Err(Failure::usage(format!(
+        return Err(Failure::refused(format!(
             "This invitation is for another key than the one you rely on for {address}; ask them, not by mail, whether they \
              have a new key, and decide about it with their contact"
         )));

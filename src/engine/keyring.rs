@@ -175,7 +175,7 @@ pub async fn list(app: &App) -> Result<Vec<Key>, Failure> {
 pub async fn make(app: &Arc<App>, address: &str) -> Result<Key, Failure> {
     let address = accounts::find(app, address).await?.address;
     if let Some(own) = app.keyring.current(&address) {
-        return Err(Failure::usage(format!(
+        return Err(Failure::refused(format!(
             "{address} has the key {} already; it is extended by itself and need not be made anew",
             own.key.certificate().fingerprint()
         )));
@@ -368,7 +368,9 @@ pub async fn export(app: &Arc<App>, address: &str, secret: bool) -> Result<Vec<u
     match own {
         Some(own) if secret => Ok(own.key.armored().as_bytes().to_vec()),
         Some(own) => Ok(own.key.certificate().armored().into_bytes()),
-        None if secret => Err(Failure::usage(format!("{address} is not yours: its secret key is not here"))),
+        None if secret => {
+            Err(Failure::refused(format!("{address} is not yours: its secret key is not here")))
+        }
         None => {
             Ok(peers::certificate_in_use(app, &address).await?.ok_or_else(nobody)?.armored().into_bytes())
         }

@@ -251,7 +251,7 @@ pub async fn cancel(app: &Arc<App>, id: &str) -> Result<String, Failure> {
     if !matches!(entry.state.as_str(), "waiting" | "queued" | "failed")
         || recipients.iter().any(|r| r.state == "accepted")
     {
-        return Err(Failure::usage("This message has gone out already and cannot be taken back"));
+        return Err(Failure::refused("This message has gone out already and cannot be taken back"));
     }
     entry.state = "cancelled".into();
     entry.words.clear();
@@ -273,7 +273,7 @@ pub async fn retry(app: &Arc<App>, id: &str) -> Result<(), Failure> {
     let mut recipients = outbox::recipients(&mut *app.reader.get().await?, entry.message).await?;
     recipients.retain(|r| r.state != "accepted");
     if recipients.is_empty() || matches!(entry.state.as_str(), "sent" | "cancelled") {
-        return Err(Failure::usage("There is nothing left to send of this message"));
+        return Err(Failure::refused("There is nothing left to send of this message"));
     }
     for recipient in &mut recipients {
         recipient.state = "queued".into();

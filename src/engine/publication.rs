@@ -350,7 +350,7 @@ pub async fn offer(app: &Arc<App>, opened: &Opened) -> Result<Option<Offer>, Fai
 pub async fn confirm(app: &Arc<App>, id: &str) -> Result<Publication, Failure> {
     let opened = read::open(app, id).await?;
     let nothing = || {
-        Failure::usage(
+        Failure::refused(
             "This message asks for nothing that was begun here within the last two days; nothing was confirmed",
         )
     };

@@ -184,7 +184,7 @@ pub async fn hand_out(
     to.dedup();
     if let Some(stranger) = to.iter().find(|address| !known.iter().any(|holder| holder.address == **address))
     {
-        return Err(Failure::usage(format!(
+        return Err(Failure::refused(format!(
             "{stranger} cannot hold a share: you do not rely on a key of theirs yet"
         )));
     }

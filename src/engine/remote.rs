@@ -194,7 +194,7 @@ pub fn begin(app: &Arc<App>, message: MessageNumber, addresses: Vec<String>) {
 /// Usage, where the owner wants no pictures at all; otherwise when the store fails.
 pub async fn fetch(app: &Arc<App>, message: MessageNumber, addresses: Vec<String>) -> Result<(), Failure> {
     if settings::get(app, "remote-images").await? == "never" {
-        return Err(Failure::usage(
+        return Err(Failure::refused(
             "Pictures from other servers are switched off; switch them on in the settings first",
         ));
     }

@@ -164,7 +164,7 @@ pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
         tor_config(value).map_err(|why| Failure::usage(format!("tor.config cannot be {value:?}: {why}")))?;
     }
     if (key, value) == ("tor.mode", "socks") && get(app, "tor.socks").await?.is_empty() {
-        return Err(Failure::usage(
+        return Err(Failure::refused(
             "Say first where Tor listens: set `tor.socks` to HOST:PORT, such as 127.0.0.1:9050",
         ));
     }
@@ -336,7 +336,7 @@ pub async fn make_token(app: &App, name: &str, scope: Scope) -> Result<NewToken,
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     if !settings::add_token(&mut c, name, scope.word(), &hash(app, &token), app.now()).await? {
-        return Err(Failure::usage(format!(
+        return Err(Failure::refused(format!(
             "There is a token {name:?} already; revoke it first or choose another name"
         )));
     }

@@ -303,7 +303,7 @@ pub async fn delete(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<usize, 
     if let Some(other) = numbers.iter().find(|n| !trash.contains(n.0)) {
         let row = messages::by_numbers(&mut c, &[*other]).await?;
         let id = row.first().map_or_else(String::new, |row| row.id.to_string());
-        return Err(Failure::usage(format!(
+        return Err(Failure::refused(format!(
             "The message {id} is not in the trash; move it there first and delete it then"
         )));
     }

@@ -61,7 +61,7 @@ pub async fn offer(c: &mut Connection, opened: &Opened) -> Result<Offer, Failure
 pub async fn unsubscribe(app: &Arc<App>, id: &str) -> Result<Left, Failure> {
     let opened = read::open(app, id).await?;
     let ways = list::ways_out(&opened.message).ok_or_else(|| {
-        Failure::usage("This message names no way to leave a list; it may be answered, or moved to spam")
+        Failure::refused("This message names no way to leave a list; it may be answered, or moved to spam")
     })?;
     let tried = match one_click(app, &opened, &ways).await? {
         Some(Ok(words)) => {

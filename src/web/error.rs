@@ -43,6 +43,7 @@ pub(super) fn sentence(words: &str) -> String {
 pub(super) const fn status_of(kind: Kind) -> StatusCode {
     match kind {
         Kind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::Refused => StatusCode::CONFLICT,
         Kind::Usage => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::Locked => StatusCode::LOCKED,
         Kind::NotFound => StatusCode::NOT_FOUND,
@@ -88,7 +89,7 @@ impl IntoResponse for WebError {
                 }
                 let heading = match failure.kind {
                     Kind::NotFound => "Nothing is here",
-                    Kind::Usage => "That cannot be done like this",
+                    Kind::Usage | Kind::Refused => "That cannot be done like this",
                     Kind::Damaged => "A part of the store is damaged",
                     _ => "That did not work",
                 };

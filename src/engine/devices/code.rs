@@ -66,7 +66,7 @@ pub async fn show_code(app: &Arc<App>, address: Option<&str>) -> Result<CodeShap
     let me = mine.device.id();
     let lets_in = matches!(mine.roster.standing(me), Standing::Member { .. }) && !mine.roster.is_full();
     if !lets_in || mine.joined().is_some() {
-        return Err(Failure::usage(
+        return Err(Failure::refused(
             "This device lets nobody in: it was removed, is disputed, or waits for another one itself; look at `device list`",
         ));
     }

@@ -86,7 +86,7 @@ pub async fn begin_anew(app: &Arc<App>, address: &str) -> Result<(), Failure> {
         };
         let mine = Mine::load(&mut *app.reader.get().await?, &account).await?;
         let Some(mine) = mine.filter(is_out) else {
-            return Err(Failure::usage(format!("This device was not removed from those of {address}")));
+            return Err(Failure::refused(format!("This device was not removed from those of {address}")));
         };
         // Whom it removed itself the others hear of all the same.
         withdraw::forget_letters(app, &account, &[Kind::Removed]).await?;

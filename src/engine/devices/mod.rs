@@ -349,13 +349,13 @@ async fn new_one(app: &App, account: &AccountRow) -> Result<Mine, Failure> {
     let mine = mine.ok_or_else(|| Failure::failed("This device could not be set up; sync, and try again"))?;
     let members = mine.roster.devices();
     if members.get(&mine.device.id()) == Some(&Standing::Removed) {
-        return Err(Failure::usage(
+        return Err(Failure::refused(
             "This device was removed by another one; begin anew with it on the page of your devices, then pair it",
         ));
     }
     if members.iter().any(|(device, it)| *device != mine.device.id() && matches!(it, Standing::Member { .. }))
     {
-        return Err(Failure::usage(
+        return Err(Failure::refused(
             "This device is paired already; ask from the new one, and accept here or on any other paired one",
         ));
     }
@@ -541,7 +541,7 @@ pub async fn remove(app: &Arc<App>, id: &str) -> Result<Removed, Failure> {
                 continue;
             };
             if device == mine.device.id() {
-                return Err(Failure::usage("This is the device you are at; remove it on another one"));
+                return Err(Failure::refused("This is the device you are at; remove it on another one"));
             }
             if mine.roster.is_full() {
                 return Err(Failure::failed(

@@ -28,7 +28,7 @@ pub(super) async fn is_off(app: &App) -> Result<bool, Failure> {
 /// Refuses what needs the other devices.
 pub(super) async fn must_be_on(app: &App) -> Result<(), Failure> {
     if is_off(app).await? {
-        return Err(Failure::usage(
+        return Err(Failure::refused(
             "This Mailkeep does not show itself to your other devices, so they would not hear of it; let it show itself (set \
              devices.announce to on), and try again",
         ));

@@ -49,7 +49,7 @@ pub async fn choose(app: &Arc<App>, address: &str, choice: &Choice) -> Result<Pe
                         row.refused.clone()
                     }
                     (None, Some(_)) => {
-                        return Err(Failure::usage(format!(
+                        return Err(Failure::refused(format!(
                             "No newer key of {address} waits to be accepted"
                         )));
                     }
@@ -62,7 +62,7 @@ pub async fn choose(app: &Arc<App>, address: &str, choice: &Choice) -> Result<Pe
             Choice::Use(fingerprint) => take_candidate(&mut c, &mut row, fingerprint, now).await?,
             Choice::Keep => {
                 let newer = newer.ok_or_else(|| {
-                    Failure::usage(format!("No newer key of {address} waits to be decided on"))
+                    Failure::refused(format!("No newer key of {address} waits to be decided on"))
                 })?;
                 decide(&mut c, now, &address, &newer, "refused", "you keep the old key").await?;
                 row.refused = newer;
@@ -96,7 +96,7 @@ async fn take_candidate(c: &mut Connection, row: &mut PeerRow, typed: &str, now:
     let bytes = keys::certificate(c, &typed).await?.ok_or_else(|| no_key(&row.address))?;
     let certificate = Certificate::parse(&bytes)?;
     if let Some(why) = lookup::unusable(&certificate, &row.address, now) {
-        return Err(Failure::usage(format!("{}; nothing was changed", why.trim_end_matches('.'))));
+        return Err(Failure::refused(format!("{}; nothing was changed", why.trim_end_matches('.'))));
     }
     if row.pinned.as_ref() == Some(&typed) {
         return Ok(());
@@ -121,7 +121,7 @@ async fn verify(c: &mut Connection, row: &mut PeerRow, typed: &str, now: i64) ->
     }
     // A short form can be made to fit by anybody.
     let Some(fingerprint) = known.into_iter().find(|known| *known == typed) else {
-        return Err(Failure::usage(format!(
+        return Err(Failure::refused(format!(
             "This is not the fingerprint of a key known for {}; compare all of it again, and do not write anything private \
              before it fits",
             row.address

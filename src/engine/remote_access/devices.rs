@@ -105,10 +105,10 @@ async fn insert(app: &App, called: &str, key: Option<&[u8]>) -> Result<String, F
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     if remote_access::devices(&mut c).await?.len() >= MOST {
-        return Err(Failure::usage(format!("There are {MOST} devices already; remove one first")));
+        return Err(Failure::refused(format!("There are {MOST} devices already; remove one first")));
     }
     if !remote_access::add_device(&mut c, &called, &hash(app, &token), key, app.now()).await? {
-        return Err(Failure::usage(format!(
+        return Err(Failure::refused(format!(
             "There is a device {called:?} already; remove it first or choose another name"
         )));
     }

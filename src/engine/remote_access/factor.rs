@@ -113,10 +113,10 @@ pub async fn confirm(app: &App, code: &str) -> Result<SpareCodes, Failure> {
     let mut c = writer.begin().await?;
     let row = remote_access::factor(&mut c, true).await?;
     let secret = row.and_then(|row| waiting(&row, app.now())).ok_or_else(|| {
-        Failure::usage("No secret waits for a code; begin with `mailkeep remote factor begin`")
+        Failure::refused("No secret waits for a code; begin with `mailkeep remote factor begin`")
     })?;
     let step = secret.step_of(code, app.now()).ok_or_else(|| {
-        Failure::usage(
+        Failure::refused(
             "That is not the code of this moment; look whether both clocks are right, and type the next one",
         )
     })?;
@@ -138,7 +138,7 @@ pub async fn renew_spare_codes(app: &App) -> Result<SpareCodes, Failure> {
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
     if remote_access::factor(&mut c, false).await?.is_none() {
-        return Err(Failure::usage("Set the second factor up first: `mailkeep remote factor begin`"));
+        return Err(Failure::refused("Set the second factor up first: `mailkeep remote factor begin`"));
     }
     let codes = spare(app);
     remote_access::set_spare_codes(&mut c, &codes.1).await?;

@@ -100,7 +100,7 @@ pub async fn begin_adding(app: &App, called: &str, origin: &str, session: &str) 
     let called = name(called)?;
     let there = passkeys::all(&mut *app.reader.get().await?).await?;
     if there.len() >= MOST {
-        return Err(Failure::usage(format!("There are {MOST} passkeys already; remove one first")));
+        return Err(Failure::refused(format!("There are {MOST} passkeys already; remove one first")));
     }
     if there.iter().any(|row| row.name == called) {
         return Err(taken(&called));
@@ -115,13 +115,13 @@ pub async fn begin_adding(app: &App, called: &str, origin: &str, session: &str) 
 }
 
 fn taken(called: &str) -> Failure {
-    Failure::usage(format!("There is a passkey {called:?} already; remove it first or choose another name"))
+    Failure::refused(format!("There is a passkey {called:?} already; remove it first or choose another name"))
 }
 
 /// What is said where there can be no passkeys.
 #[must_use]
 pub fn no_site() -> Failure {
-    Failure::usage("A passkey needs a name that is reached by TLS; an onion address has none")
+    Failure::refused("A passkey needs a name that is reached by TLS; an onion address has none")
 }
 
 /// Adds the key that a browser made.
@@ -138,7 +138,7 @@ pub async fn add(app: &App, called: &str, shown: &Shown<'_>) -> Result<Listed, F
     };
     let key = made.and_then(|made| Some((made.id().to_vec(), made.to_bytes()?)));
     let (id, key) = key.ok_or_else(|| {
-        Failure::usage(
+        Failure::refused(
             "What the browser answered does not fit, or came too late; nothing was added. Try again",
         )
     })?;

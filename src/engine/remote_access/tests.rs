@@ -52,7 +52,7 @@ async fn nobody_gets_in_before_there_is_a_second_factor_and_a_pending_one_is_non
     assert!(begun.address.starts_with("otpauth://totp/"));
     assert!(!admit(&vault, &app, WORDS, &code(&app, true, 0).await).await, "it is not in force yet");
     let wrong = factor::confirm(&app, "12345").await.unwrap_err();
-    assert_eq!(wrong.kind, Kind::Usage);
+    assert_eq!(wrong.kind, Kind::Refused);
     assert!(factor::standing(&app).await.unwrap().since.is_none());
     assert_eq!(factor::pending(&app).await.unwrap().unwrap().secret, begun.secret, "it can be tried again");
 }
@@ -156,7 +156,7 @@ async fn a_device_is_known_by_its_address_until_it_is_removed() {
     let known = devices::known(&app, token).await.unwrap().unwrap();
     assert_eq!((known.name.as_str(), known.client_key.unwrap().len()), ("Phone", 32));
     assert!(devices::known(&app, "").await.unwrap().is_none());
-    assert_eq!(devices::add(&app, "Phone").await.unwrap_err().kind, Kind::Usage, "the name is taken");
+    assert_eq!(devices::add(&app, "Phone").await.unwrap_err().kind, Kind::Refused, "the name is taken");
     let (other, number) = devices::remember(&app, "Phone").await.unwrap();
     assert_eq!(devices::known(&app, &other).await.unwrap().unwrap().name, "Phone 2");
     let sessions = &app.remote_access.sessions;
@@ -246,7 +246,7 @@ async fn a_secret_that_was_not_confirmed_is_soon_forgotten() {
     drop(writer);
     assert!(factor::pending(&app).await.unwrap().is_none());
     let late = factor::confirm(&app, &code(&app, true, 0).await).await.unwrap_err();
-    assert_eq!(late.kind, Kind::Usage);
+    assert_eq!(late.kind, Kind::Refused);
     assert_ne!(factor::begin(&app).await.unwrap().secret, old.secret);
     assert!(factor::pending(&app).await.unwrap().is_some());
     factor::drop_pending(&app).await.unwrap();

@@ -94,12 +94,12 @@ pub async fn address(app: &App) -> Result<Option<String>, Failure> {
 pub(in crate::engine) async fn before_setting(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     if (key, value) == (WANTED, "on") {
         if !onion::is_wanted(app).await? {
-            return Err(Failure::usage(
+            return Err(Failure::refused(
                 "An unlock address is there only beside your onion address; set remote.onion to on first",
             ));
         }
         if factor::standing(app).await?.since.is_none() {
-            return Err(Failure::usage(
+            return Err(Failure::refused(
                 "An unlock address asks for a code; set codes up first: `mailkeep remote factor begin`",
             ));
         }

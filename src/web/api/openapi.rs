@@ -7,10 +7,11 @@ use crate::web::error::sentence;
 use serde_json::{Map, Value, json};
 
 /// The statuses that a call may end with besides 200.
-const PROBLEMS: [(&str, &str); 8] = [
+const PROBLEMS: [(&str, &str); 9] = [
     ("401", "There is no token, or one that is none"),
     ("403", "The token's scope does not reach this far"),
     ("404", "Nobody has that id or name"),
+    ("409", "It is not done as things stand; the detail says why"),
     ("413", "The body is too large"),
     ("422", "The request cannot be understood"),
     ("423", "Mailkeep is locked"),

@@ -10,7 +10,7 @@ use crate::web::Web;
 use crate::web::auth::Owner;
 use crate::web::error::{WebError, sentence};
 use crate::web::words;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -142,11 +142,7 @@ async fn perform(owner: &Owner, form: &Form) -> Result<(String, Option<String>),
 async fn undo(owner: Owner, headers: HeaderMap, form: Form) -> Result<Response, WebError> {
     owner.prove(form.get("csrf"))?;
     let Some(before) = owner.web.sessions.take_undo(&owner.session, form.get("token")) else {
-        let words = "This can no longer be undone.";
-        if wants_json(&headers) {
-            return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(json!({"words": words}))).into_response());
-        }
-        return Err(Failure::usage(words).into());
+        return Ok(failed(&headers, Failure::refused("This can no longer be undone")));
     };
     tags::undo(&owner.app, &before).await?;
     Ok(answer(&headers, &form.back(), "Undone", None))

@@ -125,7 +125,9 @@ async fn keep(owner: &Owner, form: &Form) -> Result<Response, WebError> {
             drafts::settle(&owner.app, &kept.id).await?;
             Ok(Redirect::to(&format!("/compose?draft={}", kept.id)).into_response())
         }
-        Err(failure) if failure.kind == Kind::Usage => stay(owner, typed, &sentence(&failure.words)).await,
+        Err(failure) if matches!(failure.kind, Kind::Usage | Kind::Refused) => {
+            stay(owner, typed, &sentence(&failure.words)).await
+        }
         Err(failure) => Err(failure.into()),
     }
 }
@@ -139,7 +141,7 @@ async fn choose_key(owner: &Owner, deed: &str) -> Result<(), Failure> {
     };
     match peers::choose(&owner.app, choice.0, &choice.1).await {
         // It was decided in another window.
-        Err(failure) if failure.kind == Kind::Usage => Ok(()),
+        Err(failure) if failure.kind == Kind::Refused => Ok(()),
         other => other.map(|_| ()),
     }
 }
@@ -188,7 +190,9 @@ async fn send(owner: &Owner, form: &Form, back: &str) -> Result<Response, WebErr
             turn.note(token, digest, queued.id);
             sent(queued.id)
         }
-        Err(failure) if matches!(failure.kind, Kind::Usage | Kind::Failed | Kind::NotFound) => {
+        Err(failure)
+            if matches!(failure.kind, Kind::Usage | Kind::Refused | Kind::Failed | Kind::NotFound) =>
+        {
             stay(owner, typed, &sentence(&failure.words)).await
         }
         Err(failure) => Err(failure.into()),

@@ -322,7 +322,7 @@ async fn decide(owner: Owner, Path(address): Path<String>, form: Form) -> Result
     };
     match peers::choose(&owner.app, &address, &choice).await {
         Ok(_) => Ok(Redirect::to(&format!("/contacts/{}", encoded(&canonical(&address)))).into_response()),
-        Err(failure) if failure.kind == Kind::Usage => {
+        Err(failure) if matches!(failure.kind, Kind::Usage | Kind::Refused) => {
             contact_page(&owner, &canonical(&address), &sentence(&failure.words)).await
         }
         Err(failure) => Err(failure.into()),

@@ -60,7 +60,7 @@ async fn on_contact(
 ) -> Result<Response, WebError> {
     match done {
         Ok(_) => Ok(to_contact(address)),
-        Err(failure) if [Kind::Usage, Kind::Failed].contains(&failure.kind) => {
+        Err(failure) if [Kind::Usage, Kind::Refused, Kind::Failed].contains(&failure.kind) => {
             contacts::contact_page(owner, &canonical(address), &sentence(&failure.words)).await
         }
         Err(failure) => Err(failure.into()),

@@ -174,7 +174,7 @@ async fn who_does_not_show_itself_removes_and_lets_in_nobody() {
     settings::set(&home.app, ANNOUNCE, "off").await.unwrap();
     home.app.devices.runs.store(true, Ordering::Relaxed);
     let refused = accept(&home.app, &phone.id.to_string()).await.unwrap_err();
-    assert_eq!(refused.kind, Kind::Usage);
+    assert_eq!(refused.kind, Kind::Refused);
     let refused = remove(&home.app, &laptop.id.to_string()).await.unwrap_err();
     assert!(refused.words.contains("devices.announce"), "{}", refused.words);
     // The server is away, and yet nothing goes on here; what was removed is to be said all the same.

@@ -48,9 +48,9 @@ async fn it_is_off_and_wants_codes_and_an_onion_address() {
     let vault = Vault::new(&home.path().join("data"));
     let app = vault.create(&words(), Some(Cost::MINIMUM)).await.unwrap();
     assert_eq!(settings::get(&app, WANTED).await.unwrap(), "off");
-    assert_eq!(settings::set(&app, WANTED, "on").await.unwrap_err().kind, Kind::Usage, "no onion address");
+    assert_eq!(settings::set(&app, WANTED, "on").await.unwrap_err().kind, Kind::Refused, "no onion address");
     set(&app, onion::WANTED, "on").await;
-    assert_eq!(settings::set(&app, WANTED, "on").await.unwrap_err().kind, Kind::Usage, "no codes");
+    assert_eq!(settings::set(&app, WANTED, "on").await.unwrap_err().kind, Kind::Refused, "no codes");
     set_codes_up(&app).await;
     set(&app, WANTED, "on").await;
     assert!(!standing(&app).await.unwrap().ready, "nobody could find it");
