@@ -1,5 +1,5 @@
 // What the stories of /devices share: the page is opened, pressed, read and looked at, with a script or without one.
-import { check, env, signIn, until, watched } from './browser.mjs';
+import { PATIENCE, check, env, signIn, until, watched } from './browser.mjs';
 
 /** Whether the page goes on by itself; without a script it is loaded again. */
 export const scripted = env.JAVASCRIPT !== 'off';
@@ -20,7 +20,7 @@ export async function open(browser, base) {
 /** Waits until the page of devices says something. */
 export async function says(page, text) {
   if (scripted) {
-    await page.waitForFunction((wanted) => document.getElementById('main').innerText.includes(wanted), text, { timeout: 120_000 });
+    await page.waitForFunction((wanted) => document.getElementById('main').innerText.includes(wanted), text, { timeout: PATIENCE * 1000 });
     return;
   }
   // It asks anew by itself while it waits, so that one of both may come in between.

@@ -17,7 +17,7 @@ async function line(page, wanted) {
   return until(`the line to say ${wanted}`, async () => {
     const text = words(await page.locator('[data-forecast]').innerText());
     return wanted.test(text) ? text : null;
-  }, 30);
+  });
 }
 
 async function writeTo(page, name, people) {

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { env } from './browser.mjs';
+import { env, QUIETLY } from './browser.mjs';
 
 const require = createRequire(`${process.env.MAILKEEP_BROWSER_MODULES}/`);
 const { chromium } = require('playwright-core');
@@ -51,10 +51,7 @@ export async function setTrap({ base, profile, log, proxy: proxied = true }) {
   const note = (what) => { if (!CHATTER.test(what)) notes.push(what); };
   const proxy = await notingProxy(note);
   const port = new URL(base).port;
-  const args = [
-    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-component-update', '--disable-sync',
-    `--log-net-log=${log}`, '--net-log-capture-mode=Default',
-  ];
+  const args = [...QUIETLY, `--log-net-log=${log}`, '--net-log-capture-mode=Default'];
   if (proxied) {
     args.push(`--proxy-server=http://127.0.0.1:${proxy.address().port}`);
     // Without the first word loopback would never go through the proxy, whatever the port.
