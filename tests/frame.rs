@@ -89,6 +89,28 @@ fn the_cage_is_to_the_letter_what_it_is_said_to_be() {
 }
 
 #[test]
+fn a_message_without_html_is_framed_where_that_is_asked_for() {
+    let world = World::new();
+    let mail =
+        "From: Bob <bob@lab.test>\nSubject: text\n\nThe <b>old</b> harbour: https://harbour.example/\n";
+    world.ok(&["import", &world.file("a.eml", mail)]);
+    let id = world.only("*");
+    let server = world.serve();
+    let cookie = server.sign_in();
+    let page = |path: &str| server.request("GET", path).cookie(&cookie).send().text();
+    let tag = frame(&server, &cookie, &id);
+    let document = content(&server, &attribute(&tag, "src")).text();
+    assert!(document.contains("The &lt;b&gt;old&lt;/b&gt; harbour"), "{document}");
+    assert!(document.contains("/leave?t="), "its link leaves like any other: {document}");
+    // Nobody else asks for that: neither the message as usual, nor its thread.
+    for path in
+        [format!("/messages/{id}"), format!("/messages/{id}?view=text"), format!("/threads/{id}?view=html")]
+    {
+        assert!(!page(&path).contains("<iframe"), "{path}");
+    }
+}
+
+#[test]
 fn content_and_pages_never_share_a_host() {
     let (world, id) = world_with_mail();
     let server = world.serve();

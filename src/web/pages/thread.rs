@@ -12,9 +12,8 @@ use crate::engine::{
     drafts, flags, heavy, publication, remote, search, senders, setup_messages, tags as deeds,
 };
 use crate::mail::address::{Person, canonical};
-use crate::mail::html::Sanitised;
+use crate::mail::html::{Options, Sanitised};
 use crate::mail::ids::ThreadNumber;
-use crate::mail::message::Message;
 use crate::mail::text;
 use crate::storage::database::{drafts as draft_table, messages};
 use crate::web::Web;
@@ -67,6 +66,9 @@ struct Asked {
     /// How many of the latest messages of a long thread are passed over.
     #[serde(default)]
     earlier: usize,
+    /// Whether it is one message that is asked for, not a thread.
+    #[serde(skip)]
+    alone: bool,
 }
 
 /// How much text is shown of one message, in bytes; the rest is in the source.
@@ -77,6 +79,7 @@ async fn message(
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, WebError> {
+    let asked = Asked { alone: true, ..asked };
     let row = read::find(&owner.app, &id).await?;
     let opened = heavy::open(&owner.app, row).await?;
     let count = rows_of(&owner, opened.row.thread).await?.len();
@@ -268,18 +271,16 @@ async fn quick_reply(owner: &Owner, id: &str) -> Option<Composer> {
     Some(composer)
 }
 
-/// What there is to know about a message's HTML, and the addresses of the pictures that may be fetched for it.
-async fn looked(message: &Arc<Message>) -> Result<(Option<Sanitised>, Vec<String>), Failure> {
-    let turn = heavy::markup(message.html().map_or(0, str::len)).await;
-    let message = Arc::clone(message);
+/// What there is to know about a message's HTML, and the addresses of the pictures that may be fetched for it; of one without
+/// HTML about its text, where that is to be in a frame.
+async fn looked(opened: &Arc<Opened>, as_html: bool) -> Result<(Option<Sanitised>, Vec<String>), Failure> {
+    let turn = heavy::markup(opened.message.html().map_or(0, str::len)).await;
+    let opened = Arc::clone(opened);
     blocking(move || {
         let _turn = turn;
-        Ok::<_, Failure>(
-            message
-                .html()
-                .map(remote::survey)
-                .map_or((None, Vec::new()), |(look, wanted)| (Some(look), wanted)),
-        )
+        let (look, wanted) = opened.message.html().map(remote::survey).unzip();
+        let text = || as_html.then(|| opened.document(&Options::default()));
+        Ok::<_, Failure>((look.or_else(text), wanted.unwrap_or_default()))
     })
     .await
 }
@@ -293,7 +294,9 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
     let decided = senders::of_message(&owner.app, &opened).await?;
     // What is asked for now goes before what was decided about the sender, and that before what is usual.
     let as_html = match (asked.view.as_str(), decided.view.as_deref()) {
-        ("html", _) | ("", Some("html")) => has_html,
+        // The text of one without HTML is shown in a frame, too, where nothing but that can be meant and all of it is shown.
+        ("html", _) => has_html || asked.alone && shown.text.len() <= LONGEST_TEXT,
+        ("", Some("html")) => has_html,
         ("text", _) | ("", Some("text")) => false,
         _ => has_html && !has_plain,
     };
@@ -311,7 +314,7 @@ async fn view(owner: &Owner, opened: Opened, shown: Shown, asked: &Asked) -> Res
     };
     let raw_href = format!("/messages/{}/source", shown.id);
     let closed = shown.privacy == "closed" && shown.text.trim().is_empty();
-    let (look, wanted) = looked(&opened.message).await?;
+    let (look, wanted) = looked(&opened, as_html).await?;
     let notes = cut::words(&opened.message, look.as_ref(), as_html, shown.text.len());
     let (hidden_words, preview_words) = frame::hidden_words(look.as_ref());
     let asks = pictures::Asks { decided, wanted, as_html, once: asked.pictures == shown.id.to_string() };
