@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use html5ever::local_name;
 
+use super::classes;
 use super::elements;
 use super::placeholder::pixels;
 use super::tree::{Data, NodeId, ROOT, Tree};
@@ -47,15 +48,30 @@ impl Pile {
     }
 }
 
+/// A node on the way through the tree.
+#[derive(Clone, Copy)]
+struct Visit {
+    id: NodeId,
+    /// The box that holds its line.
+    holder: NodeId,
+    /// How wide it may be.
+    room: f32,
+    /// Whether lines end where they end in the source.
+    as_written: bool,
+    /// Whether what is in it was looked at.
+    done: bool,
+}
+
 /// The height in pixels of a document in a frame so many pixels wide.
 pub(super) fn height(tree: &Tree, page: f32) -> f32 {
     // Widths on the way down, boxes on the way up. What stands in a line belongs to the box that holds the line.
     let mut open: HashMap<NodeId, Pile> = HashMap::new();
-    let mut stack: Vec<(NodeId, NodeId, f32, bool)> = vec![(ROOT, ROOT, page - 32.0, false)];
+    let mut stack = vec![Visit { id: ROOT, holder: ROOT, room: page - 32.0, as_written: false, done: false }];
     let mut whole = Pile::default();
     for _ in 0..MAX_NODES {
-        let Some((id, holder, room, done)) = stack.pop() else { break };
-        if done {
+        let Some(visit) = stack.pop() else { break };
+        let Visit { id, holder, .. } = visit;
+        if visit.done {
             let mut inner = open.remove(&id).unwrap_or_default();
             inner.end_line();
             if id == ROOT {
@@ -65,22 +81,35 @@ pub(super) fn height(tree: &Tree, page: f32) -> f32 {
             }
             continue;
         }
-        let room = within(tree, id, room);
+        let room = within(tree, id, visit.room);
+        let as_written = visit.as_written || keeps_lines(tree, id);
+        let inside = |id, holder| Visit { id, holder, room, as_written, done: false };
         match &tree.node(id).data {
             Data::Text(text) => {
-                #[expect(clippy::cast_precision_loss, reason = "a message has fewer characters than that")]
-                let wide = text.split_whitespace().map(|word| word.len().min(200) + 1).sum::<usize>() as f32;
-                if wide > 0.0 {
-                    open.entry(holder).or_default().put(wide * CHARACTER, LINE, room);
+                let pile = open.entry(holder).or_default();
+                for (n, line) in text.split('\n').enumerate() {
+                    if as_written && n > 0 {
+                        pile.line = pile.line.max(1.0);
+                        pile.end_line();
+                    }
+                    #[expect(
+                        clippy::cast_precision_loss,
+                        reason = "a message has fewer characters than that"
+                    )]
+                    let wide =
+                        line.split_whitespace().map(|word| word.len().min(200) + 1).sum::<usize>() as f32;
+                    if wide > 0.0 {
+                        pile.put(wide * CHARACTER, LINE, room);
+                    }
                 }
             }
             _ if is_leaf(tree, id) => leaf(tree, id, room, open.entry(holder).or_default()),
             _ if is_inline(tree, id) => {
-                stack.extend(tree.children_reversed(id).map(|child| (child, holder, room, false)));
+                stack.extend(tree.children_reversed(id).map(|child| inside(child, holder)));
             }
             _ => {
-                stack.push((id, holder, room, true));
-                stack.extend(tree.children_reversed(id).map(|child| (child, id, room, false)));
+                stack.push(Visit { done: true, ..inside(id, holder) });
+                stack.extend(tree.children_reversed(id).map(|child| inside(child, id)));
             }
         }
     }
@@ -97,6 +126,12 @@ fn leaf(tree: &Tree, id: NodeId, room: f32, holder: &mut Pile) {
     let (wide, high) = sides(tree, id);
     let shrunk = (room / wide).min(1.0);
     holder.put(wide.min(room), high * shrunk, room + 1.0);
+}
+
+/// Whether lines end in it where they end in the source.
+fn keeps_lines(tree: &Tree, id: NodeId) -> bool {
+    tree.html_name(id).is_some_and(|name| &**name == "pre")
+        || tree.attribute(id, &local_name!("class")).is_some_and(|class| class == classes::TEXT)
 }
 
 fn is_leaf(tree: &Tree, id: NodeId) -> bool {

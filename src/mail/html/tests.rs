@@ -391,6 +391,16 @@ fn plain_text_becomes_a_document_with_links_and_a_folded_quote() {
 }
 
 #[test]
+fn a_frame_is_as_high_as_the_lines_that_were_written() {
+    let letter = |lines: usize| "At the old harbour.\n".repeat(lines);
+    let (short, long) =
+        (text_document(&letter(10), &same()).heights, text_document(&letter(40), &same()).heights);
+    assert_eq!((long.0 - short.0, long.1 - short.1), (600, 600), "thirty lines of 20 pixels");
+    let high = |tag: &str| sanitise(&format!("<{tag}>{}</{tag}>", letter(40)), &same()).heights.0;
+    assert!(high("pre") >= 800 && high("div") < 400, "{} {}", high("pre"), high("div"));
+}
+
+#[test]
 fn an_empty_message_is_an_empty_document() {
     for html in ["", " ", "<", "</", "<!", "<!--", "<?", "\0", "<html", "</body></html>"] {
         let result = sanitise(html, &same());
