@@ -159,6 +159,8 @@ pub async fn join(app: &Arc<App>, code: &str, address: Option<&str>) -> Result<S
                 .to_owned();
         return Ok(Step { words, ..asked });
     }
+    // The pairing goes on in memory first; what follows from that is written by whoever writes now.
+    drop(app.writer.lock().await);
     if let Some(why) = app.devices.ended(account.id) {
         return Err(Failure::failed(why_words(why).trim_end_matches('.')));
     }
