@@ -55,7 +55,7 @@ impl super::Devices {
 /// This device shows a code that lets another one in; without an address, for the only account.
 ///
 /// # Errors
-/// Usage, where this device may let nobody in, or the account is not clear.
+/// Refused, where this device may let nobody in; usage, where the account is not clear.
 pub async fn show_code(app: &Arc<App>, address: Option<&str>) -> Result<CodeShape, Failure> {
     must_run(app)?;
     withdraw::must_be_on(app).await?;
@@ -110,7 +110,7 @@ async fn account_with(
 /// This device asks the one that shows a code to be let in; which account it is for the code tells.
 ///
 /// # Errors
-/// Usage, where it is no code, or this device is paired already; failed, where no such device is there.
+/// Usage, where it is no code; refused, where this device is paired already; failed, where no such device is there.
 pub async fn ask_by_code(app: &Arc<App>, code: &str, address: Option<&str>) -> Result<Step, Failure> {
     Ok(ask(app, code, address).await?.1)
 }
@@ -153,15 +153,14 @@ pub async fn join(app: &Arc<App>, code: &str, address: Option<&str>) -> Result<S
         }
         tokio::time::sleep(LOOK).await;
     }
-    if matches!(app.devices.shown(account.id), Shown::Proving { .. }) {
+    let (shown, ended) = app.devices.stands(app, account.id).await;
+    if matches!(shown, Shown::Proving { .. }) {
         let words =
             "The other device has not answered yet; look whether Mailkeep runs on it and shows the code"
                 .to_owned();
         return Ok(Step { words, ..asked });
     }
-    // The pairing goes on in memory first; what follows from that is written by whoever writes now.
-    drop(app.writer.lock().await);
-    if let Some(why) = app.devices.ended(account.id) {
+    if let Some(why) = ended {
         return Err(Failure::failed(why_words(why).trim_end_matches('.')));
     }
     let mine = Mine::load(&mut *app.reader.get().await?, &account).await?;

@@ -95,6 +95,13 @@ impl Devices {
         };
     }
 
+    /// What there is to see and why a pairing ended, once what follows from the last step is written: a step goes on in memory
+    /// first.
+    async fn stands(&self, app: &App, account: AccountId) -> (Shown, Option<Cancel>) {
+        let _written = app.writer.lock().await;
+        (self.shown(account), self.ended(account))
+    }
+
     /// Notes how a round ended.
     fn trouble(&self, account: AccountId, failure: Option<&Failure>) {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
@@ -365,7 +372,7 @@ async fn new_one(app: &App, account: &AccountRow) -> Result<Mine, Failure> {
 /// This device asks the others of an account to be let in; without an address, of the only one.
 ///
 /// # Errors
-/// Failed, where no other device is there; usage, where this one is paired already, or the account is not clear.
+/// Failed, where no other device is there; refused, where this one is paired already; usage, where the account is not clear.
 pub async fn pair(app: &Arc<App>, address: Option<&str>) -> Result<Step, Failure> {
     must_run(app)?;
     withdraw::must_be_on(app).await?;
@@ -505,10 +512,11 @@ async fn confirmed(app: &Arc<App>, account: &AccountRow, id: &str, sas: &str) ->
     household::say(app);
     round::round(app, account).await?;
     app.devices.changed();
-    if let Some(why) = app.devices.ended(account.id) {
+    let (shown, ended) = app.devices.stands(app, account.id).await;
+    if let Some(why) = ended {
         return Err(Failure::failed(why_words(why).trim_end_matches('.')));
     }
-    let state = if app.devices.shown(account.id) == Shown::Nothing { "paired" } else { "waiting" };
+    let state = if shown == Shown::Nothing { "paired" } else { "waiting" };
     let words = if state == "paired" { "They are paired" } else { "Now confirm on the other device, too" };
     Ok(Step { id: id.to_owned(), name, state, sas: None, words: words.to_owned() })
 }
@@ -525,7 +533,7 @@ pub struct Removed {
 /// Removes a device for good.
 ///
 /// # Errors
-/// Not found, where there is no such device; failed, where this one may not remove any; usage, where this one does not show
+/// Not found, where there is no such device; failed, where this one may not remove any; refused, where this one does not show
 /// itself: no other device would hear of it.
 pub async fn remove(app: &Arc<App>, id: &str) -> Result<Removed, Failure> {
     withdraw::must_be_on(app).await?;
