@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Makes the copy, armoured.
 ///
 /// # Errors
-/// Failed, where there is no key yet; usage, where it is the recovery key that was given for the passphrase; otherwise when
+/// Failed, where there is no key yet; refused, where it is the recovery key that was given for the passphrase; otherwise when
 /// the store fails.
 pub async fn make(app: &Arc<App>, passphrase: SecretText) -> Result<Vec<u8>, Failure> {
     let all = app.keyring.all();

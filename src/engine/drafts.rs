@@ -232,7 +232,7 @@ pub async fn put_away(app: &Arc<App>, continued: MessageId) -> Result<(), Failur
 
 /// Sends a draft: it goes to the outbox and is a draft no more.
 /// # Errors
-/// Usage, where nobody is addressed, an address is none, or it cannot be as private as wished; otherwise when the store
+/// Usage, where nobody is addressed or an address is none; failed, where it cannot be as private as wished; otherwise when the store
 /// fails.
 pub async fn send(app: &Arc<App>, id: &str) -> Result<Queued, Failure> {
     let kept = find(app, id).await?;
@@ -436,7 +436,7 @@ pub async fn reopen(
 /// What a draft holds that lies on a server and was not begun here, to be written on here.
 ///
 /// # Errors
-/// Not found, where no draft has this id; usage, where it is encrypted.
+/// Not found, where no draft has this id; refused, where it is encrypted.
 pub async fn go_on(app: &Arc<App>, id: &str) -> Result<Content, Failure> {
     let opened = read::open(app, id).await?;
     if !tag_table::bitmap(&mut *app.reader.get().await?, "draft").await?.contains(opened.row.number.0) {

@@ -92,8 +92,8 @@ pub async fn invite(app: &Arc<App>, email: &str, from: &str) -> Result<Invited, 
 /// link has to be from; empty for anybody.
 ///
 /// # Errors
-/// Usage, where the link is none, the owner's own, somebody else's, or for another key than the one that is relied on; not
-/// found, where there is no such account; failed, where secure mode forbids to ask.
+/// Usage, where the link is none, the owner's own, or somebody else's; refused, where it is for another key than the one that
+/// is relied on; not found, where there is no such account; failed, where secure mode forbids to ask.
 pub async fn join(app: &Arc<App>, text: &str, from: &str, expected: &str) -> Result<Invited, Failure> {
     let invitation = Invitation::parse(text)
         .map_err(|why| Failure::usage(format!("The link was not taken: {why}; copy all of it")))?;

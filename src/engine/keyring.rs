@@ -171,7 +171,7 @@ pub async fn list(app: &App) -> Result<Vec<Key>, Failure> {
 /// Makes a key for an address of the owner's. It becomes the current one.
 ///
 /// # Errors
-/// Not found, where there is no such account; usage, where it has a key already.
+/// Not found, where there is no such account; refused, where it has a key already.
 pub async fn make(app: &Arc<App>, address: &str) -> Result<Key, Failure> {
     let address = accounts::find(app, address).await?.address;
     if let Some(own) = app.keyring.current(&address) {
@@ -359,7 +359,7 @@ pub(in crate::engine) async fn take_in(app: &Arc<App>, key: SecretKey, way: &str
 /// A key to be handed out, armoured: the owner's, or the one that is known of a correspondent.
 ///
 /// # Errors
-/// Not found, where nobody of this address has a key; usage, where a secret is asked for that is not the owner's.
+/// Not found, where nobody of this address has a key; refused, where a secret is asked for that is not the owner's.
 pub async fn export(app: &Arc<App>, address: &str, secret: bool) -> Result<Vec<u8>, Failure> {
     let address = canonical(address);
     let nobody = || Failure::not_found(format!("No key of {address} is known"));

@@ -104,7 +104,8 @@ pub struct Queued {
 /// that draft ends in the same moment, so that it is sent once however often it is asked for.
 ///
 /// # Errors
-/// Not found, where the draft is there no more; usage, where it cannot leave as it was wished; otherwise when the store fails. Then nothing was queued.
+/// Not found, where the draft is there no more; failed, where it cannot leave as it was wished; otherwise when the store
+/// fails. Then nothing was queued.
 pub async fn queue(
     app: &Arc<App>,
     account: &AccountRow,
@@ -243,7 +244,7 @@ async fn find(app: &App, id: &str) -> Result<OutboxRow, Failure> {
 /// Takes an entry back before it went out; its message becomes a draft. Gives the draft's id.
 ///
 /// # Errors
-/// Not found; usage, where it went out already.
+/// Not found; refused, where it went out already.
 pub async fn cancel(app: &Arc<App>, id: &str) -> Result<String, Failure> {
     let _busy = app.outbox_busy.lock().await;
     let mut entry = find(app, id).await?;
@@ -266,7 +267,7 @@ pub async fn cancel(app: &Arc<App>, id: &str) -> Result<String, Failure> {
 /// Makes an entry due now: one that waits, failed, or may have gone out already.
 ///
 /// # Errors
-/// Not found; usage, where nothing is left to send.
+/// Not found; refused, where nothing is left to send.
 pub async fn retry(app: &Arc<App>, id: &str) -> Result<(), Failure> {
     let _busy = app.outbox_busy.lock().await;
     let mut entry = find(app, id).await?;

@@ -346,7 +346,7 @@ pub async fn offer(app: &Arc<App>, opened: &Opened) -> Result<Option<Offer>, Fai
 /// Confirms what the owner began and a server's mail asks about, and looks whether the server then has what it shall have.
 ///
 /// # Errors
-/// Not found; usage, where the message asks nothing that the owner began; failed, where the server did not take it.
+/// Not found; refused, where the message asks nothing that the owner began; failed, where the server did not take it.
 pub async fn confirm(app: &Arc<App>, id: &str) -> Result<Publication, Failure> {
     let opened = read::open(app, id).await?;
     let nothing = || {

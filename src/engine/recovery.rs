@@ -170,8 +170,8 @@ pub async fn holders(app: &Arc<App>) -> Result<Vec<Holder>, Failure> {
 /// Splits the recovery key among contacts: each is sent one share, in a message that they alone can open.
 ///
 /// # Errors
-/// Locked, where the key is mistyped or opens nothing; usage, where the numbers make no sense or somebody cannot be written
-/// to in private. Then nothing was sent.
+/// Locked, where the key is mistyped or opens nothing; usage, where the numbers make no sense; refused, where somebody
+/// cannot be written to in private. Then nothing was sent.
 pub async fn hand_out(
     app: &Arc<App>,
     key: &SecretText,

@@ -191,7 +191,7 @@ pub fn begin(app: &Arc<App>, message: MessageNumber, addresses: Vec<String>) {
 /// for [`trouble`] and keeps none of the others.
 ///
 /// # Errors
-/// Usage, where the owner wants no pictures at all; otherwise when the store fails.
+/// Refused, where the owner wants no pictures at all; otherwise when the store fails.
 pub async fn fetch(app: &Arc<App>, message: MessageNumber, addresses: Vec<String>) -> Result<(), Failure> {
     if settings::get(app, "remote-images").await? == "never" {
         return Err(Failure::refused(

@@ -128,7 +128,7 @@ pub async fn all(app: &App) -> Result<Vec<(String, String)>, Failure> {
 /// Sets a setting.
 ///
 /// # Errors
-/// Usage, for a name or a value that cannot be.
+/// Usage, for a name or a value that cannot be; refused, where something else is to be set first.
 pub async fn set(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     let known = known(key)?;
     if !known.allowed.is_empty() && !known.allowed.contains(&value) {
@@ -326,7 +326,7 @@ pub(in crate::engine) fn keyed_hash(app: &App, kind: &str, secret: &str) -> Vec<
 /// Makes a token. Only its hash is kept.
 ///
 /// # Errors
-/// Usage, where the name is taken or none.
+/// Usage, where the name is none; refused, where it is taken.
 pub async fn make_token(app: &App, name: &str, scope: Scope) -> Result<NewToken, Failure> {
     let name = name.trim();
     if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {

@@ -291,7 +291,7 @@ async fn move_back(c: &mut Connection, before: &[PlaceBefore], target: &str) -> 
 /// the next sync. Only what lies in the trash can be deleted.
 ///
 /// # Errors
-/// Usage, where one of them is not in the trash; otherwise when the store fails.
+/// Refused, where one of them is not in the trash; otherwise when the store fails.
 pub async fn delete(app: &Arc<App>, numbers: &[MessageNumber]) -> Result<usize, Failure> {
     if numbers.is_empty() {
         return Ok(0);

@@ -57,7 +57,7 @@ pub async fn offer(c: &mut Connection, opened: &Opened) -> Result<Offer, Failure
 /// Leaves the list that a message came from.
 ///
 /// # Errors
-/// Not found; usage, where it offers no way out; failed, where its server refuses and there is no other way.
+/// Not found; refused, where it offers no way out; failed, where its server refuses and there is no other way.
 pub async fn unsubscribe(app: &Arc<App>, id: &str) -> Result<Left, Failure> {
     let opened = read::open(app, id).await?;
     let ways = list::ways_out(&opened.message).ok_or_else(|| {

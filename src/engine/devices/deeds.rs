@@ -75,7 +75,7 @@ pub async fn rename(app: &Arc<App>, id: &str, name: &str) -> Result<super::Shape
 /// whose roster is full; it has to be let in like any other.
 ///
 /// # Errors
-/// Usage, where neither is so.
+/// Refused, where neither is so.
 pub async fn begin_anew(app: &Arc<App>, address: &str) -> Result<(), Failure> {
     let account = crate::engine::accounts::find(app, address).await?;
     {

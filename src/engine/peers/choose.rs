@@ -28,7 +28,7 @@ pub enum Choice {
 /// Does what the owner decided about a correspondent's key.
 ///
 /// # Errors
-/// Not found, where there is no such key; usage, where nothing waits or the fingerprints differ.
+/// Not found, where there is no such key; refused, where nothing waits or the fingerprints differ.
 pub async fn choose(app: &Arc<App>, address: &str, choice: &Choice) -> Result<Peer, Failure> {
     let (address, now) = (canonical(address), app.now());
     {

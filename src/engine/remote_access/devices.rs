@@ -62,7 +62,7 @@ pub async fn list(app: &App) -> Result<Vec<Device>, Failure> {
 /// Adds a device with a key for the onion service. From the first one on only devices with a key find it.
 ///
 /// # Errors
-/// Usage, where the name is taken or none.
+/// Usage, where the name is none; refused, where it is taken.
 pub async fn add(app: &App, called: &str) -> Result<NewDevice, Failure> {
     let onion = onion::key(app).await?;
     let key = ClientKey::random();
@@ -87,7 +87,7 @@ pub async fn add(app: &App, called: &str) -> Result<NewDevice, Failure> {
 /// its number.
 ///
 /// # Errors
-/// Usage, where the name is none or there are too many.
+/// Usage, where the name is none; refused, where there are too many.
 pub async fn remember(app: &App, called: &str) -> Result<(String, i64), Failure> {
     let called = name(called)?;
     let taken = list(app).await?;

@@ -107,7 +107,7 @@ pub fn seen(app: &App, begun: &Begun) -> String {
 /// Puts the pending secret in force where the code is one of it, with new spare codes. All remote sessions end.
 ///
 /// # Errors
-/// Usage, where the code is wrong or nothing is pending.
+/// Refused, where the code is wrong or nothing is pending.
 pub async fn confirm(app: &App, code: &str) -> Result<SpareCodes, Failure> {
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;
@@ -133,7 +133,7 @@ pub async fn confirm(app: &App, code: &str) -> Result<SpareCodes, Failure> {
 /// Makes new spare codes; those from before work no more.
 ///
 /// # Errors
-/// Usage, where there is no second factor.
+/// Refused, where there is no second factor.
 pub async fn renew_spare_codes(app: &App) -> Result<SpareCodes, Failure> {
     let writer = app.writer.lock().await;
     let mut c = writer.begin().await?;

@@ -95,7 +95,7 @@ fn listed(row: PasskeyRow) -> Listed {
 /// Begins to add a key for the pages of this origin, in a session.
 ///
 /// # Errors
-/// Usage, where the name is taken or none, or there are too many.
+/// Usage, where the name is none; refused, where it is taken, or there are too many.
 pub async fn begin_adding(app: &App, called: &str, origin: &str, session: &str) -> Result<Question, Failure> {
     let called = name(called)?;
     let there = passkeys::all(&mut *app.reader.get().await?).await?;
@@ -127,7 +127,7 @@ pub fn no_site() -> Failure {
 /// Adds the key that a browser made.
 ///
 /// # Errors
-/// Usage, where the answer does not fit what was asked, or the name is taken or none.
+/// Usage, where the name is none; refused, where it is taken, or the answer does not fit what was asked.
 pub async fn add(app: &App, called: &str, shown: &Shown<'_>) -> Result<Listed, Failure> {
     let called = name(called)?;
     let site = site_name(shown.origin);
@@ -163,7 +163,7 @@ pub async fn add(app: &App, called: &str, shown: &Shown<'_>) -> Result<Listed, F
 /// Begins a sign-in on the pages of this origin. What is asked is the same whether there are passkeys or not.
 ///
 /// # Errors
-/// Usage, where the origin has no name that is reached by TLS.
+/// Refused, where the origin has no name that is reached by TLS.
 pub fn begin_sign_in(app: &App, who: Who, origin: &str) -> Result<Question, Failure> {
     let (options, begun) = Site::new(origin).and_then(|site| site.begin_sign_in()).ok_or_else(no_site)?;
     let ceremonies = &app.remote_access.ceremonies;
@@ -200,7 +200,7 @@ pub(super) async fn used(
 /// Gives one another name.
 ///
 /// # Errors
-/// Usage, where the new name is taken or none; not found.
+/// Usage, where the new name is none; refused, where it is taken; not found.
 pub async fn rename(app: &App, from: &str, to: &str) -> Result<Listed, Failure> {
     let to = name(to)?;
     let writer = app.writer.lock().await;

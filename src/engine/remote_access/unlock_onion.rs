@@ -90,7 +90,7 @@ pub async fn address(app: &App) -> Result<Option<String>, Failure> {
 /// breaks off between the two, less is announced than the owner wants, never more.
 ///
 /// # Errors
-/// Usage, where it is switched on without what it needs.
+/// Refused, where it is switched on without what it needs.
 pub(in crate::engine) async fn before_setting(app: &App, key: &str, value: &str) -> Result<(), Failure> {
     if (key, value) == (WANTED, "on") {
         if !onion::is_wanted(app).await? {
